@@ -1,0 +1,36 @@
+// Package arch knows how RPM architectures relate: which machines build for
+// which, and which repository a package of an architecture belongs to. It
+// refuses to know packages and tags.
+package arch
+
+import "path"
+
+// Noarch is the architecture of packages that run on all.
+const Noarch = "noarch"
+
+// Canonical maps an architecture to the one whose machines build it: Koji's
+// canonArch. What no rule names stands for itself.
+func Canonical(arch string) string {
+	for _, rule := range []struct{ glob, canonical string }{
+		{"i?86", "i386"},
+		{"athlon", "i386"},
+		{"ia32e", "x86_64"},
+		{"ppc64le", "ppc64le"},
+		{"ppc64*", "ppc64"},
+		{"arm*h*", "armhfp"},
+		{"arm*", "arm"},
+	} {
+		// The patterns are ours and well-formed.
+		if ok, _ := path.Match(rule.glob, arch); ok {
+			return rule.canonical
+		}
+	}
+	return arch
+}
+
+// Serves reports whether packages of an architecture belong into the
+// repository of another: noarch ones into all, others where the canonical
+// architectures agree.
+func Serves(repository, pkg string) bool {
+	return pkg == Noarch || Canonical(repository) == Canonical(pkg)
+}
