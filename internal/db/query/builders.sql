@@ -1,0 +1,118 @@
+-- name: GetBuild :one
+select b.*, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
+       bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, dt.name as dest_tag_name
+from builds b
+join packages p on p.id = b.package_id
+join repositories r on r.id = b.repository_id
+join tags bt on bt.id = b.build_tag
+join tags dt on dt.id = b.dest_tag
+where b.id = @id;
+
+-- name: LockBuild :one
+select id, state, task_id, scratch, nvr from builds where id = @id for update;
+
+-- name: ClaimNVR :execrows
+-- Names the build; fails on the unique index when the NVR is taken.
+update builds set nvr = @nvr, epoch = @epoch, version = @version, release = @release
+where id = @id and state = 'BUILDING';
+
+-- name: BuildByNVR :one
+select id, state, scratch from builds
+where nvr = @nvr and not scratch and state in ('BUILDING', 'COMPLETE');
+
+-- name: FinishBuild :execrows
+update builds set state = @state, reason = @reason, phase = @phase, finished_at = now()
+where id = @id and state = 'BUILDING';
+
+-- name: GroupPackages :many
+-- The packages of a tag's group, inherited ones included.
+with recursive chain (tag_id) as (
+    select @tag_id::bigint
+    union
+    select i.parent_id from tag_inheritance i join chain c on i.tag_id = c.tag_id where i.revoke_event is null
+)
+select distinct g.package from tag_group_packages g join chain c on c.tag_id = g.tag_id
+where g.group_name = @group_name and g.revoke_event is null
+order by g.package;
+
+-- name: ExternalRepos :many
+-- The external repositories of a tag in the order they win: by distance, then
+-- priority.
+with recursive chain (tag_id, depth, path) as (
+    select @tag_id::bigint, 0, array[0]
+    union all
+    select i.parent_id, c.depth + 1, c.path || i.priority
+    from tag_inheritance i join chain c on i.tag_id = c.tag_id
+    where i.revoke_event is null and c.depth < 32
+)
+select e.name, min(e.url)::text as url, min(c.depth * 100000 + e.priority)::int as cost
+from tag_external_repos e join chain c on c.tag_id = e.tag_id
+where e.revoke_event is null
+group by e.name
+order by cost, e.name;
+
+-- name: TagRevs :one
+select id, name, want_rev, built_rev from tags where id = @id;
+
+-- name: LatestGeneration :one
+select * from repo_generations where tag_id = @tag_id and state = 'published' order by number desc limit 1;
+
+-- name: InsertBuildroot :one
+insert into buildroots (task_id, attempt, tag, arch, repo_key, driver)
+values (@task_id, @attempt, @tag, @arch, @repo_key, @driver)
+returning id;
+
+-- name: InsertBuildrootRPMs :exec
+insert into buildroot_rpms (buildroot_id, nevra, digest)
+select @buildroot_id, unnest(@nevras::text[]), unnest(@digests::text[])
+on conflict do nothing;
+
+-- name: BuildrootOfTask :one
+select * from buildroots where task_id = @task_id order by attempt desc limit 1;
+
+-- name: BuildrootRPMs :many
+select nevra, digest from buildroot_rpms where buildroot_id = @buildroot_id order by nevra;
+
+-- name: InsertArtifact :exec
+insert into task_artifacts (task_id, attempt, name, kind, sha256, size, arch, epoch, rpm_name, version, release, build_time)
+values (@task_id, @attempt, @name, @kind, @sha256, @size, @arch, @epoch, @rpm_name, @version, @release, @build_time);
+
+-- name: ArtifactsOfTask :many
+-- The results of the attempt that counted.
+select a.* from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
+where a.task_id = @task_id order by a.name;
+
+-- name: ArtifactsOfBuild :many
+select a.*, t.method, t.arch as task_arch from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
+where t.build_id = @build_id and t.state = 'CLOSED' order by t.id, a.name;
+
+-- name: SRPMOfBuild :one
+select a.* from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
+where t.build_id = @build_id and t.method = 'buildSRPM' and t.state = 'CLOSED' and a.kind = 'srpm';
+
+-- name: InsertRPM :exec
+insert into rpms (build_id, buildroot_id, name, epoch, version, release, arch, source, sha256, size, build_time, path)
+values (@build_id, sqlc.narg(buildroot_id), @name, @epoch, @version, @release, @arch, @source, @sha256, @size, @build_time, @path)
+on conflict (build_id, name, version, release, arch, source) do nothing;
+
+-- name: TakenRPM :one
+-- A package of a build that another build of the distribution has too.
+select o.name, o.epoch, o.version, o.release, o.arch, o.build_id, b.nvr
+from rpms r
+join rpms o on o.name = r.name and o.version = r.version and o.release = r.release and o.arch = r.arch and o.build_id <> r.build_id
+join builds b on b.id = o.build_id and b.state = 'COMPLETE' and not b.scratch
+where r.build_id = @build_id
+order by o.id limit 1;
+
+-- name: RPMsOfBuild :many
+select * from rpms where build_id = @build_id order by source desc, arch, name;
+
+-- name: TaskArches :many
+select arch from tasks where build_id = @build_id and method = 'buildArch' order by arch;
+
+-- name: RetryableBuild :one
+select id, package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, pull_number, spec, planned_nvr, state
+from builds where id = @id for update;
+
+-- name: NewestBuildByNVR :one
+select id from builds where nvr = @nvr order by id desc limit 1;

@@ -1,0 +1,73 @@
+-- name: FinishDelivery :execrows
+update deliveries set state = @state, reason = @reason, finished_at = now()
+where id = @id and state = 'received';
+
+-- name: UpsertRepository :one
+insert into repositories (forge, forge_repo_id, full_name, clone_url, default_branch)
+values (@forge, @forge_repo_id, @full_name, @clone_url, @default_branch)
+on conflict (forge, forge_repo_id) do update
+set full_name = excluded.full_name, clone_url = excluded.clone_url,
+    default_branch = case when excluded.default_branch = '' then repositories.default_branch else excluded.default_branch end
+returning *;
+
+-- name: GetRepository :one
+select * from repositories where id = @id;
+
+-- name: ListRepositories :many
+select * from repositories order by forge, full_name;
+
+-- name: TargetsForBranch :many
+select t.id, t.name, t.build_tag, t.dest_tag, b.name as build_tag_name, d.name as dest_tag_name, b.extra as build_tag_extra
+from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
+where t.revoke_event is null and @branch::text = any (t.branches)
+order by t.name;
+
+-- name: KnownBranches :many
+select distinct unnest(branches)::text as branch from build_targets where revoke_event is null order by 1;
+
+-- name: IgnoredBranchGlobs :many
+select glob from ignored_branches order by glob;
+
+-- name: InsertPlannedPush :one
+-- Returns no row when the same commit was planned for the target before.
+insert into planned_pushes (repository_id, ref, commit_id, target, delivery_id, outcome, reason)
+values (@repository_id, @ref, @commit_id, @target, sqlc.narg(delivery_id), @outcome, @reason)
+on conflict (repository_id, ref, commit_id, target) do nothing
+returning id;
+
+-- name: PlannedPush :one
+select * from planned_pushes
+where repository_id = @repository_id and ref = @ref and commit_id = @commit_id and target = @target;
+
+-- name: SetPlannedPushBuild :exec
+update planned_pushes set build_id = @build_id where id = @id;
+
+-- name: HasPlannedPush :one
+select exists (select 1 from planned_pushes
+               where repository_id = @repository_id and ref = @ref and commit_id = @commit_id);
+
+-- name: UpsertPackage :one
+insert into packages (name) values (@name)
+on conflict (name) do update set name = excluded.name
+returning id;
+
+-- name: InsertBuild :one
+insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at,
+                    pull_number, spec, planned_nvr, retry_of)
+values (@package_id, @repository_id, @target, @build_tag, @dest_tag, @scratch, @ref, @commit_id, @committed_at,
+        sqlc.narg(pull_number), @spec, @planned_nvr, sqlc.narg(retry_of))
+returning id;
+
+-- name: SetBuildTask :exec
+update builds set task_id = @task_id where id = @id;
+
+-- name: OlderPullRequestBuilds :many
+-- Builds of the same pull request and target that a newer head makes moot.
+select id from builds
+where repository_id = @repository_id and pull_number = @pull_number and target = @target
+  and scratch and state = 'BUILDING' and commit_id <> @commit_id
+order by id;
+
+-- name: PlannedBranches :many
+-- The branches of a repository that something was planned for.
+select distinct ref from planned_pushes where repository_id = @repository_id and ref like 'refs/heads/%' order by ref;

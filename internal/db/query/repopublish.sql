@@ -1,0 +1,76 @@
+-- name: TagForPublish :one
+select id, name, arches, want_rev, built_rev from tags where id = @id;
+
+-- name: SetBuiltRev :one
+-- Records what the new generation has seen and tells what is wanted now.
+update tags set built_rev = greatest(built_rev, @built_rev) where id = @id returning want_rev, built_rev;
+
+-- name: LatestBuildRPMs :many
+-- The RPMs of the latest build of each package in a tag: the tag's own builds
+-- first, then its parents' in order of inheritance; within a tag the build
+-- that was tagged last (Koji's rule).
+with recursive chain (tag_id, path) as (
+    select @tag_id::bigint, array[]::integer[]
+    union all
+    select i.parent_id, c.path || i.priority
+    from tag_inheritance i join chain c on i.tag_id = c.tag_id
+    where i.revoke_event is null and cardinality(c.path) < 32
+), latest as (
+    select distinct on (b.package_id) b.id
+    from chain c join tag_builds tb on tb.tag_id = c.tag_id and tb.revoke_event is null
+    join builds b on b.id = tb.build_id and b.state = 'COMPLETE'
+    order by b.package_id, c.path, tb.create_event desc, tb.id desc
+)
+select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time
+from rpms r join latest l on l.id = r.build_id
+order by r.name, r.arch, r.id;
+
+-- name: GroupsOfTag :many
+with recursive chain (tag_id) as (
+    select @tag_id::bigint
+    union
+    select i.parent_id from tag_inheritance i join chain c on i.tag_id = c.tag_id where i.revoke_event is null
+)
+select distinct g.group_name, g.package from tag_group_packages g join chain c on c.tag_id = g.tag_id
+where g.revoke_event is null order by g.group_name, g.package;
+
+-- name: InsertGeneration :one
+insert into repo_generations (tag_id, number, rev, state)
+values (@tag_id, (select coalesce(max(number), 0) + 1 from repo_generations where tag_id = @tag_id), @rev, 'building')
+returning id, number;
+
+-- name: PublishGeneration :execrows
+update repo_generations set state = 'published', arches = @arches, packages = @packages, published_at = now()
+where id = @id and state = 'building';
+
+-- name: InsertGenerationRPMs :exec
+insert into generation_rpms (generation_id, rpm_id, arch)
+select @generation_id, unnest(@rpm_ids::bigint[]), unnest(@arches::text[]);
+
+-- name: AbandonedGenerations :many
+-- Generations whose making was interrupted.
+select id, number from repo_generations where tag_id = @tag_id and state = 'building' order by number;
+
+-- name: ExpirableGenerations :many
+-- Published generations that are not among the newest kept ones and were
+-- replaced long enough ago. Numbers have gaps: they are counted, not compared.
+select g.id, g.number from repo_generations g
+where g.tag_id = @tag_id and g.state = 'published'
+  and g.number not in (select m.number from repo_generations m where m.tag_id = @tag_id and m.state = 'published'
+                       order by m.number desc limit @keep::bigint)
+  and exists (select 1 from repo_generations n where n.tag_id = g.tag_id and n.state = 'published' and n.number > g.number
+              and n.published_at < now() - make_interval(secs => @keep_seconds::float8))
+order by g.number;
+
+-- name: ExpireGeneration :exec
+update repo_generations set state = 'expired' where id = @id;
+
+-- name: PublishedBuilds :many
+-- Builds of the destination tag that the published revision holds and whose
+-- publication nobody has announced.
+update builds set published_at = now()
+where dest_tag = @tag_id and tagged_rev is not null and tagged_rev <= @rev and published_at is null
+returning id, repository_id, commit_id, target, nvr, task_id;
+
+-- name: CountGenerations :many
+select state, count(*) from repo_generations where tag_id = @tag_id group by state;

@@ -1,0 +1,154 @@
+-- name: ListBuilds :many
+select b.id, b.nvr, b.planned_nvr, b.state, b.reason, b.phase, b.target, b.scratch, b.commit_id, b.ref, b.pull_number,
+       b.created_at, b.finished_at, b.published_at, p.name as package, r.full_name, r.forge, dt.name as dest_tag_name
+from builds b
+join packages p on p.id = b.package_id
+join repositories r on r.id = b.repository_id
+join tags dt on dt.id = b.dest_tag
+where (sqlc.narg(package)::text is null or p.name = sqlc.narg(package))
+  and (sqlc.narg(state)::text is null or b.state = sqlc.narg(state))
+  and (sqlc.narg(target)::text is null or b.target = sqlc.narg(target))
+  and (sqlc.narg(before_id)::bigint is null or b.id < sqlc.narg(before_id))
+order by b.id desc limit @max_rows;
+
+-- name: CountBuildsByState :many
+select state, count(*) from builds group by state order by state;
+
+-- name: ListGenerations :many
+select g.*, t.name as tag from repo_generations g join tags t on t.id = g.tag_id
+where g.tag_id = @tag_id and g.state = 'published' order by g.number desc limit @max_rows;
+
+-- name: GenerationByNumber :one
+select g.*, t.name as tag from repo_generations g join tags t on t.id = g.tag_id
+where t.name = @tag and t.revoke_event is null and g.number = @number;
+
+-- name: GenerationRPMs :many
+select r.*, g.arch as repo_arch, b.nvr from generation_rpms g join rpms r on r.id = g.rpm_id join builds b on b.id = r.build_id
+where g.generation_id = @generation_id order by r.name, r.arch, r.id;
+
+-- name: ReposOverview :many
+select t.id, t.name, t.arches, t.want_rev, t.built_rev,
+       coalesce(g.number, 0)::bigint as generation, coalesce(g.packages, 0)::int as packages, g.published_at
+from tags t left join lateral (
+    select * from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
+where t.revoke_event is null order by t.name;
+
+-- name: BuildsOfDelivery :many
+select b.id, b.nvr, b.planned_nvr, b.state, b.target from planned_pushes pp join builds b on b.id = pp.build_id
+where pp.delivery_id = @delivery_id order by b.id;
+
+-- name: TagBuildsOf :many
+select t.name, tb.create_event, e.at from tag_builds tb join tags t on t.id = tb.tag_id join events e on e.id = tb.create_event
+where tb.build_id = @build_id and tb.revoke_event is null order by t.name;
+
+-- name: ListTasks :many
+select t.*, b.nvr, b.planned_nvr from tasks t join builds b on b.id = t.build_id
+where (sqlc.narg(state)::text is null or t.state = sqlc.narg(state))
+order by t.id desc limit @max_rows;
+
+-- name: BuildProgress :one
+-- A number that moves whenever anything shown on a build's page changed.
+select (coalesce(max(extract(epoch from greatest(t.created_at, coalesce(t.started_at, t.created_at), coalesce(t.finished_at, t.created_at)))), 0)::numeric
+        + count(*) + coalesce(sum(t.attempt), 0) + coalesce(sum(length(t.phase)), 0))::float8 as progress
+from tasks t where t.build_id = @build_id;
+
+-- name: BuildSummaries :many
+-- One line per build, newest first.
+select b.id, b.nvr, b.planned_nvr, b.state, b.reason, b.phase, b.target, b.scratch, b.ref, b.commit_id, b.pull_number,
+       b.created_at, b.finished_at, b.published_at, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
+       dt.name as dest_tag_name
+from builds b
+join packages p on p.id = b.package_id
+join repositories r on r.id = b.repository_id
+join tags dt on dt.id = b.dest_tag
+where (sqlc.narg(package)::text is null or p.name = sqlc.narg(package))
+  and (sqlc.narg(state)::text is null or b.state = sqlc.narg(state))
+  and (sqlc.narg(target)::text is null or b.target = sqlc.narg(target))
+  and (sqlc.narg(before_id)::bigint is null or b.id < sqlc.narg(before_id))
+order by b.id desc limit @max_rows;
+
+-- name: PartsOfBuilds :many
+-- The tasks whose states a line about a build shows.
+select build_id, id, method, arch, state from tasks
+where build_id = any (@build_ids::bigint[]) and method in ('buildSRPM', 'buildArch')
+order by build_id, method desc, arch, id;
+
+-- name: TargetNames :many
+select name from build_targets where revoke_event is null order by name;
+
+-- name: AttemptsOfBuild :many
+select a.* from task_attempts a join tasks t on t.id = a.task_id
+where t.build_id = @build_id order by a.task_id, a.attempt;
+
+-- name: BuildrootsOfBuild :many
+-- The newest buildroot of each task, with how many packages it held.
+select distinct on (br.task_id) br.*, (select count(*) from buildroot_rpms where buildroot_id = br.id) as packages
+from buildroots br join tasks t on t.id = br.task_id
+where t.build_id = @build_id order by br.task_id, br.attempt desc;
+
+-- name: RetriesOfBuild :many
+select id from builds where retry_of = @build_id order by id;
+
+-- name: DeliveriesOfBuild :many
+select d.id, d.forge, d.event from planned_pushes pp join deliveries d on d.id = pp.delivery_id
+where pp.build_id = @build_id order by d.id;
+
+-- name: BuildFingerprint :one
+-- A value that differs whenever anything that a build's page shows differs,
+-- and whether nothing of it can change any more.
+select md5(concat_ws('|', b.state, b.nvr, b.reason, b.phase, b.published_at, b.tagged_rev,
+           (select string_agg(concat_ws(',', t.id, t.state, t.attempt, t.phase, t.reason), ';' order by t.id)
+            from tasks t where t.build_id = b.id),
+           (select string_agg(concat_ws(',', r.id, r.seq, r.sent_seq, r.failures, r.build_id), ';' order by r.id)
+            from reports r where r.repository_id = b.repository_id and r.commit_id = b.commit_id),
+           (select string_agg(concat_ws(',', tb.id, tb.revoke_event), ';' order by tb.id)
+            from tag_builds tb where tb.build_id = b.id)))::text as fingerprint,
+       (b.state <> 'BUILDING' and (b.state <> 'COMPLETE' or b.scratch or b.published_at is not null)
+        and not exists (select 1 from tasks t where t.build_id = b.id and t.state in ('FREE', 'OPEN', 'ASSIGNED'))
+        and not exists (select 1 from reports r where r.repository_id = b.repository_id and r.commit_id = b.commit_id
+                        and r.build_id = b.id and r.sent_seq < r.seq))::boolean as settled
+from builds b where b.id = @id;
+
+-- name: PackagesOverview :many
+-- Packages that were ever built, by name, with the newest build of each.
+with newest as (select package_id, max(id) as id, count(*) as builds from builds group by package_id)
+select p.name, n.builds, b.id as build_id, b.nvr, b.planned_nvr, b.state, b.scratch, b.target, b.created_at
+from newest n join builds b on b.id = n.id join packages p on p.id = n.package_id
+where (sqlc.narg(after)::text is null or p.name > sqlc.narg(after))
+order by p.name limit @max_rows;
+
+-- name: PackageByName :one
+select id, name from packages where name = @name;
+
+-- name: GenerationsOfTag :many
+select id, number, rev, state, arches, packages, created_at, published_at from repo_generations
+where tag_id = @tag_id order by number desc limit @max_rows;
+
+-- name: DeliveryHead :one
+-- A delivery with at most so many bytes of its body.
+select id, forge, delivery_id, event, repository, ref, state, reason, headers, duplicate_of, received_at, finished_at,
+       length(body)::bigint as size, substring(body for sqlc.arg(max_bytes)::int)::bytea as head
+from deliveries where id = @id;
+
+-- name: PlansOfDelivery :many
+-- What was decided about the commits of a delivery.
+select pp.ref, pp.commit_id, pp.target, pp.outcome, pp.reason, pp.build_id, b.nvr, b.planned_nvr, b.state as build_state
+from planned_pushes pp left join builds b on b.id = pp.build_id
+where pp.delivery_id = @delivery_id order by pp.id;
+
+-- name: TasksAtWork :many
+select t.id, t.build_id, t.method, t.arch, t.attempt, t.phase, t.client_id, t.started_at, b.nvr, b.planned_nvr
+from tasks t join builds b on b.id = t.build_id
+where t.state = 'OPEN' and t.client_id is not null order by t.client_id, t.id;
+
+-- name: CountTasksByState :many
+select state, count(*) from tasks group by state order by state;
+
+-- name: CountDeliveriesByState :many
+select state, count(*) from deliveries group by state order by state;
+
+-- name: CountWaiting :one
+-- What the outbox and the publisher are behind with.
+select (select count(*) from reports where sent_seq < seq)::bigint as unsent_reports,
+       (select count(*) from tags where want_rev > built_rev and revoke_event is null)::bigint as stale_tags,
+       (select count(*) from leases)::bigint as processes;

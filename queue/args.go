@@ -1,0 +1,146 @@
+package queue
+
+import (
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// The River queues. Build hosts take QueueSRPM and the ArchQueue of each
+// architecture they build for, the hub takes the others.
+const (
+	QueueControl = "control"
+	QueuePublish = "publish"
+	QueueReport  = "report"
+	QueueSRPM    = "srpm"
+)
+
+// ArchQueue is the queue of build tasks for one architecture; noarch tasks
+// have one of their own, which every build host takes.
+func ArchQueue(arch string) string { return "arch_" + arch }
+
+// maxTries is how often a job that returns an error is tried before FateOf
+// gives it up. Retries back off, the last one comes after about two minutes.
+const maxTries = 8
+
+// endless keeps River from discarding a job whose end nobody could record,
+// because the database was down then: what ends work is FateOf, and a state
+// that says so. With the longest wait between tries it is a month.
+const endless = 10_000
+
+// lastTry reports whether the job was tried as often as an error is forgiven.
+func lastTry(row *rivertype.JobRow) bool { return row.Attempt >= maxTries }
+
+// once makes a job unique among those that are not finished. It must not be
+// relied on for "at least once more": see the want/built pairs of tags and
+// reports.
+var once = river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
+	rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
+	rivertype.JobStateRetryable, rivertype.JobStateScheduled,
+}}
+
+// PlanArgs asks distgit what a stored delivery means.
+type PlanArgs struct {
+	DeliveryID int64 `json:"delivery_id"`
+}
+
+// Kind implements river.JobArgs.
+func (PlanArgs) Kind() string { return "distgit.plan" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (PlanArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueControl, MaxAttempts: endless}
+}
+
+// ReconcileArgs asks distgit to compare the branch heads of every known
+// repository with what was planned, since no forge repeats a lost delivery.
+type ReconcileArgs struct{}
+
+// Kind implements river.JobArgs.
+func (ReconcileArgs) Kind() string { return "distgit.reconcile" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (ReconcileArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueControl, MaxAttempts: 1, UniqueOpts: once}
+}
+
+// SRPMArgs asks builders for the source package of a buildSRPM task.
+type SRPMArgs struct {
+	TaskID int64 `json:"task_id"`
+}
+
+// Kind implements river.JobArgs.
+func (SRPMArgs) Kind() string { return "builders.srpm" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (SRPMArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueSRPM, MaxAttempts: endless}
+}
+
+// ArchArgs asks builders for the binary packages of a buildArch task. Queue is
+// ArchQueue of the task's architecture.
+type ArchArgs struct {
+	TaskID int64 `json:"task_id"`
+	// Arch selects the queue and is not part of the job.
+	Arch string `json:"-"`
+}
+
+// Kind implements river.JobArgs.
+func (ArchArgs) Kind() string { return "builders.arch" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (a ArchArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: ArchQueue(a.Arch), MaxAttempts: endless}
+}
+
+// ImportArgs asks builders to make the results of a finished build part of the
+// distribution.
+type ImportArgs struct {
+	BuildID int64 `json:"build_id"`
+}
+
+// Kind implements river.JobArgs.
+func (ImportArgs) Kind() string { return "builders.import" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (ImportArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueControl, MaxAttempts: endless}
+}
+
+// TagArgs asks tags to tag a complete build into its target's destination.
+type TagArgs struct {
+	BuildID int64 `json:"build_id"`
+}
+
+// Kind implements river.JobArgs.
+func (TagArgs) Kind() string { return "tags.apply" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (TagArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueControl, MaxAttempts: endless}
+}
+
+// PublishArgs asks repopublish to bring a tag's repository up to date.
+type PublishArgs struct {
+	TagID int64 `json:"tag_id"`
+}
+
+// Kind implements river.JobArgs.
+func (PublishArgs) Kind() string { return "repopublish.publish" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (PublishArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueuePublish, MaxAttempts: endless, UniqueOpts: once}
+}
+
+// ReportArgs asks report to bring one commit status up to date at its forge.
+type ReportArgs struct {
+	ReportID int64 `json:"report_id"`
+}
+
+// Kind implements river.JobArgs.
+func (ReportArgs) Kind() string { return "report.send" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (ReportArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueReport, MaxAttempts: endless, UniqueOpts: once}
+}

@@ -1,0 +1,297 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+
+	"github.com/distbot/distbot/internal/db"
+)
+
+// The states of builds, by Koji's names.
+const (
+	BuildBuilding = "BUILDING"
+	BuildComplete = "COMPLETE"
+	BuildDeleted  = "DELETED"
+	BuildFailed   = "FAILED"
+	BuildCanceled = "CANCELED"
+)
+
+// Weights of tasks as in Koji: what a host can do at a time is its capacity.
+const (
+	weightSRPM = 1.0
+	weightArch = 1.5
+	weightTag  = 0.1
+)
+
+// BuildURL is the page of a build below the installation's external URL.
+func BuildURL(external string, buildID int64) string {
+	return strings.TrimRight(external, "/") + "/builds/" + strconv.FormatInt(buildID, 10)
+}
+
+// NewBuild says what to build.
+type NewBuild struct {
+	PackageID    int64
+	RepositoryID int64
+	Target       string
+	BuildTag     int64
+	DestTag      int64
+	Scratch      bool
+	Ref          string
+	Commit       string
+	CommittedAt  time.Time
+	PullNumber   *int64
+	Spec         string
+	// PlannedNVR is the static reader's guess, for people to look at.
+	PlannedNVR string
+	RetryOf    *int64
+}
+
+// StartBuild begins a build in tx: the build, its task tree, the first job and
+// the first pending statuses. external is the installation's external URL.
+func StartBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external string, b NewBuild) (buildID int64, err error) {
+	q := db.New(tx)
+	buildID, err = q.InsertBuild(ctx, db.InsertBuildParams{
+		PackageID: b.PackageID, RepositoryID: b.RepositoryID, Target: b.Target, BuildTag: b.BuildTag, DestTag: b.DestTag,
+		Scratch: b.Scratch, Ref: b.Ref, CommitID: b.Commit, CommittedAt: b.CommittedAt, PullNumber: b.PullNumber,
+		Spec: b.Spec, PlannedNvr: b.PlannedNVR, RetryOf: b.RetryOf,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("queue: insert build: %w", err)
+	}
+	root, err := q.StartRootTask(ctx, db.StartRootTaskParams{BuildID: buildID, Label: b.PlannedNVR})
+	if err != nil {
+		return 0, fmt.Errorf("queue: insert root task: %w", err)
+	}
+	if err := q.SetBuildTask(ctx, db.SetBuildTaskParams{ID: buildID, TaskID: &root}); err != nil {
+		return 0, fmt.Errorf("queue: set root task: %w", err)
+	}
+	srpm, err := q.InsertTask(ctx, db.InsertTaskParams{
+		ParentID: &root, BuildID: buildID, Method: MethodBuildSRPM, Label: b.Spec, State: TaskFree, Weight: weightSRPM,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("queue: insert source task: %w", err)
+	}
+	if err := startJob(ctx, tx, inserter, srpm, SRPMArgs{TaskID: srpm}); err != nil {
+		return 0, err
+	}
+	if err := LockStatuses(ctx, tx, b.RepositoryID, b.Commit); err != nil {
+		return 0, err
+	}
+	for _, first := range []struct{ part, description string }{
+		{"", "build " + strconv.FormatInt(buildID, 10) + " is queued"},
+		{"srpm", "waiting for a builder"},
+	} {
+		err := WantStatus(ctx, tx, inserter, Status{
+			RepositoryID: b.RepositoryID, Commit: b.Commit, Context: ContextOf(b.Target, first.part), State: "pending",
+			Description: first.description, TargetURL: BuildURL(external, buildID), BuildID: buildID,
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return buildID, nil
+}
+
+// jobArgs is what a River job is made of.
+type jobArgs = river.JobArgs
+
+// startJob enqueues the job of a task and notes which it is, so that a cancel
+// finds it.
+func startJob(ctx context.Context, tx pgx.Tx, inserter Inserter, task int64, args jobArgs) error {
+	job, err := Insert(ctx, tx, inserter, args)
+	if err != nil {
+		return err
+	}
+	if err := db.New(tx).SetTaskJob(ctx, db.SetTaskJobParams{ID: task, RiverJobID: &job}); err != nil {
+		return fmt.Errorf("queue: set job of task %d: %w", task, err)
+	}
+	return nil
+}
+
+// AddArch adds the task that builds for arch in a buildroot of rootArch to a
+// running build, with its job.
+func AddArch(ctx context.Context, tx pgx.Tx, inserter Inserter, root db.Task, arch, rootArch, label string) (taskID int64, err error) {
+	taskID, err = db.New(tx).InsertTask(ctx, db.InsertTaskParams{
+		ParentID: &root.ID, BuildID: root.BuildID, Method: MethodBuildArch, Arch: arch, RootArch: rootArch,
+		Label: label, State: TaskFree, Weight: weightArch,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("queue: insert %s task: %w", arch, err)
+	}
+	return taskID, startJob(ctx, tx, inserter, taskID, ArchArgs{TaskID: taskID, Arch: rootArch})
+}
+
+// AddTag adds the task that tags a complete build, with its job.
+func AddTag(ctx context.Context, tx pgx.Tx, inserter Inserter, root db.Task, label string) error {
+	taskID, err := db.New(tx).InsertTask(ctx, db.InsertTaskParams{
+		ParentID: &root.ID, BuildID: root.BuildID, Method: MethodTagBuild, Label: label, State: TaskFree, Weight: weightTag,
+	})
+	if err != nil {
+		return fmt.Errorf("queue: insert tag task: %w", err)
+	}
+	return startJob(ctx, tx, inserter, taskID, TagArgs{BuildID: root.BuildID})
+}
+
+// NotBuildingError says that a build is over.
+type NotBuildingError struct {
+	BuildID int64
+	State   string
+}
+
+// Error implements error.
+func (e *NotBuildingError) Error() string {
+	return fmt.Sprintf("queue: build %d is %s", e.BuildID, e.State)
+}
+
+// ErrNoBuild says that there is no build of this id.
+var ErrNoBuild = errors.New("queue: no such build")
+
+// CancelBuild ends a running build: its tasks are canceled, the jobs of those
+// that run are told to stop, and its statuses end as error. why is shown.
+func CancelBuild(ctx context.Context, pool *pgxpool.Pool, client Canceler, external string, buildID int64, why string) error {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		return CancelBuildTx(ctx, tx, client, external, buildID, why)
+	})
+}
+
+// CancelBuildTx is CancelBuild as part of tx.
+func CancelBuildTx(ctx context.Context, tx pgx.Tx, client Canceler, external string, buildID int64, why string) error {
+	q := db.New(tx)
+	build, err := q.LockBuild(ctx, buildID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrNoBuild
+	}
+	if err != nil {
+		return fmt.Errorf("queue: lock build %d: %w", buildID, err)
+	}
+	if build.State != BuildBuilding {
+		return &NotBuildingError{BuildID: buildID, State: build.State}
+	}
+	tasks, err := q.OpenTasksOfBuild(ctx, buildID)
+	if err != nil {
+		return fmt.Errorf("queue: tasks of build %d: %w", buildID, err)
+	}
+	for _, task := range tasks {
+		if err := cancelTask(ctx, tx, client, task, why); err != nil {
+			return err
+		}
+	}
+	return EndBuild(ctx, tx, client, external, buildID, BuildEnd{State: BuildCanceled, Reason: why})
+}
+
+// CancelSiblings cancels the other unfinished tasks of a task's parent: with
+// one of them failed, none of the others can save the build.
+func CancelSiblings(ctx context.Context, tx pgx.Tx, client Canceler, task db.Task, why string) error {
+	siblings, err := db.New(tx).OpenSiblings(ctx, db.OpenSiblingsParams{ParentID: task.ParentID, ID: task.ID})
+	if err != nil {
+		return fmt.Errorf("queue: siblings of task %d: %w", task.ID, err)
+	}
+	for _, sibling := range siblings {
+		if err := cancelTask(ctx, tx, client, sibling, why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cancelTask ends a task and tells its job to stop.
+func cancelTask(ctx context.Context, tx pgx.Tx, client Canceler, task db.Task, why string) error {
+	if _, err := db.New(tx).EndTask(ctx, db.EndTaskParams{ID: task.ID, State: TaskCanceled, Reason: why}); err != nil {
+		return fmt.Errorf("queue: cancel task %d: %w", task.ID, err)
+	}
+	if task.RiverJobID == nil {
+		return nil
+	}
+	// A job that River has cleaned away runs no more.
+	if _, err := client.JobCancelTx(ctx, tx, *task.RiverJobID); err != nil && !errors.Is(err, river.ErrNotFound) {
+		return fmt.Errorf("queue: cancel job of task %d: %w", task.ID, err)
+	}
+	return nil
+}
+
+// BuildEnd is how a build ends before its results are part of the
+// distribution.
+type BuildEnd struct {
+	State  string // BuildFailed or BuildCanceled
+	Phase  string
+	Reason string
+	// Infrastructure is true when the package is not to blame: its statuses
+	// end as error, not failure.
+	Infrastructure bool
+}
+
+// EndBuild ends a build without success in tx, with its root task, and every
+// status that is still pending.
+func EndBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external string, buildID int64, end BuildEnd) error {
+	q := db.New(tx)
+	n, err := q.FinishBuild(ctx, db.FinishBuildParams{ID: buildID, State: end.State, Phase: end.Phase, Reason: end.Reason})
+	if err != nil {
+		return fmt.Errorf("queue: end build %d: %w", buildID, err)
+	}
+	if n == 0 {
+		return nil
+	}
+	build, err := q.GetBuild(ctx, buildID)
+	if err != nil {
+		return fmt.Errorf("queue: read build %d: %w", buildID, err)
+	}
+	taskState, state := TaskFailed, "failure"
+	if end.State == BuildCanceled {
+		taskState = TaskCanceled
+	}
+	if end.Infrastructure || end.State == BuildCanceled {
+		state = "error"
+	}
+	if _, err := q.EndTask(ctx, db.EndTaskParams{ID: *build.TaskID, State: taskState, Reason: end.Reason}); err != nil {
+		return fmt.Errorf("queue: end root task of build %d: %w", buildID, err)
+	}
+	if err := LockStatuses(ctx, tx, build.RepositoryID, build.CommitID); err != nil {
+		return err
+	}
+	pending, err := q.PendingContexts(ctx, db.PendingContextsParams{RepositoryID: build.RepositoryID, CommitID: build.CommitID, BuildID: buildID})
+	if err != nil {
+		return fmt.Errorf("queue: pending statuses of build %d: %w", buildID, err)
+	}
+	for _, context := range pending {
+		err := WantStatus(ctx, tx, inserter, Status{
+			RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: context, State: state,
+			Description: end.Reason, TargetURL: BuildURL(external, buildID), BuildID: buildID,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RetryBuild starts a build again that failed or was canceled, as a new build
+// of the same commit.
+func RetryBuild(ctx context.Context, pool *pgxpool.Pool, inserter Inserter, external string, buildID int64) (newID int64, err error) {
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		b, err := db.New(tx).RetryableBuild(ctx, buildID)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return ErrNoBuild
+		}
+		if err != nil {
+			return fmt.Errorf("queue: read build %d: %w", buildID, err)
+		}
+		if b.State != BuildFailed && b.State != BuildCanceled {
+			return &NotBuildingError{BuildID: buildID, State: b.State}
+		}
+		newID, err = StartBuild(ctx, tx, inserter, external, NewBuild{
+			PackageID: b.PackageID, RepositoryID: b.RepositoryID, Target: b.Target, BuildTag: b.BuildTag, DestTag: b.DestTag,
+			Scratch: b.Scratch, Ref: b.Ref, Commit: b.CommitID, CommittedAt: b.CommittedAt, PullNumber: b.PullNumber,
+			Spec: b.Spec, PlannedNVR: b.PlannedNvr, RetryOf: &buildID,
+		})
+		return err
+	})
+	return newID, err
+}

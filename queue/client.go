@@ -1,0 +1,138 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// Config says what one process works on.
+type Config struct {
+	// ID is the process's unique client id, see NewClientID.
+	ID string
+	// Queues maps the queues this process takes to how many of their jobs it
+	// runs at a time. Empty: the client only inserts.
+	Queues map[string]int
+	// Workers holds a worker for each kind that the queues can deliver.
+	Workers *river.Workers
+	// Hub is true for a process that registers every kind. Others must not
+	// lead: River's leader discards stuck jobs of kinds it does not know.
+	Hub bool
+	// ReconcileEvery is how often a hub compares branch heads with what was
+	// planned; 0 means never.
+	ReconcileEvery time.Duration
+	// SoftStop is how long running jobs may go on after Stop before their
+	// context is cancelled. Defaults to 2 seconds.
+	SoftStop time.Duration
+	Logger   *slog.Logger
+}
+
+// Client inserts and works jobs. Safe for concurrent use.
+type Client struct {
+	*river.Client[pgx.Tx]
+	id string
+}
+
+// NewClient makes a client on a migrated database. It does not start it.
+func NewClient(pool *pgxpool.Pool, config Config) (*Client, error) {
+	softStop := config.SoftStop
+	if softStop == 0 {
+		softStop = 2 * time.Second
+	}
+	rc := &river.Config{
+		ID:     config.ID,
+		Logger: config.Logger,
+		// River limits notifications to one a queue in this period, for the
+		// whole client: at its default of 100 ms every second hop waits for
+		// the poll.
+		FetchCooldown:     5 * time.Millisecond,
+		FetchPollInterval: 250 * time.Millisecond,
+		// Leases, not time-outs, tell a lost job from a long one.
+		JobTimeout:           -1,
+		RescueStuckJobsAfter: 7 * 24 * time.Hour,
+		SoftStopTimeout:      softStop,
+		RetryPolicy:          retryPolicy{},
+		MaxAttempts:          endless,
+	}
+	if len(config.Queues) > 0 {
+		rc.Workers = config.Workers
+		rc.Queues = map[string]river.QueueConfig{}
+		for name, workers := range config.Queues {
+			rc.Queues[name] = river.QueueConfig{MaxWorkers: workers, FetchCooldown: rc.FetchCooldown, FetchPollInterval: rc.FetchPollInterval}
+		}
+		if !config.Hub {
+			rc.LeaderElectionDisabled = true
+			rc.FetchOnlyKnownKinds = true
+		}
+	}
+	if config.Hub && config.ReconcileEvery > 0 {
+		rc.PeriodicJobs = []*river.PeriodicJob{river.NewPeriodicJob(
+			river.PeriodicInterval(config.ReconcileEvery),
+			func() (river.JobArgs, *river.InsertOpts) { return ReconcileArgs{}, nil },
+			&river.PeriodicJobOpts{ID: "reconcile", RunOnStart: true},
+		)}
+	}
+	client, err := river.NewClient(riverpgxv5.New(pool), rc)
+	if err != nil {
+		return nil, fmt.Errorf("queue: new client: %w", err)
+	}
+	return &Client{Client: client, id: config.ID}, nil
+}
+
+// ID is the client id that River notes on the jobs this process runs.
+func (c *Client) ID() string { return c.id }
+
+// Inserter is what packages that enqueue need of a client.
+type Inserter interface {
+	InsertTx(ctx context.Context, tx pgx.Tx, args river.JobArgs, opts *river.InsertOpts) (*rivertype.JobInsertResult, error)
+}
+
+// Canceler is an Inserter that can also stop jobs.
+type Canceler interface {
+	Inserter
+	JobCancelTx(ctx context.Context, tx pgx.Tx, jobID int64) (*rivertype.JobRow, error)
+}
+
+// Insert enqueues args as part of tx and returns the job's id.
+func Insert(ctx context.Context, tx pgx.Tx, inserter Inserter, args river.JobArgs) (int64, error) {
+	result, err := inserter.InsertTx(ctx, tx, args, nil)
+	if err != nil {
+		return 0, fmt.Errorf("queue: insert %s: %w", args.Kind(), err)
+	}
+	return result.Job.ID, nil
+}
+
+// retryPolicy waits 1, 2, 4 … seconds, at most five minutes.
+type retryPolicy struct{}
+
+// NextRetry implements river.ClientRetryPolicy.
+func (retryPolicy) NextRetry(job *rivertype.JobRow) time.Time {
+	failures := min(max(len(job.Errors), 1), 10)
+	return time.Now().Add(min(time.Second<<(failures-1), 5*time.Minute))
+}
+
+// Complete ends the running job in the transaction of its result, so that the
+// two can't be torn apart by a crash. It returns ErrLostAttempt when the job
+// was given up meanwhile; the transaction must then be rolled back.
+func Complete[T river.JobArgs](ctx context.Context, tx pgx.Tx, job *river.Job[T]) error {
+	done, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
+	if errors.Is(err, river.ErrNotFound) {
+		return ErrLostAttempt
+	}
+	if err != nil {
+		return fmt.Errorf("queue: complete %s: %w", job.Kind, err)
+	}
+	// River leaves a row alone that is no longer running, without an error.
+	if done.State != rivertype.JobStateCompleted {
+		return ErrLostAttempt
+	}
+	return nil
+}
