@@ -1,0 +1,2 @@
+# shellcheck shell=sh
+printf 'Hello, %s!\n' "${USER:-stranger}"
