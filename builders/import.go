@@ -1,0 +1,188 @@
+package builders
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/rpmfile"
+	"github.com/distbot/distbot/internal/store"
+	"github.com/distbot/distbot/queue"
+)
+
+// ImportWorker makes the results of finished builds part of the distribution.
+type ImportWorker struct {
+	river.WorkerDefaults[queue.ImportArgs]
+	*Stages
+}
+
+// Work gives a build's packages their places and names, and marks the build
+// COMPLETE. A scratch build ends here, any other goes on to be tagged.
+func (w *ImportWorker) Work(ctx context.Context, job *river.Job[queue.ImportArgs]) error {
+	build, err := db.New(w.Pool).GetBuild(ctx, job.Args.BuildID)
+	if err != nil {
+		return fmt.Errorf("builders: read build %d: %w", job.Args.BuildID, err)
+	}
+	if build.State != queue.BuildBuilding {
+		return nil
+	}
+	err = pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error { return w.importBuild(ctx, tx, job, build) })
+	if errors.Is(err, queue.ErrLostAttempt) {
+		return nil
+	}
+	if err != nil {
+		return w.importFailed(ctx, job.JobRow, build, err)
+	}
+	return nil
+}
+
+// importBuild places the packages and records them. The build is locked all
+// the while: once it has ended, its NVR and with it the places belong to
+// somebody else.
+func (w *ImportWorker) importBuild(ctx context.Context, tx pgx.Tx, job *river.Job[queue.ImportArgs], build db.GetBuildRow) error {
+	q := db.New(tx)
+	locked, err := q.LockBuild(ctx, build.ID)
+	if err != nil {
+		return fmt.Errorf("builders: lock build %d: %w", build.ID, err)
+	}
+	if locked.State != queue.BuildBuilding {
+		return queue.ErrLostAttempt
+	}
+	rpms, err := w.place(ctx, q, build)
+	if err != nil {
+		return err
+	}
+	if err := w.finishImport(ctx, tx, job, build, rpms); err != nil {
+		return fmt.Errorf("builders: import build %d: %w", build.ID, err)
+	}
+	return nil
+}
+
+// place links every package of the build into Koji's layout,
+// packages/NAME/VERSION/RELEASE/ARCH/FILE, or scratch/BUILD/ARCH/FILE. A
+// noarch package that several architectures made is taken from the first.
+func (w *ImportWorker) place(ctx context.Context, q *db.Queries, build db.GetBuildRow) ([]db.InsertRPMParams, error) {
+	artifacts, err := q.ArtifactsOfBuild(ctx, build.ID)
+	if err != nil {
+		return nil, fmt.Errorf("builders: results of build %d: %w", build.ID, err)
+	}
+	dir := path.Join("packages", build.Package, build.Version, build.Release)
+	if build.Scratch {
+		dir = path.Join("scratch", strconv.FormatInt(build.ID, 10))
+	}
+	var rpms []db.InsertRPMParams
+	placed := map[string]bool{}
+	for _, artifact := range artifacts {
+		if artifact.Kind == "log" || placed[artifact.Name] {
+			continue
+		}
+		placed[artifact.Name] = true
+		where := path.Join(dir, artifact.Arch, artifact.Name)
+		if err := w.link(ctx, build, store.Blob{SHA256: artifact.Sha256, Size: artifact.Size}, where); err != nil {
+			return nil, err
+		}
+		buildroot, err := q.BuildrootOfTask(ctx, artifact.TaskID)
+		if err != nil {
+			return nil, fmt.Errorf("builders: buildroot of task %d: %w", artifact.TaskID, err)
+		}
+		rpms = append(rpms, db.InsertRPMParams{
+			BuildID: build.ID, BuildrootID: &buildroot.ID, Name: artifact.RpmName, Epoch: artifact.Epoch, Version: artifact.Version,
+			Release: artifact.Release, Arch: artifact.Arch, Source: artifact.Kind == "srpm", Sha256: artifact.Sha256,
+			Size: artifact.Size, BuildTime: artifact.BuildTime, Path: where,
+		})
+	}
+	return rpms, nil
+}
+
+// link gives a blob its name. The build owns its NVR, so a file that has the
+// name and other bytes is what an import left that never ended, and was never
+// published.
+func (w *ImportWorker) link(ctx context.Context, build db.GetBuildRow, blob store.Blob, where string) error {
+	err := w.Store.Link(ctx, blob, where)
+	if errors.Is(err, store.ErrConflict) {
+		w.Logger.Warn("builders: replace the leftover of an unfinished import", "build", build.ID, "path", where)
+		if err = w.Store.Unlink(where); err == nil {
+			err = w.Store.Link(ctx, blob, where)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("builders: place %s: %w", where, err)
+	}
+	return nil
+}
+
+// finishImport records the packages and ends the build's making.
+func (w *ImportWorker) finishImport(ctx context.Context, tx pgx.Tx, job *river.Job[queue.ImportArgs], build db.GetBuildRow, rpms []db.InsertRPMParams) error {
+	q := db.New(tx)
+	if _, err := q.FinishBuild(ctx, db.FinishBuildParams{ID: build.ID, State: queue.BuildComplete}); err != nil {
+		return err
+	}
+	for _, rpm := range rpms {
+		if err := q.InsertRPM(ctx, rpm); err != nil {
+			return err
+		}
+	}
+	if err := refuseTaken(ctx, q, build); err != nil {
+		return err
+	}
+	root, err := q.LockTask(ctx, *build.TaskID)
+	if err != nil {
+		return err
+	}
+	if build.Scratch {
+		if _, err := q.EndTask(ctx, db.EndTaskParams{ID: root.ID, State: queue.TaskClosed}); err != nil {
+			return err
+		}
+		if err := w.want(ctx, tx, build, "", "success", *build.Nvr+" builds (scratch)"); err != nil {
+			return err
+		}
+	} else if err := queue.AddTag(ctx, tx, w.Jobs, root, *build.Nvr+" → "+build.DestTagName); err != nil {
+		return err
+	}
+	return queue.Complete(ctx, tx, job)
+}
+
+// refuseTaken refuses a build with a package that another build has: there is
+// one RPM of a name in the distribution (Koji's rule). Scratch builds are no
+// part of it.
+func refuseTaken(ctx context.Context, q *db.Queries, build db.GetBuildRow) error {
+	if build.Scratch {
+		return nil
+	}
+	taken, err := q.TakenRPM(ctx, build.ID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	nevra := rpmfile.NEVRA{Name: taken.Name, Epoch: int(taken.Epoch), Version: taken.Version, Release: taken.Release, Arch: taken.Arch}
+	return queue.Permanent(&Failure{
+		Phase: PhaseImport, Reason: fmt.Sprintf("%s belongs to %s already, build %d", nevra, *taken.Nvr, taken.BuildID),
+	})
+}
+
+// importFailed ends a build that can't be imported, once trying again is over.
+func (w *ImportWorker) importFailed(ctx context.Context, row *rivertype.JobRow, build db.GetBuildRow, err error) error {
+	if queue.FateOf(ctx, row, err) != queue.GiveUp {
+		w.Logger.Warn("builders: import will be tried again", "build", build.ID, "error", err)
+		return queue.Outcome(err)
+	}
+	failure := explain(&attempt{phase: PhaseImport}, err)
+	w.Logger.Info("builders: import failed", "build", build.ID, "reason", failure.Reason, "infrastructure", failure.Infrastructure)
+	return pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
+		if _, lockErr := db.New(tx).LockBuild(ctx, build.ID); lockErr != nil {
+			return lockErr
+		}
+		return queue.EndBuild(ctx, tx, w.Jobs, w.ExternalURL, build.ID, queue.BuildEnd{
+			State: queue.BuildFailed, Phase: string(PhaseImport), Reason: failure.Reason, Infrastructure: failure.Infrastructure,
+		})
+	})
+}

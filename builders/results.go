@@ -1,0 +1,156 @@
+package builders
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/rpmfile"
+	"github.com/distbot/distbot/internal/store"
+)
+
+// Bounds of what one task may leave behind.
+const (
+	maxResults     = 5000
+	maxResultBytes = 16 << 30
+)
+
+// result is one verified package in the store.
+type result struct {
+	file string
+	pkg  *rpmfile.Package
+	blob store.Blob
+}
+
+// collect reads every package a driver left, checks it and puts it into the
+// store. check sees the header; what it returns fails the task. Nothing else
+// than regular files named *.rpm may lie there.
+func (s *Stages) collect(ctx context.Context, a *attempt, check func(file string, pkg *rpmfile.Package) error) ([]result, error) {
+	s.enter(ctx, a, PhaseVerify)
+	entries, err := os.ReadDir(a.resultDir())
+	if err != nil {
+		return nil, fmt.Errorf("builders: read results: %w", err)
+	}
+	if len(entries) > maxResults {
+		return nil, &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("the build left %d files, more than %d", len(entries), maxResults)}
+	}
+	var results []result
+	for _, entry := range entries {
+		if err := ctx.Err(); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		if !entry.Type().IsRegular() || !strings.HasSuffix(entry.Name(), ".rpm") {
+			return nil, &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("the build left %q, which is no package", entry.Name())}
+		}
+		r, err := s.take(ctx, filepath.Join(a.resultDir(), entry.Name()), check)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+// take stores one file first and judges what is stored: nobody can change it
+// between the two.
+func (s *Stages) take(ctx context.Context, path string, check func(string, *rpmfile.Package) error) (result, error) {
+	name := filepath.Base(path)
+	blob, err := s.Store.Import(ctx, path, "", maxResultBytes)
+	if err != nil {
+		return result{}, fmt.Errorf("builders: store %s: %w", name, err)
+	}
+	pkg, digest, err := rpmfile.ReadFile(s.Store.Path(blob))
+	if err != nil {
+		return result{}, &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%s can't be read: %v", name, err), Err: err}
+	}
+	if digest.SHA256 != blob.SHA256 {
+		return result{}, fmt.Errorf("builders: store %s: the blob changed under its name", name)
+	}
+	if err := check(name, pkg); err != nil {
+		return result{}, err
+	}
+	return result{file: name, pkg: pkg, blob: blob}, nil
+}
+
+// checkBinary refuses a binary package that does not belong to the build: by
+// its name, by the source package it says it came from, by its architecture or
+// by the machine of the programs in it.
+func checkBinary(nvr string, arches []string) func(string, *rpmfile.Package) error {
+	return func(file string, pkg *rpmfile.Package) error {
+		refuse := func(format string, args ...any) error {
+			return &Failure{Phase: PhaseVerify, Reason: file + " " + fmt.Sprintf(format, args...)}
+		}
+		switch {
+		case pkg.Source:
+			return refuse("is a source package")
+		case file != pkg.NVRA()+".rpm":
+			return refuse("says it is %s", pkg.NVRA())
+		case pkg.SourceRPM != nvr+".src.rpm":
+			return refuse("says it was built from %q, this is %s.src.rpm", pkg.SourceRPM, nvr)
+		case !slices.Contains(arches, pkg.Arch):
+			return refuse("is for %s, this task builds %s", pkg.Arch, strings.Join(arches, " and "))
+		}
+		return nil
+	}
+}
+
+// checkMachines refuses packages that hold programs of another machine than
+// the package's architecture.
+func (s *Stages) checkMachines(results []result) error {
+	for _, r := range results {
+		file, err := s.Store.OpenBlob(r.blob)
+		if err != nil {
+			return fmt.Errorf("builders: open %s: %w", r.file, err)
+		}
+		err = rpmfile.CheckELF(file, r.pkg, rpmfile.Limits{})
+		file.Close()
+		var machine *rpmfile.ELFError
+		switch {
+		case errors.As(err, &machine):
+			return &Failure{Phase: PhaseVerify, Reason: r.file + ": " + machine.Error(), Err: err}
+		case err != nil:
+			return &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%s: its payload can't be read: %v", r.file, err), Err: err}
+		}
+	}
+	return nil
+}
+
+// record notes results and buildroot of the attempt in tx.
+func (s *Stages) record(ctx context.Context, tx pgx.Tx, a *attempt, root Recipe, outcome Outcome, results []result) error {
+	q := db.New(tx)
+	for _, r := range results {
+		kind := "rpm"
+		if r.pkg.Source {
+			kind = "srpm"
+		}
+		err := q.InsertArtifact(ctx, db.InsertArtifactParams{
+			TaskID: a.task.ID, Attempt: a.task.Attempt, Name: r.file, Kind: kind, Sha256: r.blob.SHA256, Size: r.blob.Size,
+			RpmName: r.pkg.Name, Epoch: int32(r.pkg.Epoch), Version: r.pkg.Version, Release: r.pkg.Release, Arch: r.pkg.Arch,
+			BuildTime: r.pkg.BuildTime,
+		})
+		if err != nil {
+			return fmt.Errorf("builders: record %s: %w", r.file, err)
+		}
+	}
+	id, err := q.InsertBuildroot(ctx, db.InsertBuildrootParams{
+		TaskID: a.task.ID, Attempt: a.task.Attempt, Tag: root.Tag, Arch: root.Arch, RepoKey: outcome.RepoKey, Driver: s.Driver.Name(),
+	})
+	if err != nil {
+		return fmt.Errorf("builders: record buildroot: %w", err)
+	}
+	nevras, digests := make([]string, len(outcome.Installed)), make([]string, len(outcome.Installed))
+	for i, installed := range outcome.Installed {
+		nevras[i], digests[i] = installed.NEVRA, installed.Digest
+	}
+	if err := q.InsertBuildrootRPMs(ctx, db.InsertBuildrootRPMsParams{BuildrootID: id, Nevras: nevras, Digests: digests}); err != nil {
+		return fmt.Errorf("builders: record buildroot packages: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package repopublish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"golang.org/x/sys/unix"
+
+	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/store"
+	"github.com/distbot/distbot/queue"
+)
+
+// Publisher makes generations. Safe for concurrent use: one tag's generations
+// are made one after another, in whatever process.
+type Publisher struct {
+	Pool  *pgxpool.Pool
+	Jobs  queue.Inserter
+	Store *store.Store
+	// ReposDir holds TAG/GENERATION/ARCH and TAG/latest. It lies on the same
+	// file system as the store, so that RPMs are linked, not copied.
+	ReposDir    string
+	ExternalURL string
+	// Keep generations at least, and those that were replaced less than
+	// KeepFor ago: clients that began with one must be able to end with it.
+	Keep    int
+	KeepFor time.Duration
+	Logger  *slog.Logger
+}
+
+// lockPoll is how soon a publisher looks again whether another one is done.
+const lockPoll = 100 * time.Millisecond
+
+// Worker works publish jobs.
+type Worker struct {
+	river.WorkerDefaults[queue.PublishArgs]
+	*Publisher
+}
+
+// Work brings the tag's repository up to what was wanted when it began. If
+// more is wanted by then, it runs again: no change that arrives while a
+// repository is being made is lost.
+func (w *Worker) Work(ctx context.Context, job *river.Job[queue.PublishArgs]) error {
+	tag, err := db.New(w.Pool).TagForPublish(ctx, job.Args.TagID)
+	if err != nil {
+		return fmt.Errorf("repopublish: read tag %d: %w", job.Args.TagID, err)
+	}
+	dir := filepath.Join(w.ReposDir, tag.Name)
+	unlock, err := lock(dir)
+	if err != nil {
+		return queue.Outcome(err)
+	}
+	defer unlock()
+	// Read again what is wanted: somebody may have published meanwhile.
+	if tag, err = db.New(w.Pool).TagForPublish(ctx, tag.ID); err != nil {
+		return fmt.Errorf("repopublish: read tag %d: %w", job.Args.TagID, err)
+	}
+	var made *generation
+	if tag.BuiltRev < tag.WantRev {
+		if made, err = w.make(ctx, dir, tag); err != nil {
+			w.Logger.Error("repopublish: repository not made", "tag", tag.Name, "error", err)
+			return err
+		}
+	}
+	again, err := w.announce(ctx, job, tag, made)
+	if errors.Is(err, queue.ErrLostAttempt) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("repopublish: announce %s: %w", tag.Name, err)
+	}
+	if made != nil {
+		w.Logger.Info("repopublish: published", "tag", tag.Name, "generation", made.number, "packages", made.packages, "seconds", made.took.Seconds())
+		if err := w.sweep(ctx, dir, tag.ID); err != nil {
+			w.Logger.Warn("repopublish: remove old generations", "tag", tag.Name, "error", err)
+		}
+	}
+	if again {
+		return river.JobSnooze(0)
+	}
+	return nil
+}
+
+// announce records the generation and tells the builds it holds, then ends the
+// job unless more is wanted.
+func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs], tag db.TagForPublishRow, made *generation) (again bool, err error) {
+	err = pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
+		q := db.New(tx)
+		revs, err := q.SetBuiltRev(ctx, db.SetBuiltRevParams{ID: tag.ID, BuiltRev: tag.WantRev})
+		if err != nil {
+			return err
+		}
+		if made != nil {
+			if err := w.publishRow(ctx, tx, made); err != nil {
+				return err
+			}
+		}
+		if err := w.tellBuilds(ctx, tx, tag, revs.BuiltRev); err != nil {
+			return err
+		}
+		if again = revs.BuiltRev < revs.WantRev; again {
+			return nil
+		}
+		return queue.Complete(ctx, tx, job)
+	})
+	return again, err
+}
+
+// publishRow marks the generation published and lists what it holds.
+func (w *Worker) publishRow(ctx context.Context, tx pgx.Tx, made *generation) error {
+	q := db.New(tx)
+	n, err := q.PublishGeneration(ctx, db.PublishGenerationParams{ID: made.id, Arches: made.arches, Packages: int32(made.packages)})
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return queue.ErrLostAttempt
+	}
+	return q.InsertGenerationRPMs(ctx, db.InsertGenerationRPMsParams{GenerationID: made.id, RpmIds: made.rpmIDs, Arches: made.rpmArches})
+}
+
+// tellBuilds ends the builds that can be installed from now on.
+func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublishRow, rev int64) error {
+	q := db.New(tx)
+	builds, err := q.PublishedBuilds(ctx, db.PublishedBuildsParams{TagID: tag.ID, Rev: &rev})
+	if err != nil {
+		return err
+	}
+	for _, build := range builds {
+		if _, err := q.EndTask(ctx, db.EndTaskParams{ID: *build.TaskID, State: queue.TaskClosed}); err != nil {
+			return err
+		}
+		err := queue.WantStatus(ctx, tx, w.Jobs, queue.Status{
+			RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: queue.ContextOf(build.Target, ""), State: "success",
+			Description: *build.Nvr + " is in the repository of " + tag.Name,
+			TargetURL:   queue.BuildURL(w.ExternalURL, build.ID), BuildID: build.ID,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lock makes the tag's directory and takes its lock, which ends with the
+// process. It returns *queue.WaitError while another process has it.
+func lock(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("repopublish: make %s: %w", filepath.Base(dir), err)
+	}
+	file, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: lock %s: %w", filepath.Base(dir), err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		file.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, &queue.WaitError{After: lockPoll, Reason: "the repository of " + filepath.Base(dir) + " is being made"}
+		}
+		return nil, fmt.Errorf("repopublish: lock %s: %w", filepath.Base(dir), err)
+	}
+	return func() { file.Close() }, nil
+}
