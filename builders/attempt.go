@@ -69,7 +69,7 @@ func (s *Stages) begin(ctx context.Context, row *rivertype.JobRow, taskID int64)
 	if err != nil {
 		return nil, fmt.Errorf("builders: read build %d: %w", task.BuildID, err)
 	}
-	if err := s.ready(ctx, build.BuildTag); err != nil {
+	if err := s.ready(ctx, build); err != nil {
 		return nil, err
 	}
 	task, err = queue.Claim(ctx, s.Pool, taskID, row, s.ClientID)

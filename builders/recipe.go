@@ -27,14 +27,14 @@ const (
 const repoPoll = 200 * time.Millisecond
 
 // ready returns *queue.WaitError while the published repository of the build
-// tag lags behind what is tagged: a build sees everything that was in its
-// build tag when it began.
-func (s *Stages) ready(ctx context.Context, buildTag int64) error {
-	revs, err := db.New(s.Pool).TagRevs(ctx, buildTag)
+// tag lacks what was tagged before the build began. What is tagged later a
+// build may see or not.
+func (s *Stages) ready(ctx context.Context, build db.GetBuildRow) error {
+	revs, err := db.New(s.Pool).TagRevs(ctx, build.BuildTag)
 	if err != nil {
-		return fmt.Errorf("builders: read tag %d: %w", buildTag, err)
+		return fmt.Errorf("builders: read tag %d: %w", build.BuildTag, err)
 	}
-	if revs.BuiltRev < revs.WantRev {
+	if revs.BuiltRev < build.NeedRev {
 		return &queue.WaitError{After: repoPoll, Reason: "the repository of " + revs.Name + " is being made"}
 	}
 	return nil

@@ -27,6 +27,9 @@ create table builds (
     committed_at  timestamptz not null,
     pull_number   bigint,
     spec          text not null,
+    -- The revision of the build tag's repository that the buildroots must have
+    -- seen at least: what was tagged before the build began.
+    need_rev      bigint not null,
     -- What the static reader made of the spec: a guess until the SRPM's
     -- header is read.
     planned_nvr   text not null default '',

@@ -271,7 +271,7 @@ func (q *Queries) FinishBuild(ctx context.Context, arg FinishBuildParams) (int64
 }
 
 const getBuild = `-- name: GetBuild :one
-select b.id, b.package_id, b.repository_id, b.target, b.build_tag, b.dest_tag, b.scratch, b.ref, b.commit_id, b.committed_at, b.pull_number, b.spec, b.planned_nvr, b.epoch, b.version, b.release, b.nvr, b.state, b.reason, b.phase, b.task_id, b.retry_of, b.tagged_rev, b.published_at, b.created_at, b.finished_at, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
+select b.id, b.package_id, b.repository_id, b.target, b.build_tag, b.dest_tag, b.scratch, b.ref, b.commit_id, b.committed_at, b.pull_number, b.spec, b.need_rev, b.planned_nvr, b.epoch, b.version, b.release, b.nvr, b.state, b.reason, b.phase, b.task_id, b.retry_of, b.tagged_rev, b.published_at, b.created_at, b.finished_at, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
        bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, dt.name as dest_tag_name
 from builds b
 join packages p on p.id = b.package_id
@@ -294,6 +294,7 @@ type GetBuildRow struct {
 	CommittedAt    time.Time
 	PullNumber     *int64
 	Spec           string
+	NeedRev        int64
 	PlannedNvr     string
 	Epoch          int32
 	Version        string
@@ -335,6 +336,7 @@ func (q *Queries) GetBuild(ctx context.Context, id int64) (GetBuildRow, error) {
 		&i.CommittedAt,
 		&i.PullNumber,
 		&i.Spec,
+		&i.NeedRev,
 		&i.PlannedNvr,
 		&i.Epoch,
 		&i.Version,

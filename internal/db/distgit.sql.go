@@ -92,9 +92,9 @@ func (q *Queries) IgnoredBranchGlobs(ctx context.Context) ([]string, error) {
 
 const insertBuild = `-- name: InsertBuild :one
 insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at,
-                    pull_number, spec, planned_nvr, retry_of)
+                    pull_number, spec, need_rev, planned_nvr, retry_of)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9,
-        $10, $11, $12, $13)
+        $10, $11, (select want_rev from tags t where t.id = $4), $12, $13)
 returning id
 `
 

@@ -72,6 +72,7 @@ type Build struct {
 	CommittedAt  time.Time
 	PullNumber   *int64
 	Spec         string
+	NeedRev      int64
 	PlannedNvr   string
 	Epoch        int32
 	Version      string

@@ -53,9 +53,9 @@ returning id;
 
 -- name: InsertBuild :one
 insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at,
-                    pull_number, spec, planned_nvr, retry_of)
+                    pull_number, spec, need_rev, planned_nvr, retry_of)
 values (@package_id, @repository_id, @target, @build_tag, @dest_tag, @scratch, @ref, @commit_id, @committed_at,
-        sqlc.narg(pull_number), @spec, @planned_nvr, sqlc.narg(retry_of))
+        sqlc.narg(pull_number), @spec, (select want_rev from tags t where t.id = @build_tag), @planned_nvr, sqlc.narg(retry_of))
 returning id;
 
 -- name: SetBuildTask :exec
