@@ -1,0 +1,331 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/tasklog"
+	"github.com/distbot/distbot/queue"
+)
+
+func buildCommands() []command {
+	return []command{
+		{name: "build list", args: "[--package NAME] [--state STATE] [--target NAME] [--limit N]", help: "list builds, newest first", run: buildList,
+			flags: func(flags *flag.FlagSet) {
+				jsonFlag(flags)
+				flags.String("package", "", "only of this `package`")
+				flags.String("state", "", "only in this `state`: BUILDING, COMPLETE, FAILED or CANCELED")
+				flags.String("target", "", "only for this `target`")
+				flags.Int("limit", 30, "at most `N`")
+			}},
+		{name: "build show", args: "ID|NVR", help: "show a build: its tasks, packages and statuses", flags: jsonFlag, run: buildShow},
+		{name: "build log", args: "ID|NVR [--task ID] [--name FILE]", help: "print a build's log: of the task that failed, else of the last", run: buildLog,
+			flags: func(flags *flag.FlagSet) {
+				configFlag(flags)
+				flags.Int64("task", 0, "the log of this `task`")
+				flags.String("name", "", "checkout.log, root.log or build.log")
+			}},
+		{name: "build cancel", args: "ID", help: "end a running build", flags: configFlag, run: buildCancel},
+		{name: "build retry", args: "ID", help: "build a failed or canceled build's commit again", flags: configFlag, run: buildRetry},
+	}
+}
+
+// buildView is a build for people and programs.
+type buildView struct {
+	ID         int64        `json:"id"`
+	NVR        string       `json:"nvr"`
+	Package    string       `json:"package"`
+	Target     string       `json:"target"`
+	State      string       `json:"state"`
+	Reason     string       `json:"reason"`
+	Scratch    bool         `json:"scratch"`
+	Repository string       `json:"repository"`
+	Ref        string       `json:"ref"`
+	Commit     string       `json:"commit"`
+	Created    time.Time    `json:"created_at"`
+	Finished   *time.Time   `json:"finished_at"`
+	Published  *time.Time   `json:"published_at"`
+	Tasks      []taskView   `json:"tasks,omitempty"`
+	RPMs       []string     `json:"rpms,omitempty"`
+	Statuses   []statusView `json:"statuses,omitempty"`
+}
+
+type statusView struct {
+	Context     string `json:"context"`
+	State       string `json:"state"`
+	Description string `json:"description"`
+	Sent        bool   `json:"sent"`
+	Error       string `json:"error,omitempty"`
+}
+
+func buildList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	n, err := limit(flags)
+	if err != nil {
+		return err
+	}
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	rows, err := db.New(h.pool).ListBuilds(ctx, db.ListBuildsParams{
+		Package: optional(flags, "package"), State: optional(flags, "state"), Target: optional(flags, "target"), MaxRows: n,
+	})
+	if err != nil {
+		return err
+	}
+	views := []buildView{}
+	var table [][]string
+	for _, b := range rows {
+		views = append(views, buildView{ID: b.ID, NVR: nvrOf(b.Nvr, b.PlannedNvr), Package: b.Package, Target: b.Target, State: b.State, Reason: b.Reason,
+			Scratch: b.Scratch, Repository: b.FullName, Ref: b.Ref, Commit: b.CommitID, Created: b.CreatedAt, Finished: b.FinishedAt, Published: b.PublishedAt})
+		table = append(table, []string{strconv.FormatInt(b.ID, 10), dash(nvrOf(b.Nvr, b.PlannedNvr)), b.Target, b.State, when(b.CreatedAt), b.CommitID[:min(10, len(b.CommitID))], cut(b.Reason, 70)})
+	}
+	if wantsJSON(flags) {
+		return writeJSON(t.stdout, views)
+	}
+	return writeTable(t.stdout, []string{"ID", "NVR", "TARGET", "STATE", "CREATED", "COMMIT", "REASON"}, table)
+}
+
+// findBuild reads a build by id or NVR.
+func findBuild(ctx context.Context, q *db.Queries, flags *flag.FlagSet) (db.GetBuildRow, error) {
+	if flags.NArg() != 1 {
+		return db.GetBuildRow{}, usage("expected the id or the NVR of one build")
+	}
+	id, err := strconv.ParseInt(flags.Arg(0), 10, 64)
+	if err != nil {
+		nvr := flags.Arg(0)
+		found, err := q.NewestBuildByNVR(ctx, &nvr)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return db.GetBuildRow{}, fmt.Errorf("there is no build %s", nvr)
+		}
+		if err != nil {
+			return db.GetBuildRow{}, err
+		}
+		id = found
+	}
+	build, err := q.GetBuild(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return db.GetBuildRow{}, fmt.Errorf("there is no build %d", id)
+	}
+	return build, err
+}
+
+// viewBuild reads all that build show shows.
+func viewBuild(ctx context.Context, q *db.Queries, b db.GetBuildRow) (buildView, error) {
+	view := buildView{ID: b.ID, NVR: nvrOf(b.Nvr, b.PlannedNvr), Package: b.Package, Target: b.Target, State: b.State, Reason: b.Reason,
+		Scratch: b.Scratch, Repository: b.FullName, Ref: b.Ref, Commit: b.CommitID, Created: b.CreatedAt, Finished: b.FinishedAt, Published: b.PublishedAt}
+	tasks, err := q.TasksOfBuild(ctx, b.ID)
+	if err != nil {
+		return view, err
+	}
+	for _, task := range tasks {
+		view.Tasks = append(view.Tasks, viewTask(task))
+	}
+	rpms, err := q.RPMsOfBuild(ctx, b.ID)
+	if err != nil {
+		return view, err
+	}
+	for _, rpm := range rpms {
+		view.RPMs = append(view.RPMs, path.Base(rpm.Path))
+	}
+	reports, err := q.ReportsOfCommit(ctx, db.ReportsOfCommitParams{RepositoryID: b.RepositoryID, CommitID: b.CommitID})
+	if err != nil {
+		return view, err
+	}
+	for _, r := range reports {
+		view.Statuses = append(view.Statuses, statusView{Context: r.Context, State: r.State, Description: r.Description, Sent: r.SentSeq >= r.Seq, Error: r.LastError})
+	}
+	return view, nil
+}
+
+func buildShow(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	if flags.NArg() != 1 {
+		return usage("expected the id or the NVR of one build")
+	}
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	q := db.New(h.pool)
+	b, err := findBuild(ctx, q, flags)
+	if err != nil {
+		return err
+	}
+	view, err := viewBuild(ctx, q, b)
+	if err != nil {
+		return err
+	}
+	if wantsJSON(flags) {
+		return writeJSON(t.stdout, view)
+	}
+	printBuild(t.stdout, h.config, view)
+	return nil
+}
+
+func printBuild(w io.Writer, config Config, view buildView) {
+	kind := ""
+	if view.Scratch {
+		kind = " (scratch)"
+	}
+	fmt.Fprintf(w, "build %d: %s for %s%s is %s\n", view.ID, tasklog.Printable(dash(view.NVR)), view.Target, kind, view.State)
+	if view.Reason != "" {
+		fmt.Fprintf(w, "  %s\n", tasklog.Printable(view.Reason))
+	}
+	fmt.Fprintf(w, "  %s %s %s\n  %s\n", tasklog.Printable(view.Repository), tasklog.Printable(view.Ref), view.Commit, queue.BuildURL(config.ExternalURL, view.ID))
+	fmt.Fprintln(w, "\ntasks:")
+	for _, task := range view.Tasks {
+		indent := "  "
+		if task.Method != queue.MethodBuild {
+			indent = "    "
+		}
+		line := fmt.Sprintf("%s%-6d %-10s %-9s %s", indent, task.ID, task.Method, task.State, strings.Join(strings.Fields(task.Arch+" "+task.Phase), " "))
+		fmt.Fprintln(w, strings.TrimRight(line, " ")+suffix(": ", task.Reason))
+	}
+	if len(view.Statuses) > 0 {
+		fmt.Fprintln(w, "\nstatuses of the commit:")
+	}
+	for _, s := range view.Statuses {
+		note := ""
+		if !s.Sent {
+			note = " (not sent yet" + suffix(": ", s.Error) + ")"
+		}
+		fmt.Fprintf(w, "  %-28s %-8s %s%s\n", s.Context, s.State, tasklog.Printable(s.Description), note)
+	}
+	if len(view.RPMs) > 0 {
+		fmt.Fprintln(w, "\npackages:")
+	}
+	for _, rpm := range view.RPMs {
+		fmt.Fprintf(w, "  %s\n", rpm)
+	}
+}
+
+func suffix(before, text string) string {
+	if text == "" {
+		return ""
+	}
+	return before + tasklog.Printable(text)
+}
+
+func buildLog(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	if flags.NArg() != 1 {
+		return usage("expected the id or the NVR of one build")
+	}
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	q := db.New(h.pool)
+	b, err := findBuild(ctx, q, flags)
+	if err != nil {
+		return err
+	}
+	tasks, err := q.TasksOfBuild(ctx, b.ID)
+	if err != nil {
+		return err
+	}
+	task, ok := logTask(tasks, flags.Lookup("task").Value.String())
+	if !ok {
+		return fmt.Errorf("build %d has no such task", b.ID)
+	}
+	names := tasklog.Names()
+	if name := optional(flags, "name"); name != nil {
+		names = []string{*name}
+	}
+	return printLogs(t.stdout, tasklog.In(h.config.StateDir), task, names)
+}
+
+// logTask is the task whose log a person wants to see: the named one, the one
+// that failed, or the last that has logs.
+func logTask(tasks []db.Task, named string) (found db.Task, ok bool) {
+	for _, task := range tasks {
+		if named != "0" {
+			if strconv.FormatInt(task.ID, 10) == named {
+				return task, true
+			}
+			continue
+		}
+		if task.Method != queue.MethodBuildSRPM && task.Method != queue.MethodBuildArch {
+			continue
+		}
+		if task.State == queue.TaskFailed {
+			return task, true
+		}
+		found, ok = task, true
+	}
+	return found, ok
+}
+
+// printLogs prints a task's logs of its newest attempt, made safe for a
+// terminal.
+func printLogs(w io.Writer, logs tasklog.Dirs, task db.Task, names []string) error {
+	printed := false
+	for _, name := range names {
+		file, err := logs.Open(task.ID, task.Attempt, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "==> task %d, attempt %d, %s\n", task.ID, task.Attempt, name)
+		_, err = io.Copy(w, tasklog.Reader(file))
+		file.Close()
+		if err != nil {
+			return err
+		}
+		printed = true
+	}
+	if !printed {
+		return fmt.Errorf("task %d has no such log", task.ID)
+	}
+	return nil
+}
+
+func buildCancel(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	id, err := idArgument(flags, "build")
+	if err != nil {
+		return err
+	}
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	if err := queue.CancelBuild(ctx, h.pool, h.client, h.config.ExternalURL, id, "canceled from the command line"); err != nil {
+		return err
+	}
+	fmt.Fprintf(t.stdout, "build %d is canceled\n", id)
+	return nil
+}
+
+func buildRetry(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	id, err := idArgument(flags, "build")
+	if err != nil {
+		return err
+	}
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	again, err := queue.RetryBuild(ctx, h.pool, h.client, h.config.ExternalURL, id)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(t.stdout, "build %d: %s\n", again, queue.BuildURL(h.config.ExternalURL, again))
+	return nil
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/tasklog"
+	"github.com/distbot/distbot/webhooks"
+)
+
+func deliveryCommands() []command {
+	return []command{
+		{name: "delivery list", args: "[--forge NAME] [--state STATE] [--limit N]", help: "list what forges delivered, newest first", run: deliveryList,
+			flags: func(flags *flag.FlagSet) {
+				jsonFlag(flags)
+				flags.String("forge", "", "only of this `forge`")
+				flags.String("state", "", "only in this `state`: received, planned, ignored, duplicate or failed")
+				flags.Int("limit", 30, "at most `N`")
+			}},
+		{name: "delivery show", args: "ID", help: "show one delivery and what came of it", flags: jsonFlag, run: deliveryShow},
+		{name: "delivery replay", args: "ID", help: "plan a delivery again", flags: configFlag, run: deliveryReplay},
+	}
+}
+
+// deliveryView is a delivery for people and programs.
+type deliveryView struct {
+	ID         int64       `json:"id"`
+	Forge      string      `json:"forge"`
+	DeliveryID string      `json:"delivery_id"`
+	Event      string      `json:"event"`
+	Repository string      `json:"repository"`
+	Ref        string      `json:"ref"`
+	State      string      `json:"state"`
+	Reason     string      `json:"reason"`
+	Received   time.Time   `json:"received_at"`
+	Finished   *time.Time  `json:"finished_at"`
+	Builds     []buildLink `json:"builds,omitempty"`
+	Body       string      `json:"body,omitempty"`
+}
+
+type buildLink struct {
+	ID     int64  `json:"id"`
+	NVR    string `json:"nvr"`
+	State  string `json:"state"`
+	Target string `json:"target"`
+}
+
+// idArgument reads the one argument that is an id.
+func idArgument(flags *flag.FlagSet, what string) (int64, error) {
+	if flags.NArg() != 1 {
+		return 0, usage("expected the id of one %s", what)
+	}
+	id, err := strconv.ParseInt(flags.Arg(0), 10, 64)
+	if err != nil || id < 1 {
+		return 0, usage("%q is no id of a %s", flags.Arg(0), what)
+	}
+	return id, nil
+}
+
+// optional is a flag's text, nil when it is empty.
+func optional(flags *flag.FlagSet, name string) *string {
+	value := flags.Lookup(name).Value.String()
+	if value == "" {
+		return nil
+	}
+	return &value
+}
+
+func limit(flags *flag.FlagSet) (int32, error) {
+	n, err := strconv.ParseInt(flags.Lookup("limit").Value.String(), 10, 32)
+	if err != nil || n < 1 || n > 10_000 {
+		return 0, usage("--limit must be between 1 and 10000")
+	}
+	return int32(n), nil
+}
+
+func deliveryList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	n, err := limit(flags)
+	if err != nil {
+		return err
+	}
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	rows, err := db.New(h.pool).ListDeliveries(ctx, db.ListDeliveriesParams{Forge: optional(flags, "forge"), State: optional(flags, "state"), MaxRows: n})
+	if err != nil {
+		return err
+	}
+	views := []deliveryView{}
+	var table [][]string
+	for _, d := range rows {
+		views = append(views, deliveryView{ID: d.ID, Forge: d.Forge, DeliveryID: d.DeliveryID, Event: d.Event, Repository: d.Repository,
+			Ref: d.Ref, State: d.State, Reason: d.Reason, Received: d.ReceivedAt, Finished: d.FinishedAt})
+		table = append(table, []string{strconv.FormatInt(d.ID, 10), when(d.ReceivedAt), d.Forge, d.Event, dash(d.Repository), dash(d.Ref), d.State, cut(d.Reason, 60)})
+	}
+	if wantsJSON(flags) {
+		return writeJSON(t.stdout, views)
+	}
+	return writeTable(t.stdout, []string{"ID", "RECEIVED", "FORGE", "EVENT", "REPOSITORY", "REF", "STATE", "REASON"}, table)
+}
+
+func deliveryShow(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	id, err := idArgument(flags, "delivery")
+	if err != nil {
+		return err
+	}
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	q := db.New(h.pool)
+	d, err := q.GetDelivery(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("there is no delivery %d", id)
+	}
+	if err != nil {
+		return err
+	}
+	builds, err := q.BuildsOfDelivery(ctx, &id)
+	if err != nil {
+		return err
+	}
+	view := deliveryView{ID: d.ID, Forge: d.Forge, DeliveryID: d.DeliveryID, Event: d.Event, Repository: d.Repository, Ref: d.Ref,
+		State: d.State, Reason: d.Reason, Received: d.ReceivedAt, Finished: d.FinishedAt, Body: string(d.Body)}
+	for _, b := range builds {
+		view.Builds = append(view.Builds, buildLink{ID: b.ID, NVR: nvrOf(b.Nvr, b.PlannedNvr), State: b.State, Target: b.Target})
+	}
+	if wantsJSON(flags) {
+		return writeJSON(t.stdout, view)
+	}
+	fmt.Fprintf(t.stdout, "delivery %d: %s %s %s %s\nreceived %s, %s: %s\n", d.ID, d.Forge, d.Event, d.Repository, d.Ref, when(d.ReceivedAt), d.State, tasklog.Printable(d.Reason))
+	for _, b := range view.Builds {
+		fmt.Fprintf(t.stdout, "build %d: %s for %s is %s\n", b.ID, b.NVR, b.Target, b.State)
+	}
+	return nil
+}
+
+func deliveryReplay(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	id, err := idArgument(flags, "delivery")
+	if err != nil {
+		return err
+	}
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	err = pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error {
+		d, err := db.New(tx).LockDelivery(ctx, id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("there is no delivery %d", id)
+		}
+		if err != nil {
+			return err
+		}
+		if d.State == "received" {
+			return fmt.Errorf("delivery %d is waiting to be planned already", id)
+		}
+		return webhooks.Replay(ctx, tx, h.client, id)
+	})
+	if err == nil {
+		fmt.Fprintf(t.stdout, "delivery %d will be planned again\n", id)
+	}
+	return err
+}
+
+// nvrOf is a build's NVR, or what the planner expects it to be.
+func nvrOf(nvr *string, planned string) string {
+	if nvr != nil {
+		return *nvr
+	}
+	return planned
+}

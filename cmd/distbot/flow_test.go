@@ -1,0 +1,317 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/rpmpack"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/forge"
+	"github.com/distbot/distbot/internal/dbtest"
+	"github.com/distbot/distbot/internal/rpmfile/rpmtest"
+	"github.com/distbot/distbot/internal/sandbox"
+)
+
+func TestMain(m *testing.M) {
+	sandbox.Main()
+	os.Exit(m.Run())
+}
+
+// stubDriver hands out packages that were made before: what remains is
+// distbot's own time.
+type stubDriver struct {
+	mu    sync.Mutex
+	files map[string][]byte
+}
+
+// Name implements builders.Driver.
+func (*stubDriver) Name() string { return "stub" }
+
+// SRPM implements builders.Driver.
+func (d *stubDriver) SRPM(_ context.Context, order builders.SRPMOrder) (builders.Outcome, error) {
+	return d.write(order.Order, strings.TrimSuffix(order.Spec, ".spec")+"-1-1.src.rpm")
+}
+
+// Build implements builders.Driver. The source package has no name of its own
+// in the order, so the build is found by what the SRPM says.
+func (d *stubDriver) Build(_ context.Context, order builders.BuildOrder) (builders.Outcome, error) {
+	srpm, err := os.ReadFile(order.SRPM)
+	if err != nil {
+		return builders.Outcome{}, err
+	}
+	d.mu.Lock()
+	var name string
+	for file, data := range d.files {
+		if strings.HasSuffix(file, ".src.rpm") && bytes.Equal(data, srpm) {
+			name = strings.TrimSuffix(file, ".src.rpm")
+		}
+	}
+	d.mu.Unlock()
+	return d.write(order.Order, name+"."+order.Arch+".rpm")
+}
+
+func (d *stubDriver) write(order builders.Order, file string) (builders.Outcome, error) {
+	d.mu.Lock()
+	data, ok := d.files[file]
+	d.mu.Unlock()
+	if !ok {
+		return builders.Outcome{}, &builders.Failure{Reason: "the stub has no " + file}
+	}
+	return builders.Outcome{RepoKey: "stub"}, os.WriteFile(filepath.Join(order.ResultDir, file), data, 0o644)
+}
+
+// RPM tags that rpmpack does not write by itself.
+const (
+	tagSourceRPM     = 1044
+	tagSourcePackage = 1106
+)
+
+// add makes the source package of a name and its packages for the arches.
+func (d *stubDriver) add(tb testing.TB, name string, arches ...string) {
+	tb.Helper()
+	d.files[name+"-1-1.src.rpm"] = rpmtest.Pack(tb, rpmpack.RPMMetaData{Name: name, Version: "1", Release: "1", Arch: "x86_64"}, func(r *rpmpack.RPM) {
+		r.AddCustomTag(tagSourcePackage, rpmpack.EntryUint32([]uint32{1}))
+	})
+	for _, arch := range arches {
+		d.files[name+"-1-1."+arch+".rpm"] = rpmtest.Pack(tb, rpmpack.RPMMetaData{Name: name, Version: "1", Release: "1", Arch: arch}, func(r *rpmpack.RPM) {
+			r.AddCustomTag(tagSourceRPM, rpmpack.EntryString(name+"-1-1.src.rpm"))
+			r.AddFile(rpmpack.RPMFile{Name: "/usr/share/" + name, Body: []byte(name), Mode: 0o644})
+		})
+	}
+}
+
+// flow is a running installation with plain repositories and a stub driver.
+type flow struct {
+	server *Server
+	driver *stubDriver
+	pool   *pgxpool.Pool
+	secret forge.Secret
+	heads  map[string]string
+}
+
+// newFlow starts an installation with n packages for two architectures, not
+// pushed yet.
+func newFlow(tb testing.TB, n int) *flow {
+	tb.Helper()
+	dir := tb.TempDir()
+	f := &flow{driver: &stubDriver{files: map[string][]byte{}}, secret: forge.Secret("a secret of the test"), heads: map[string]string{}}
+	write := func(name, text string, mode os.FileMode) {
+		tb.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	write("webhook.secret", string(f.secret), 0o600)
+	write("distro.yaml", "arches: [x86_64, aarch64]\ntags:\n  f37: {}\n  f37-build: {inherit: [f37], groups: {build: [bash], srpm-build: [bash]}}\n"+
+		"targets:\n  f37: {build_tag: f37-build, dest_tag: f37, branches: [f37]}\n", 0o644)
+	write("distbot.yaml", "listen: 127.0.0.1:0\nexternal_url: http://127.0.0.1:1\nstate_dir: state\nbuilder: {arches: [x86_64, aarch64], capacity: 8}\n"+
+		"database: {url: \""+dbtest.NewURL(tb)+"\"}\nforges:\n  - {name: git, kind: git, url: git, webhook_secret_files: [webhook.secret]}\n", 0o644)
+	for i := range n {
+		f.makeRepository(tb, filepath.Join(dir, "git", "rpms"), fmt.Sprintf("pkg%03d", i))
+	}
+	config, err := loadConfig(filepath.Join(dir, "distbot.yaml"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	f.server = &Server{Config: config, Logger: slog.New(slog.DiscardHandler), Driver: f.driver}
+	for _, step := range []func(context.Context) error{f.server.Open, f.server.applyDistro, f.server.Start} {
+		if err := step(tb.Context()); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	tb.Cleanup(func() {
+		if err := f.server.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	f.pool = f.server.pool
+	return f
+}
+
+// makeRepository makes a bare repository with one commit of a package.
+func (f *flow) makeRepository(tb testing.TB, root, name string) {
+	tb.Helper()
+	f.driver.add(tb, name, "x86_64", "aarch64")
+	repo := filepath.Join(root, name+".git")
+	if err := os.MkdirAll(repo, 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	spec := "Name: " + name + "\nVersion: 1\nRelease: 1\nSummary: A package\nLicense: MIT\n%description\nA package.\n%files\n"
+	stream := fmt.Sprintf("commit refs/heads/f37\ncommitter Ada <ada@example.invalid> 1790000000 +0000\ndata 5\nstart\n"+
+		"M 100644 inline %s.spec\ndata %d\n%s\n", name, len(spec), spec)
+	run := func(stdin string, args ...string) string {
+		tb.Helper()
+		cmd := exec.CommandContext(tb.Context(), "git", args...)
+		cmd.Dir, cmd.Stdin = repo, strings.NewReader(stdin)
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			tb.Fatalf("git %s: %v\n%s", args[0], err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	run("", "init", "--quiet", "--bare", "--initial-branch=f37")
+	run(stream, "fast-import", "--quiet")
+	f.heads[name] = run("", "rev-parse", "refs/heads/f37")
+}
+
+// deliver posts the delivery of a package's push and returns the answer's code.
+func (f *flow) deliver(tb testing.TB, name, id string) int {
+	tb.Helper()
+	body, err := json.Marshal(map[string]string{
+		"repository": "rpms/" + name, "ref": "refs/heads/f37", "before": strings.Repeat("0", 40), "after": f.heads[name], "pusher": "ada",
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, "http://"+f.server.Addr()+"/webhooks/git", bytes.NewReader(body))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("X-Distbot-Event", "push")
+	request.Header.Set("X-Distbot-Delivery", id)
+	request.Header.Set("X-Distbot-Signature", "sha256="+forge.Sign(body, f.secret))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if response.StatusCode >= 300 {
+		tb.Fatalf("delivery of %s: %s: %s", name, response.Status, text)
+	}
+	return response.StatusCode
+}
+
+// wait waits until the query says true.
+func (f *flow) wait(tb testing.TB, what, query string, args ...any) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+	defer cancel()
+	for {
+		var done bool
+		if err := f.pool.QueryRow(ctx, query, args...).Scan(&done); err != nil {
+			tb.Fatalf("wait until %s: %v\n%s", what, err, f.state(tb))
+		}
+		if done {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// state describes what is unfinished, for the message of a failing test.
+func (f *flow) state(tb testing.TB) string {
+	tb.Helper()
+	rows, err := f.pool.Query(context.Background(), `select 'build ' || id || ' ' || state || ' ' || reason from builds
+		union all select 'task ' || id || ' ' || method || ' ' || state || ' ' || reason from tasks where state in ('OPEN', 'FREE')
+		union all select 'job ' || id || ' ' || kind || ' ' || state || ' ' || coalesce(errors::text, '') from river_job where state <> 'completed' limit 60`)
+	if err != nil {
+		return err.Error()
+	}
+	defer rows.Close()
+	var text strings.Builder
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return err.Error()
+		}
+		text.WriteString(line + "\n")
+	}
+	return text.String()
+}
+
+// published waits until n builds are in the repository and everything about
+// them was reported.
+func (f *flow) published(tb testing.TB, n int) {
+	tb.Helper()
+	f.wait(tb, strconv.Itoa(n)+" builds are published", "select count(*) = $1 from builds where published_at is not null", n)
+	f.wait(tb, "every status is sent", "select count(*) = 0 from reports where sent_seq < seq")
+}
+
+func TestFlow(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 3)
+	for name := range f.heads {
+		if code := f.deliver(t, name, name); code != http.StatusAccepted {
+			t.Errorf("delivery of %s: %d, want 202", name, code)
+		}
+	}
+	f.published(t, 3)
+	t.Run("Every context of every commit has its final status", func(t *testing.T) {
+		rows, err := f.pool.Query(t.Context(), "select context, count(*), bool_and(state = 'success') from reports group by context order by context")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		var got []string
+		for rows.Next() {
+			var name string
+			var n int
+			var ok bool
+			if err := rows.Scan(&name, &n, &ok); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprintf("%s %d %v", name, n, ok))
+		}
+		want := "distbot/f37 3 true, distbot/f37/aarch64 3 true, distbot/f37/srpm 3 true, distbot/f37/x86_64 3 true"
+		if s := strings.Join(got, ", "); s != want {
+			t.Errorf("statuses: %s, want %s", s, want)
+		}
+	})
+	t.Run("Each architecture's repository holds its packages", func(t *testing.T) {
+		for _, arch := range []string{"x86_64", "aarch64"} {
+			found, err := filepath.Glob(filepath.Join(f.server.reposDir(), "f37", "latest", arch, "Packages", "p", "*."+arch+".rpm"))
+			if err != nil || len(found) != 3 {
+				t.Errorf("packages of %s: %v, %v, want 3", arch, found, err)
+			}
+		}
+	})
+	t.Run("A push that arrives again builds nothing", func(t *testing.T) {
+		if code := f.deliver(t, "pkg000", "pkg000"); code != http.StatusOK {
+			t.Errorf("the same delivery: %d, want 200", code)
+		}
+		if code := f.deliver(t, "pkg000", "another-id"); code == http.StatusAccepted {
+			t.Errorf("the same push: %d, want 200", code)
+		}
+	})
+}
+
+// BenchmarkFlow takes 200 pushes for two architectures through all stages with
+// a driver that does nothing.
+func BenchmarkFlow(b *testing.B) {
+	const pushes = 200
+	for b.Loop() {
+		b.StopTimer()
+		f := newFlow(b, pushes)
+		b.StartTimer()
+		start := time.Now()
+		for name := range f.heads {
+			f.deliver(b, name, name)
+		}
+		f.published(b, pushes)
+		b.ReportMetric(time.Since(start).Seconds(), "s/200pushes")
+	}
+}

@@ -1,0 +1,185 @@
+// Command distbot builds RPM distributions from dist-git: pushes become
+// packages, packages repositories, and every step a status on the commit.
+//
+// This package is wiring: flags, the configuration file, and which parts a
+// role is made of. No rule of the domain is in it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/distbot/distbot/internal/sandbox"
+)
+
+// version is set when the binary is linked.
+var version = "devel"
+
+// The exit codes: the work was done, it failed, or it was asked for wrongly.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	// The sandbox runs this program again inside its namespaces.
+	sandbox.Main()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, terminal{args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv})
+	stop()
+	os.Exit(code)
+}
+
+// terminal is what a command may know of its surroundings.
+type terminal struct {
+	args           []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+}
+
+// command is one verb of the command line.
+type command struct {
+	// name is one word, or a group and a word.
+	name string
+	// args is what follows the name in help.
+	args string
+	help string
+	// run does the work. A *usageError is the caller's mistake.
+	run func(ctx context.Context, t terminal, flags *flag.FlagSet) error
+	// flags defines flags beyond those that all commands have.
+	flags func(flags *flag.FlagSet)
+}
+
+// commands is every verb, in the order of help.
+func commands() []command {
+	return slices.Concat(serveCommands(), demoCommands(), setupCommands(), deliveryCommands(), buildCommands(), taskCommands(), tagCommands(), bootstrapCommands(), hookCommands())
+}
+
+// usageError is a mistake in how a command was called.
+type usageError struct{ text string }
+
+// Error implements error.
+func (e *usageError) Error() string { return e.text }
+
+func usage(format string, args ...any) error { return &usageError{text: fmt.Sprintf(format, args...)} }
+
+// errFailed ends a command that has said already what failed.
+var errFailed = errors.New("failed")
+
+// run runs the command line and returns its exit code.
+func run(ctx context.Context, t terminal) int {
+	if len(t.args) == 0 || t.args[0] == "help" || t.args[0] == "--help" || t.args[0] == "-h" {
+		out := t.stdout
+		if len(t.args) == 0 {
+			out = t.stderr
+		}
+		printHelp(out)
+		if len(t.args) == 0 {
+			return exitUsage
+		}
+		return exitDone
+	}
+	if t.args[0] == "--version" || t.args[0] == "version" {
+		fmt.Fprintln(t.stdout, "distbot", version)
+		return exitDone
+	}
+	cmd, rest, err := find(t.args)
+	if err != nil {
+		fmt.Fprintf(t.stderr, "distbot: %v\n", err)
+		return exitUsage
+	}
+	flags := flag.NewFlagSet("distbot "+cmd.name, flag.ContinueOnError)
+	flags.SetOutput(t.stderr)
+	flags.Usage = func() { printCommandHelp(flags.Output(), cmd, flags) }
+	if cmd.flags != nil {
+		cmd.flags(flags)
+	}
+	if err := parseAnywhere(flags, rest); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return exitDone
+		}
+		return exitUsage
+	}
+	return exitCode(t, cmd, cmd.run(ctx, t, flags))
+}
+
+// exitCode reports a command's error and turns it into an exit code.
+func exitCode(t terminal, cmd command, err error) int {
+	var misuse *usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errFailed):
+		return exitFailed
+	case errors.As(err, &misuse):
+		fmt.Fprintf(t.stderr, "distbot %s: %v\nusage: distbot %s %s\n", cmd.name, err, cmd.name, cmd.args)
+		return exitUsage
+	}
+	fmt.Fprintf(t.stderr, "distbot %s: %v\n", cmd.name, err)
+	return exitFailed
+}
+
+// parseAnywhere parses flags wherever they stand among the arguments.
+func parseAnywhere(flags *flag.FlagSet, args []string) error {
+	var operands []string
+	for {
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		rest := flags.Args()
+		parsed := args[:len(args)-len(rest)]
+		if len(rest) == 0 || len(parsed) > 0 && parsed[len(parsed)-1] == "--" {
+			operands = append(operands, rest...)
+			break
+		}
+		operands = append(operands, rest[0])
+		args = rest[1:]
+	}
+	return flags.Parse(append([]string{"--"}, operands...))
+}
+
+// find looks a command up by its one or two words.
+func find(args []string) (command, []string, error) {
+	all := commands()
+	for n := min(2, len(args)); n > 0; n-- {
+		name := strings.Join(args[:n], " ")
+		for _, cmd := range all {
+			if cmd.name == name {
+				return cmd, args[n:], nil
+			}
+		}
+	}
+	var group []string
+	for _, cmd := range all {
+		if word, verb, ok := strings.Cut(cmd.name, " "); ok && word == args[0] {
+			group = append(group, verb)
+		}
+	}
+	if len(group) > 0 {
+		return command{}, nil, fmt.Errorf("%s needs one of: %s", args[0], strings.Join(group, ", "))
+	}
+	return command{}, nil, fmt.Errorf("there is no command %q: distbot help lists them", args[0])
+}
+
+func printHelp(w io.Writer) {
+	fmt.Fprintln(w, "distbot builds RPM distributions from dist-git.\n\nusage: distbot COMMAND [ARGUMENTS]\n\ncommands:")
+	for _, cmd := range commands() {
+		fmt.Fprintf(w, "  %-18s %s\n", cmd.name, cmd.help)
+	}
+	fmt.Fprintln(w, "\ndistbot COMMAND --help tells more. Exit codes: 0 done, 1 the work failed, 2 wrong usage.")
+}
+
+func printCommandHelp(w io.Writer, cmd command, flags *flag.FlagSet) {
+	fmt.Fprintf(w, "usage: distbot %s %s\n\n%s\n\nflags:\n", cmd.name, cmd.args, cmd.help)
+	flags.PrintDefaults()
+}

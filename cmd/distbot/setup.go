@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/distbot/distbot/internal/pglocal"
+	"github.com/distbot/distbot/internal/sandbox"
+)
+
+func setupCommands() []command {
+	return []command{
+		{name: "init", args: "[DIR]", help: "write a first distbot.yaml, distro.yaml and webhook secret", run: initialize, flags: func(*flag.FlagSet) {}},
+		{name: "doctor", help: "say what this host can do, and what to do about what is missing", run: doctor,
+			flags: func(flags *flag.FlagSet) {
+				flags.Bool("json", false, "print JSON")
+				flags.String("dir", "", "where buildroots will be (default: the directory for temporary files)")
+			}},
+		{name: "migrate", help: "bring the database to this version's schema", flags: configFlag, run: migrate},
+		{name: "apply", help: "make the tags and targets what distro.yaml says", flags: jsonFlag, run: apply},
+	}
+}
+
+const firstConfig = `# The installation. docs/configuration.md describes every key.
+listen: 127.0.0.1:8080
+# How forges and people reach this server.
+external_url: http://127.0.0.1:8080
+state_dir: state
+forges:
+  - name: git
+    kind: git
+    # The directory of bare repositories: rpms/hello is below it as rpms/hello.git.
+    url: git
+    webhook_secret_files: [webhook.secret]
+`
+
+const firstDistro = `# The distribution. docs/configuration.md describes every key.
+arches: [%s]
+external_repos:
+  # Made by: distbot bootstrap debian --arch %s --out base/%s
+  # On Fedora or EL name the URL of a mirror instead; $arch stands for the architecture.
+  base: {url: "file://%s/base/$arch"}
+tags:
+  f37: {}
+  f37-build:
+    inherit: [f37]
+    external_repos: [base]
+    groups:
+      build: [%s]
+      srpm-build: [%s]
+    extra: {rpm.macro.dist: .fc37}
+targets:
+  f37: {build_tag: f37-build, dest_tag: f37, branches: [f37]}
+`
+
+// initialize writes the first files of an installation, and touches none that
+// is there.
+func initialize(_ context.Context, t terminal, flags *flag.FlagSet) error {
+	dir := "."
+	switch flags.NArg() {
+	case 0:
+	case 1:
+		dir = flags.Arg(0)
+	default:
+		return usage("expected one directory at most")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	arch := hostArch()
+	groups := strings.Join(buildGroup, ", ")
+	for _, file := range []struct {
+		name, text string
+		mode       os.FileMode
+	}{
+		{"distbot.yaml", firstConfig, 0o644},
+		{"distro.yaml", fmt.Sprintf(firstDistro, arch, arch, arch, dir, groups, strings.Join(srpmGroup, ", ")), 0o644},
+		{"webhook.secret", newSecret(), 0o600},
+	} {
+		if err := writeNew(filepath.Join(dir, file.name), file.text, file.mode); err != nil {
+			if errors.Is(err, os.ErrExist) {
+				fmt.Fprintf(t.stdout, "%s is there already and stays as it is\n", file.name)
+				continue
+			}
+			return err
+		}
+		fmt.Fprintf(t.stdout, "wrote %s\n", file.name)
+	}
+	return nil
+}
+
+// newSecret makes a webhook secret of 256 bits.
+func newSecret() string {
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return hex.EncodeToString(random[:]) + "\n"
+}
+
+func writeNew(path, text string, mode os.FileMode) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close())
+}
+
+// tool is a program of the host that distbot runs.
+type tool struct {
+	name, why string
+	args      []string
+}
+
+func doctor(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	findings := sandbox.Probe(ctx, sandbox.Config{}, flags.Lookup("dir").Value.String())
+	for _, tool := range []tool{
+		{"rpmbuild", "build packages", []string{"--version"}},
+		{"dnf", "install buildroots", []string{"--version"}},
+		{"git", "fetch from plain repositories", []string{"--version"}},
+	} {
+		findings = append(findings, probeTool(ctx, tool))
+	}
+	findings = append(findings, probePostgres(ctx))
+	if wantsJSON(flags) {
+		if err := writeJSON(t.stdout, findings); err != nil {
+			return err
+		}
+	} else {
+		printFindings(t, findings)
+	}
+	for _, f := range findings {
+		if f.Required && !f.OK {
+			return errFailed
+		}
+	}
+	return nil
+}
+
+func printFindings(t terminal, findings []sandbox.Finding) {
+	for _, f := range findings {
+		mark := "ok"
+		switch {
+		case !f.OK && f.Required:
+			mark = "MISSING"
+		case !f.OK:
+			mark = "limited"
+		}
+		fmt.Fprintf(t.stdout, "%-8s %-24s %s\n", mark, f.Name, f.Detail)
+		if f.Remedy != "" {
+			fmt.Fprintf(t.stdout, "%-33s → %s\n", "", f.Remedy)
+		}
+	}
+}
+
+// probeTool looks for a program and its version.
+func probeTool(ctx context.Context, tool tool) sandbox.Finding {
+	f := sandbox.Finding{Name: tool.name, Required: true}
+	path, err := exec.LookPath(tool.name)
+	if err != nil {
+		f.Detail, f.Remedy = "not found; it is needed to "+tool.why, "run scripts/setup, or install it with the system's package manager"
+		return f
+	}
+	out, err := exec.CommandContext(ctx, path, tool.args...).Output()
+	first, _, _ := bytes.Cut(out, []byte("\n"))
+	f.OK, f.Detail = err == nil, path+" "+string(first)
+	if err != nil {
+		f.Detail, f.Remedy = path+" does not run: "+err.Error(), "install it again"
+	}
+	return f
+}
+
+// probePostgres looks for a server that a private database can be started with.
+func probePostgres(ctx context.Context) sandbox.Finding {
+	f := sandbox.Finding{Name: "PostgreSQL server"}
+	version, err := pglocal.Version(ctx)
+	if err != nil {
+		f.Detail, f.Remedy = err.Error(), "run scripts/setup, or set database.url to a server elsewhere"
+		return f
+	}
+	f.OK, f.Detail = true, fmt.Sprintf("version %d", version)
+	return f
+}
+
+func migrate(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	fmt.Fprintln(t.stdout, "the database has this version's schema")
+	return nil
+}
+
+func apply(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	changes, err := applyDistro(ctx, h.config, h.pool, h.client)
+	if err != nil {
+		return err
+	}
+	if wantsJSON(flags) {
+		return writeJSON(t.stdout, append([]string{}, changes...))
+	}
+	for _, change := range changes {
+		fmt.Fprintln(t.stdout, change)
+	}
+	if len(changes) == 0 {
+		fmt.Fprintln(t.stdout, "nothing to change")
+	}
+	return nil
+}

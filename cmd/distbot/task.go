@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/distbot/distbot/internal/db"
+)
+
+func taskCommands() []command {
+	return []command{
+		{name: "task list", args: "[--state STATE] [--limit N]", help: "list tasks, newest first", run: taskList,
+			flags: func(flags *flag.FlagSet) {
+				jsonFlag(flags)
+				flags.String("state", "", "only in this `state`: FREE, OPEN, CLOSED, CANCELED or FAILED")
+				flags.Int("limit", 30, "at most `N`")
+			}},
+		{name: "task show", args: "ID", help: "show a task and its earlier attempts", flags: jsonFlag, run: taskShow},
+		{name: "host list", help: "list the processes that work", flags: jsonFlag, run: hostList},
+	}
+}
+
+// taskView is a task for people and programs.
+type taskView struct {
+	ID       int64         `json:"id"`
+	Build    int64         `json:"build"`
+	Method   string        `json:"method"`
+	Arch     string        `json:"arch"`
+	State    string        `json:"state"`
+	Attempt  int32         `json:"attempt"`
+	Phase    string        `json:"phase"`
+	Reason   string        `json:"reason"`
+	Failure  string        `json:"failure"`
+	Client   string        `json:"client"`
+	Created  time.Time     `json:"created_at"`
+	Started  *time.Time    `json:"started_at"`
+	Finished *time.Time    `json:"finished_at"`
+	Attempts []attemptView `json:"attempts,omitempty"`
+}
+
+type attemptView struct {
+	Attempt int32     `json:"attempt"`
+	Client  string    `json:"client"`
+	Started time.Time `json:"started_at"`
+	Ended   time.Time `json:"ended_at"`
+	Outcome string    `json:"outcome"`
+}
+
+func viewTask(t db.Task) taskView {
+	return taskView{ID: t.ID, Build: t.BuildID, Method: t.Method, Arch: t.Arch, State: t.State, Attempt: t.Attempt, Phase: t.Phase,
+		Reason: t.Reason, Failure: t.Failure, Client: text(t.ClientID), Created: t.CreatedAt, Started: t.StartedAt, Finished: t.FinishedAt}
+}
+
+func taskList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	n, err := limit(flags)
+	if err != nil {
+		return err
+	}
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	rows, err := db.New(h.pool).ListTasks(ctx, db.ListTasksParams{State: optional(flags, "state"), MaxRows: n})
+	if err != nil {
+		return err
+	}
+	views := []taskView{}
+	var table [][]string
+	for _, task := range rows {
+		views = append(views, taskView{ID: task.ID, Build: task.BuildID, Method: task.Method, Arch: task.Arch, State: task.State, Attempt: task.Attempt,
+			Phase: task.Phase, Reason: task.Reason, Failure: task.Failure, Client: text(task.ClientID), Created: task.CreatedAt, Started: task.StartedAt, Finished: task.FinishedAt})
+		table = append(table, []string{strconv.FormatInt(task.ID, 10), strconv.FormatInt(task.BuildID, 10), task.Method, dash(task.Arch), task.State,
+			strconv.FormatInt(int64(task.Attempt), 10), dash(task.Phase), when(task.CreatedAt), cut(task.Reason, 60)})
+	}
+	if wantsJSON(flags) {
+		return writeJSON(t.stdout, views)
+	}
+	return writeTable(t.stdout, []string{"ID", "BUILD", "METHOD", "ARCH", "STATE", "ATTEMPT", "PHASE", "CREATED", "REASON"}, table)
+}
+
+func taskShow(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	id, err := idArgument(flags, "task")
+	if err != nil {
+		return err
+	}
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	q := db.New(h.pool)
+	task, err := q.GetTask(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("there is no task %d", id)
+	}
+	if err != nil {
+		return err
+	}
+	attempts, err := q.AttemptsOfTask(ctx, id)
+	if err != nil {
+		return err
+	}
+	view := viewTask(task)
+	for _, a := range attempts {
+		view.Attempts = append(view.Attempts, attemptView{Attempt: a.Attempt, Client: a.ClientID, Started: a.StartedAt, Ended: a.EndedAt, Outcome: a.Outcome})
+	}
+	if wantsJSON(flags) {
+		return writeJSON(t.stdout, view)
+	}
+	fmt.Fprintf(t.stdout, "task %d of build %d: %s %s\nstate %s, attempt %d%s%s\nstarted %s, finished %s\n", view.ID, view.Build, view.Method, view.Arch,
+		view.State, view.Attempt, suffix(", phase ", view.Phase), suffix(": ", view.Reason), whenOrDash(view.Started), whenOrDash(view.Finished))
+	for _, a := range view.Attempts {
+		fmt.Fprintf(t.stdout, "attempt %d on %s, %s to %s: %s\n", a.Attempt, a.Client, when(a.Started), when(a.Ended), suffix("", a.Outcome))
+	}
+	return nil
+}
+
+func hostList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	h, err := openHub(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	rows, err := db.New(h.pool).ListLeases(ctx)
+	if err != nil {
+		return err
+	}
+	type hostView struct {
+		Client  string    `json:"client"`
+		Host    string    `json:"host"`
+		Roles   []string  `json:"roles"`
+		Arches  []string  `json:"arches"`
+		Started time.Time `json:"started_at"`
+		Seen    time.Time `json:"seen_at"`
+	}
+	views := []hostView{}
+	var table [][]string
+	for _, l := range rows {
+		views = append(views, hostView{Client: l.ClientID, Host: l.Host, Roles: l.Roles, Arches: l.Arches, Started: l.StartedAt, Seen: l.SeenAt})
+		table = append(table, []string{l.ClientID, strings.Join(l.Roles, ","), strings.Join(l.Arches, ","), when(l.StartedAt), fmt.Sprintf("%.0f s ago", l.UnseenSeconds)})
+	}
+	if wantsJSON(flags) {
+		return writeJSON(t.stdout, views)
+	}
+	return writeTable(t.stdout, []string{"CLIENT", "ROLES", "ARCHES", "STARTED", "SEEN"}, table)
+}
