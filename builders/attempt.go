@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/distbot/distbot/internal/db"
@@ -90,7 +89,7 @@ func (s *Stages) follow(ctx context.Context, row *rivertype.JobRow, a *attempt, 
 		log.Warn("builders: attempt was given up meanwhile; its results are dropped")
 		return nil
 	}
-	if errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely) {
+	if queue.Canceled(ctx) {
 		log.Info("builders: canceled")
 		return err
 	}

@@ -62,7 +62,7 @@ func FateOf(ctx context.Context, job *rivertype.JobRow, err error) Fate {
 	if errors.As(err, &wait) {
 		return Wait
 	}
-	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely) {
+	if ctx.Err() != nil && !Canceled(ctx) {
 		return Retry
 	}
 	var permanent *PermanentError
@@ -93,6 +93,12 @@ func databaseTrouble(err error) bool {
 		}
 	}
 	return false
+}
+
+// Canceled reports whether a job's context ended because the job was canceled,
+// not because its process stops.
+func Canceled(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely)
 }
 
 // Outcome turns an error into what a River worker returns for it, when the

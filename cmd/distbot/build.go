@@ -21,21 +21,25 @@ import (
 
 func buildCommands() []command {
 	return []command{
-		{name: "build list", args: "[--package NAME] [--state STATE] [--target NAME] [--limit N]", help: "list builds, newest first", run: buildList,
+		{
+			name: "build list", args: "[--package NAME] [--state STATE] [--target NAME] [--limit N]", help: "list builds, newest first", run: buildList,
 			flags: func(flags *flag.FlagSet) {
 				jsonFlag(flags)
 				flags.String("package", "", "only of this `package`")
 				flags.String("state", "", "only in this `state`: BUILDING, COMPLETE, FAILED or CANCELED")
 				flags.String("target", "", "only for this `target`")
 				flags.Int("limit", 30, "at most `N`")
-			}},
+			},
+		},
 		{name: "build show", args: "ID|NVR", help: "show a build: its tasks, packages and statuses", flags: jsonFlag, run: buildShow},
-		{name: "build log", args: "ID|NVR [--task ID] [--name FILE]", help: "print a build's log: of the task that failed, else of the last", run: buildLog,
+		{
+			name: "build log", args: "ID|NVR [--task ID] [--name FILE]", help: "print a build's log: of the task that failed, else of the last", run: buildLog,
 			flags: func(flags *flag.FlagSet) {
 				configFlag(flags)
 				flags.Int64("task", 0, "the log of this `task`")
 				flags.String("name", "", "checkout.log, root.log or build.log")
-			}},
+			},
+		},
 		{name: "build cancel", args: "ID", help: "end a running build", flags: configFlag, run: buildCancel},
 		{name: "build retry", args: "ID", help: "build a failed or canceled build's commit again", flags: configFlag, run: buildRetry},
 	}
@@ -88,8 +92,10 @@ func buildList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	views := []buildView{}
 	var table [][]string
 	for _, b := range rows {
-		views = append(views, buildView{ID: b.ID, NVR: nvrOf(b.Nvr, b.PlannedNvr), Package: b.Package, Target: b.Target, State: b.State, Reason: b.Reason,
-			Scratch: b.Scratch, Repository: b.FullName, Ref: b.Ref, Commit: b.CommitID, Created: b.CreatedAt, Finished: b.FinishedAt, Published: b.PublishedAt})
+		views = append(views, buildView{
+			ID: b.ID, NVR: nvrOf(b.Nvr, b.PlannedNvr), Package: b.Package, Target: b.Target, State: b.State, Reason: b.Reason,
+			Scratch: b.Scratch, Repository: b.FullName, Ref: b.Ref, Commit: b.CommitID, Created: b.CreatedAt, Finished: b.FinishedAt, Published: b.PublishedAt,
+		})
 		table = append(table, []string{strconv.FormatInt(b.ID, 10), dash(nvrOf(b.Nvr, b.PlannedNvr)), b.Target, b.State, when(b.CreatedAt), b.CommitID[:min(10, len(b.CommitID))], cut(b.Reason, 70)})
 	}
 	if wantsJSON(flags) {
@@ -124,8 +130,10 @@ func findBuild(ctx context.Context, q *db.Queries, flags *flag.FlagSet) (db.GetB
 
 // viewBuild reads all that build show shows.
 func viewBuild(ctx context.Context, q *db.Queries, b db.GetBuildRow) (buildView, error) {
-	view := buildView{ID: b.ID, NVR: nvrOf(b.Nvr, b.PlannedNvr), Package: b.Package, Target: b.Target, State: b.State, Reason: b.Reason,
-		Scratch: b.Scratch, Repository: b.FullName, Ref: b.Ref, Commit: b.CommitID, Created: b.CreatedAt, Finished: b.FinishedAt, Published: b.PublishedAt}
+	view := buildView{
+		ID: b.ID, NVR: nvrOf(b.Nvr, b.PlannedNvr), Package: b.Package, Target: b.Target, State: b.State, Reason: b.Reason,
+		Scratch: b.Scratch, Repository: b.FullName, Ref: b.Ref, Commit: b.CommitID, Created: b.CreatedAt, Finished: b.FinishedAt, Published: b.PublishedAt,
+	}
 	tasks, err := q.TasksOfBuild(ctx, b.ID)
 	if err != nil {
 		return view, err

@@ -17,13 +17,15 @@ import (
 
 func deliveryCommands() []command {
 	return []command{
-		{name: "delivery list", args: "[--forge NAME] [--state STATE] [--limit N]", help: "list what forges delivered, newest first", run: deliveryList,
+		{
+			name: "delivery list", args: "[--forge NAME] [--state STATE] [--limit N]", help: "list what forges delivered, newest first", run: deliveryList,
 			flags: func(flags *flag.FlagSet) {
 				jsonFlag(flags)
 				flags.String("forge", "", "only of this `forge`")
 				flags.String("state", "", "only in this `state`: received, planned, ignored, duplicate or failed")
 				flags.Int("limit", 30, "at most `N`")
-			}},
+			},
+		},
 		{name: "delivery show", args: "ID", help: "show one delivery and what came of it", flags: jsonFlag, run: deliveryShow},
 		{name: "delivery replay", args: "ID", help: "plan a delivery again", flags: configFlag, run: deliveryReplay},
 	}
@@ -98,8 +100,10 @@ func deliveryList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	views := []deliveryView{}
 	var table [][]string
 	for _, d := range rows {
-		views = append(views, deliveryView{ID: d.ID, Forge: d.Forge, DeliveryID: d.DeliveryID, Event: d.Event, Repository: d.Repository,
-			Ref: d.Ref, State: d.State, Reason: d.Reason, Received: d.ReceivedAt, Finished: d.FinishedAt})
+		views = append(views, deliveryView{
+			ID: d.ID, Forge: d.Forge, DeliveryID: d.DeliveryID, Event: d.Event, Repository: d.Repository,
+			Ref: d.Ref, State: d.State, Reason: d.Reason, Received: d.ReceivedAt, Finished: d.FinishedAt,
+		})
 		table = append(table, []string{strconv.FormatInt(d.ID, 10), when(d.ReceivedAt), d.Forge, d.Event, dash(d.Repository), dash(d.Ref), d.State, cut(d.Reason, 60)})
 	}
 	if wantsJSON(flags) {
@@ -130,8 +134,10 @@ func deliveryShow(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	view := deliveryView{ID: d.ID, Forge: d.Forge, DeliveryID: d.DeliveryID, Event: d.Event, Repository: d.Repository, Ref: d.Ref,
-		State: d.State, Reason: d.Reason, Received: d.ReceivedAt, Finished: d.FinishedAt, Body: string(d.Body)}
+	view := deliveryView{
+		ID: d.ID, Forge: d.Forge, DeliveryID: d.DeliveryID, Event: d.Event, Repository: d.Repository, Ref: d.Ref,
+		State: d.State, Reason: d.Reason, Received: d.ReceivedAt, Finished: d.FinishedAt, Body: string(d.Body),
+	}
 	for _, b := range builds {
 		view.Builds = append(view.Builds, buildLink{ID: b.ID, NVR: nvrOf(b.Nvr, b.PlannedNvr), State: b.State, Target: b.Target})
 	}

@@ -128,7 +128,7 @@ func (d *Demo) prepare(ctx context.Context, logger *slog.Logger) error {
 		}
 		d.base = url
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

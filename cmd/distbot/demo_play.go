@@ -204,8 +204,10 @@ func (d *Demo) summarizeBuild(ctx context.Context, q *db.Queries, row db.ListBui
 	if err != nil {
 		return summaryBuild{}, err
 	}
-	b := summaryBuild{NVR: nvrOf(row.Nvr, row.PlannedNvr), Package: row.Package, Target: row.Target, State: row.State, Commit: row.CommitID,
-		Arches: map[string]string{}, Statuses: []summaryStatus{}, url: queue.BuildURL(d.server.Config.ExternalURL, row.ID)}
+	b := summaryBuild{
+		NVR: nvrOf(row.Nvr, row.PlannedNvr), Package: row.Package, Target: row.Target, State: row.State, Commit: row.CommitID,
+		Arches: map[string]string{}, Statuses: []summaryStatus{}, url: queue.BuildURL(d.server.Config.ExternalURL, row.ID),
+	}
 	tasks, err := q.TasksOfBuild(ctx, row.ID)
 	if err != nil {
 		return b, err
@@ -248,9 +250,11 @@ func (d *Demo) summarizeRepos(ctx context.Context, q *db.Queries) ([]summaryRepo
 			return nil, err
 		}
 		for _, arch := range generation.Arches {
-			repo := summaryRepo{Tag: tag.Name, Arch: arch, Packages: []string{},
+			repo := summaryRepo{
+				Tag: tag.Name, Arch: arch, Packages: []string{},
 				URL:  fmt.Sprintf("%s/repos/%s/latest/%s/", d.server.Config.ExternalURL, tag.Name, arch),
-				Path: filepath.Join(d.server.reposDir(), tag.Name, "latest", arch)}
+				Path: filepath.Join(d.server.reposDir(), tag.Name, "latest", arch),
+			}
 			for _, rpm := range rpms {
 				if rpm.RepoArch == arch {
 					repo.Packages = append(repo.Packages, fmt.Sprintf("%s-%s-%s.%s", rpm.Name, rpm.Version, rpm.Release, rpm.Arch))

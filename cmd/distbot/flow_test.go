@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/rpmpack"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/distbot/distbot/builders"
 	"github.com/distbot/distbot/forge"
@@ -261,6 +262,7 @@ func TestFlow(t *testing.T) {
 	}
 	f.published(t, 3)
 	t.Run("Every context of every commit has its final status", func(t *testing.T) {
+		t.Parallel()
 		rows, err := f.pool.Query(t.Context(), "select context, count(*), bool_and(state = 'success') from reports group by context order by context")
 		if err != nil {
 			t.Fatal(err)
@@ -282,6 +284,7 @@ func TestFlow(t *testing.T) {
 		}
 	})
 	t.Run("Each architecture's repository holds its packages", func(t *testing.T) {
+		t.Parallel()
 		for _, arch := range []string{"x86_64", "aarch64"} {
 			found, err := filepath.Glob(filepath.Join(f.server.reposDir(), "f37", "latest", arch, "Packages", "p", "*."+arch+".rpm"))
 			if err != nil || len(found) != 3 {
@@ -290,6 +293,7 @@ func TestFlow(t *testing.T) {
 		}
 	})
 	t.Run("A push that arrives again builds nothing", func(t *testing.T) {
+		t.Parallel()
 		if code := f.deliver(t, "pkg000", "pkg000"); code != http.StatusOK {
 			t.Errorf("the same delivery: %d, want 200", code)
 		}
@@ -308,10 +312,45 @@ func BenchmarkFlow(b *testing.B) {
 		f := newFlow(b, pushes)
 		b.StartTimer()
 		start := time.Now()
+		var group errgroup.Group
+		group.SetLimit(8)
 		for name := range f.heads {
-			f.deliver(b, name, name)
+			group.Go(func() error { f.deliver(b, name, name); return nil })
+		}
+		if err := group.Wait(); err != nil {
+			b.Fatal(err)
 		}
 		f.published(b, pushes)
 		b.ReportMetric(time.Since(start).Seconds(), "s/200pushes")
 	}
+}
+
+// BenchmarkFirstStatus measures from the receipt of a push to the moment at
+// which the first pending status was sent, as the database saw both.
+func BenchmarkFirstStatus(b *testing.B) {
+	f := newFlow(b, max(b.N, 1))
+	i := 0
+	var worst, total time.Duration
+	for b.Loop() {
+		name := fmt.Sprintf("pkg%03d", i)
+		if _, there := f.heads[name]; !there {
+			b.StopTimer()
+			f.makeRepository(b, filepath.Join(f.server.Config.path("git"), "rpms"), name)
+			b.StartTimer()
+		}
+		f.deliver(b, name, name)
+		f.wait(b, "the first status of "+name+" is sent", `select exists (select 1 from reports r join repositories p on p.id = r.repository_id
+			where p.full_name = $1 and r.sent_seq >= 1)`, "rpms/"+name)
+		var milliseconds float64
+		err := f.pool.QueryRow(b.Context(), `select extract(epoch from min(r.sent_at) - min(d.received_at))::float8 * 1000
+			from reports r join repositories p on p.id = r.repository_id join deliveries d on d.repository = p.full_name
+			where p.full_name = $1 and r.sent_seq >= 1`, "rpms/"+name).Scan(&milliseconds)
+		if err != nil {
+			b.Fatal(err)
+		}
+		took := time.Duration(milliseconds * float64(time.Millisecond))
+		worst, total, i = max(worst, took), total+took, i+1
+	}
+	b.ReportMetric(float64(total.Milliseconds())/float64(i), "ms/first-status")
+	b.ReportMetric(float64(worst.Milliseconds()), "ms-worst")
 }

@@ -14,16 +14,20 @@ import (
 
 func hookCommands() []command {
 	return []command{
-		{name: "hook install", args: "REPOSITORY… [--forge NAME] [--force]", help: "let bare repositories report their pushes", run: hookInstall,
+		{
+			name: "hook install", args: "REPOSITORY… [--forge NAME] [--force]", help: "let bare repositories report their pushes", run: hookInstall,
 			flags: func(flags *flag.FlagSet) {
 				configFlag(flags)
 				flags.String("forge", "", "the `name` of the forge of kind git (default: the only one)")
 				flags.Bool("force", false, "replace a post-receive hook of somebody else's, which is kept beside it")
-			}},
-		{name: "hook post-receive", args: "--config FILE", help: "what an installed hook runs", run: hookPostReceive,
+			},
+		},
+		{
+			name: "hook post-receive", args: "--config FILE", help: "what an installed hook runs", run: hookPostReceive,
 			flags: func(flags *flag.FlagSet) {
 				flags.String("config", plaingit.HookConfigFile, "the hook's settings `file`")
-			}},
+			},
+		},
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 
@@ -48,7 +47,7 @@ func openHub(ctx context.Context, flags *flag.FlagSet) (*hub, error) {
 		h.close()
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
-	h.client, err = queue.NewClient(h.pool, queue.Config{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	h.client, err = queue.NewClient(h.pool, queue.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		h.close()
 		return nil, err

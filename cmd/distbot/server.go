@@ -194,7 +194,7 @@ func (s *Server) Open(ctx context.Context) (err error) {
 	mux.Handle("/", pages)
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn)}
 	if s.listener = s.Listener; s.listener == nil {
-		s.listener, err = net.Listen("tcp", s.Config.Listen)
+		s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", s.Config.Listen)
 	}
 	return err
 }
@@ -245,7 +245,7 @@ func (s *Server) newClient() error {
 		river.AddWorkerSafely(workers, &builders.SRPMWorker{Stages: stages}),
 		river.AddWorkerSafely(workers, &builders.ArchWorker{Stages: stages}),
 		river.AddWorkerSafely(workers, &builders.ImportWorker{Stages: stages}),
-		river.AddWorkerSafely(workers, &tags.ApplyWorker{Pool: s.pool, Jobs: jobs, ExternalURL: s.Config.ExternalURL, Logger: s.Logger}),
+		river.AddWorkerSafely(workers, &tags.ApplyWorker{Pool: s.pool, Jobs: jobs, Logger: s.Logger}),
 		river.AddWorkerSafely(workers, &repopublish.Worker{Publisher: publisher}),
 		river.AddWorkerSafely(workers, &report.Worker{Pool: s.pool, Forges: forges, Logger: s.Logger}),
 	} {

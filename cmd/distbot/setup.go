@@ -20,11 +20,13 @@ import (
 func setupCommands() []command {
 	return []command{
 		{name: "init", args: "[DIR]", help: "write a first distbot.yaml, distro.yaml and webhook secret", run: initialize, flags: func(*flag.FlagSet) {}},
-		{name: "doctor", help: "say what this host can do, and what to do about what is missing", run: doctor,
+		{
+			name: "doctor", help: "say what this host can do, and what to do about what is missing", run: doctor,
 			flags: func(flags *flag.FlagSet) {
 				flags.Bool("json", false, "print JSON")
 				flags.String("dir", "", "where buildroots will be (default: the directory for temporary files)")
-			}},
+			},
+		},
 		{name: "migrate", help: "bring the database to this version's schema", flags: configFlag, run: migrate},
 		{name: "apply", help: "make the tags and targets what distro.yaml says", flags: jsonFlag, run: apply},
 	}
@@ -78,6 +80,9 @@ func initialize(_ context.Context, t terminal, flags *flag.FlagSet) error {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "git"), 0o755); err != nil {
 		return err
 	}
 	arch := hostArch()

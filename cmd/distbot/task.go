@@ -16,12 +16,14 @@ import (
 
 func taskCommands() []command {
 	return []command{
-		{name: "task list", args: "[--state STATE] [--limit N]", help: "list tasks, newest first", run: taskList,
+		{
+			name: "task list", args: "[--state STATE] [--limit N]", help: "list tasks, newest first", run: taskList,
 			flags: func(flags *flag.FlagSet) {
 				jsonFlag(flags)
 				flags.String("state", "", "only in this `state`: FREE, OPEN, CLOSED, CANCELED or FAILED")
 				flags.Int("limit", 30, "at most `N`")
-			}},
+			},
+		},
 		{name: "task show", args: "ID", help: "show a task and its earlier attempts", flags: jsonFlag, run: taskShow},
 		{name: "host list", help: "list the processes that work", flags: jsonFlag, run: hostList},
 	}
@@ -54,8 +56,10 @@ type attemptView struct {
 }
 
 func viewTask(t db.Task) taskView {
-	return taskView{ID: t.ID, Build: t.BuildID, Method: t.Method, Arch: t.Arch, State: t.State, Attempt: t.Attempt, Phase: t.Phase,
-		Reason: t.Reason, Failure: t.Failure, Client: text(t.ClientID), Created: t.CreatedAt, Started: t.StartedAt, Finished: t.FinishedAt}
+	return taskView{
+		ID: t.ID, Build: t.BuildID, Method: t.Method, Arch: t.Arch, State: t.State, Attempt: t.Attempt, Phase: t.Phase,
+		Reason: t.Reason, Failure: t.Failure, Client: text(t.ClientID), Created: t.CreatedAt, Started: t.StartedAt, Finished: t.FinishedAt,
+	}
 }
 
 func taskList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
@@ -75,10 +79,14 @@ func taskList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	views := []taskView{}
 	var table [][]string
 	for _, task := range rows {
-		views = append(views, taskView{ID: task.ID, Build: task.BuildID, Method: task.Method, Arch: task.Arch, State: task.State, Attempt: task.Attempt,
-			Phase: task.Phase, Reason: task.Reason, Failure: task.Failure, Client: text(task.ClientID), Created: task.CreatedAt, Started: task.StartedAt, Finished: task.FinishedAt})
-		table = append(table, []string{strconv.FormatInt(task.ID, 10), strconv.FormatInt(task.BuildID, 10), task.Method, dash(task.Arch), task.State,
-			strconv.FormatInt(int64(task.Attempt), 10), dash(task.Phase), when(task.CreatedAt), cut(task.Reason, 60)})
+		views = append(views, taskView{
+			ID: task.ID, Build: task.BuildID, Method: task.Method, Arch: task.Arch, State: task.State, Attempt: task.Attempt,
+			Phase: task.Phase, Reason: task.Reason, Failure: task.Failure, Client: text(task.ClientID), Created: task.CreatedAt, Started: task.StartedAt, Finished: task.FinishedAt,
+		})
+		table = append(table, []string{
+			strconv.FormatInt(task.ID, 10), strconv.FormatInt(task.BuildID, 10), task.Method, dash(task.Arch), task.State,
+			strconv.FormatInt(int64(task.Attempt), 10), dash(task.Phase), when(task.CreatedAt), cut(task.Reason, 60),
+		})
 	}
 	if wantsJSON(flags) {
 		return writeJSON(t.stdout, views)

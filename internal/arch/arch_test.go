@@ -20,8 +20,12 @@ func TestServes(t *testing.T) {
 		repository, pkg string
 		want            bool
 	}{
-		{"x86_64", "noarch", true}, {"x86_64", "x86_64", true}, {"x86_64", "i686", false},
-		{"i386", "i686", true}, {"riscv64", "x86_64", false}, {"armhfp", "armv7hl", true},
+		{"x86_64", "noarch", true},
+		{"x86_64", "x86_64", true},
+		{"x86_64", "i686", false},
+		{"i386", "i686", true},
+		{"riscv64", "x86_64", false},
+		{"armhfp", "armv7hl", true},
 	} {
 		if got := Serves(test.repository, test.pkg); got != test.want {
 			t.Errorf("Serves(%s, %s) = %v, want %v", test.repository, test.pkg, got, test.want)

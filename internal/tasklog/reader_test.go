@@ -1,6 +1,7 @@
 package tasklog
 
 import (
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func TestReader(t *testing.T) {
 	})
 	t.Run("An error of the source comes through", func(t *testing.T) {
 		t.Parallel()
-		if _, err := io.ReadAll(Reader(iotest.ErrReader(io.ErrClosedPipe))); err != io.ErrClosedPipe {
+		if _, err := io.ReadAll(Reader(iotest.ErrReader(io.ErrClosedPipe))); !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("got %v, want %v", err, io.ErrClosedPipe)
 		}
 	})

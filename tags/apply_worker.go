@@ -17,11 +17,9 @@ import (
 // ApplyWorker tags complete builds into their target's destination tag.
 type ApplyWorker struct {
 	river.WorkerDefaults[queue.TagArgs]
-	Pool        *pgxpool.Pool
-	Jobs        queue.Inserter
-	ClientID    string
-	ExternalURL string
-	Logger      *slog.Logger
+	Pool   *pgxpool.Pool
+	Jobs   queue.Inserter
+	Logger *slog.Logger
 }
 
 // Work tags one build. Everything happens in one transaction: a crash leaves
@@ -40,14 +38,6 @@ func (w *ApplyWorker) Work(ctx context.Context, job *river.Job[queue.TagArgs]) e
 			return err
 		}
 		if err := w.closeTask(ctx, q, build.ID); err != nil {
-			return err
-		}
-		err = queue.WantStatus(ctx, tx, w.Jobs, queue.Status{
-			RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: queue.ContextOf(build.Target, ""), State: "pending",
-			Description: fmt.Sprintf("%s is tagged into %s; its repository is being made", *build.Nvr, build.DestTagName),
-			TargetURL:   queue.BuildURL(w.ExternalURL, build.ID), BuildID: build.ID,
-		})
-		if err != nil {
 			return err
 		}
 		return queue.Complete(ctx, tx, job)
