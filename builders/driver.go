@@ -113,6 +113,8 @@ const (
 )
 
 // Failure says why a task failed.
+//
+//nolint:errname // a failure is a noun of the domain, shown on pages as such
 type Failure struct {
 	Phase Phase
 	// Infrastructure is true when the package is not to blame and trying

@@ -46,6 +46,7 @@ type Server struct {
 	Middleware func(http.Handler) http.Handler
 	Extra      map[string]http.Handler
 
+	lock     *os.File
 	postgres *pglocal.Server
 	pool     *pgxpool.Pool
 	store    *store.Store
@@ -155,6 +156,12 @@ func (s *Server) Open(ctx context.Context) (err error) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("make state directory: %w", err)
 		}
+	}
+	if s.lock, err = lockState(s.Config.StateDir); err != nil {
+		return err
+	}
+	if err := clearWork(s.workDir()); err != nil {
+		return err
 	}
 	if s.process, err = queue.ThisProcess(); err != nil {
 		return err
@@ -345,6 +352,9 @@ func (s *Server) Close() error {
 	}
 	if s.postgres != nil {
 		errs = append(errs, s.postgres.Stop())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
 }
