@@ -98,12 +98,7 @@ func run(ctx context.Context, t terminal) int {
 		fmt.Fprintf(t.stderr, "distbot: %v\n", err)
 		return exitUsage
 	}
-	flags := flag.NewFlagSet("distbot "+cmd.name, flag.ContinueOnError)
-	flags.SetOutput(t.stderr)
-	flags.Usage = func() { printCommandHelp(flags.Output(), cmd, flags) }
-	if cmd.flags != nil {
-		cmd.flags(flags)
-	}
+	flags := newFlags(cmd, t.stderr)
 	if err := parseAnywhere(flags, rest); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return exitDone
@@ -111,6 +106,17 @@ func run(ctx context.Context, t terminal) int {
 		return exitUsage
 	}
 	return exitCode(t, cmd, cmd.run(ctx, t, flags))
+}
+
+// newFlags makes a command's flags, which complain to w.
+func newFlags(cmd command, w io.Writer) *flag.FlagSet {
+	flags := flag.NewFlagSet("distbot "+cmd.name, flag.ContinueOnError)
+	flags.SetOutput(w)
+	flags.Usage = func() { printCommandHelp(w, cmd, flags) }
+	if cmd.flags != nil {
+		cmd.flags(flags)
+	}
+	return flags
 }
 
 // exitCode reports a command's error and turns it into an exit code.

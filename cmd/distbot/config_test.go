@@ -1,0 +1,67 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseConfig(t *testing.T) {
+	t.Parallel()
+	t.Run("An empty file is an installation with defaults", func(t *testing.T) {
+		t.Parallel()
+		config, err := parseConfig(nil, "/srv/distbot")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config.StateDir != "/srv/distbot/state" || config.ExternalURL != "http://127.0.0.1:8080" || config.Builder.Limits.Memory != 8<<30 {
+			t.Errorf("config %+v", config)
+		}
+	})
+	t.Run("Sizes and durations are read", func(t *testing.T) {
+		t.Parallel()
+		config, err := parseConfig([]byte("builder: {limits: {memory: 512M, timeout: 90m}}\nretention: {generation_age: 1h}\n"), "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config.Builder.Limits.Memory != 512<<20 || time.Duration(config.Builder.Limits.Timeout) != 90*time.Minute ||
+			time.Duration(config.Retention.GenerationAge) != time.Hour {
+			t.Errorf("config %+v", config)
+		}
+	})
+	for name, test := range map[string]struct{ text, want string }{
+		"An unknown key is named with its line":         {"listen: a\nlisten_on: b\n", "line 2: field listen_on not found"},
+		"An unknown key of a forge is named":            {"forges:\n  - {name: a, secret: x}\n", "field secret not found"},
+		"A kind that is no forge's is refused":          {"forges: [{name: a, kind: svn, url: x, webhook_secret_files: [s]}]", `kind must be github, forgejo or git, not "svn"`},
+		"A forge without a secret is refused":           {"forges: [{name: a, kind: forgejo, url: http://x}]", "webhook_secret_files is missing"},
+		"A forge without a url is refused":              {"forges: [{name: a, kind: git, webhook_secret_files: [s]}]", "url is missing"},
+		"A forge's name must fit a path":                {"forges: [{name: ../a, kind: git, url: x, webhook_secret_files: [s]}]", "name must be lower-case"},
+		"A name that is used twice is refused":          {"forges: [{name: a, kind: git, url: x, webhook_secret_files: [s]}, {name: a, kind: git, url: x, webhook_secret_files: [s]}]", "the name is used twice"},
+		"An external url must be one":                   {"external_url: distbot.example.org", "is no http or https URL"},
+		"A size must be one":                            {"builder: {limits: {memory: lots}}", `"lots" is no size`},
+		"A size that is too large for a file is none":   {"builder: {limits: {memory: 999999999999T}}", "is no size"},
+		"A duration must be one":                        {"retention: {generation_age: 3 days}", `"3 days" is no duration`},
+		"A driver that is not there yet says so":        {"builder: {driver: mock}", "driver mock is not part of this version"},
+		"A driver that does not exist is refused":       {"builder: {driver: docker}", `not "docker"`},
+		"A capacity of nothing is refused":              {"builder: {capacity: 0}", "capacity must be between"},
+		"Every problem is told at once":                 {"builder: {capacity: 0, driver: docker}", "driver must be"},
+		"A value of another shape is named by its line": {"listen: [a]\n", "line 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := parseConfig([]byte(test.text), "/")
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want an error with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestLoadConfigNamesTheFileThatIsMissing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "distbot.yaml")
+	if _, err := loadConfig(path); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "distbot init") {
+		t.Errorf("got %v, want an error that names %s and distbot init", err, path)
+	}
+}
