@@ -78,6 +78,7 @@ func (w *ImportWorker) place(ctx context.Context, q *db.Queries, build db.GetBui
 		dir = path.Join("scratch", strconv.FormatInt(build.ID, 10))
 	}
 	var rpms []db.InsertRPMParams
+	var places []store.Place
 	placed := map[string]bool{}
 	for _, artifact := range artifacts {
 		if artifact.Kind == "log" || placed[artifact.Name] {
@@ -85,9 +86,7 @@ func (w *ImportWorker) place(ctx context.Context, q *db.Queries, build db.GetBui
 		}
 		placed[artifact.Name] = true
 		where := path.Join(dir, artifact.Arch, artifact.Name)
-		if err := w.link(ctx, build, store.Blob{SHA256: artifact.Sha256, Size: artifact.Size}, where); err != nil {
-			return nil, err
-		}
+		places = append(places, store.Place{Blob: store.Blob{SHA256: artifact.Sha256, Size: artifact.Size}, Name: where})
 		buildroot, err := q.BuildrootOfTask(ctx, artifact.TaskID)
 		if err != nil {
 			return nil, fmt.Errorf("builders: buildroot of task %d: %w", artifact.TaskID, err)
@@ -98,22 +97,25 @@ func (w *ImportWorker) place(ctx context.Context, q *db.Queries, build db.GetBui
 			Size: artifact.Size, BuildTime: artifact.BuildTime, Path: where,
 		})
 	}
-	return rpms, nil
+	return rpms, w.link(ctx, build, places)
 }
 
-// link gives a blob its name. The build owns its NVR, so a file that has the
-// name and other bytes is what an import left that never ended, and was never
+// link gives the blobs their names. The build owns its NVR, so a file that has
+// a name and other bytes is what an import left that never ended, and was never
 // published.
-func (w *ImportWorker) link(ctx context.Context, build db.GetBuildRow, blob store.Blob, where string) error {
-	err := w.Store.Link(ctx, blob, where)
+func (w *ImportWorker) link(ctx context.Context, build db.GetBuildRow, places []store.Place) error {
+	err := w.Store.LinkAll(ctx, places)
 	if errors.Is(err, store.ErrConflict) {
-		w.Logger.Warn("builders: replace the leftover of an unfinished import", "build", build.ID, "path", where)
-		if err = w.Store.Unlink(where); err == nil {
-			err = w.Store.Link(ctx, blob, where)
+		w.Logger.Warn("builders: replace the leftovers of an unfinished import", "build", build.ID, "error", err)
+		for _, place := range places {
+			if err := w.Store.Unlink(place.Name); err != nil {
+				return fmt.Errorf("builders: place packages: %w", err)
+			}
 		}
+		err = w.Store.LinkAll(ctx, places)
 	}
 	if err != nil {
-		return fmt.Errorf("builders: place %s: %w", where, err)
+		return fmt.Errorf("builders: place packages: %w", err)
 	}
 	return nil
 }

@@ -61,6 +61,8 @@ func NewClient(pool *pgxpool.Pool, config Config) (*Client, error) {
 		SoftStopTimeout:      softStop,
 		RetryPolicy:          retryPolicy{},
 		MaxAttempts:          endless,
+		// A build host enqueues what only hubs work.
+		SkipUnknownJobCheck: true,
 	}
 	if len(config.Queues) > 0 {
 		rc.Workers = config.Workers

@@ -192,8 +192,8 @@ func TestFinish(t *testing.T) {
 func openChildren(t *testing.T, pool *pgxpool.Pool, builds, arches int) []db.Task {
 	t.Helper()
 	d := queuetest.NewDistribution(t, pool, nil, "x86_64")
-	queuetest.Exec(t, pool, `insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, spec)
-		select $1, $2, 'f37', $3, $4, false, 'refs/heads/f37', lpad(n::text, 40, '0'), now(), 'hello.spec' from generate_series(1, $5) n`,
+	queuetest.Exec(t, pool, `insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, spec, need_rev)
+		select $1, $2, 'f37', $3, $4, false, 'refs/heads/f37', lpad(n::text, 40, '0'), now(), 'hello.spec', 1 from generate_series(1, $5) n`,
 		d.Package, d.Repository, d.BuildTag, d.DestTag, builds)
 	queuetest.Exec(t, pool, `insert into tasks (build_id, method, label, state, attempt) select id, 'build', 'hello', 'OPEN', 1 from builds`)
 	queuetest.Exec(t, pool, `insert into tasks (parent_id, build_id, method, arch, label, state, attempt)

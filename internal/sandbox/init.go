@@ -27,13 +27,16 @@ func Main() {
 	// Capabilities, no_new_privs and the system call filter belong to a
 	// thread; the payload is forked from this one.
 	runtime.LockOSThread()
+	code := 0
 	if err := pid1(); err != nil {
+		code = 1
 		if sendReply(&reply{Error: newRemoteError(err)}) != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
-		os.Exit(1)
 	}
-	os.Exit(0)
+	// Not os.Exit: what it does first, such as the race detector's wait of a
+	// second, would keep orphans of the payload alive.
+	syscall.Exit(code)
 }
 
 // pid1 answers the one request.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +125,13 @@ func TestKillTakesEverything(t *testing.T) {
 		}
 		_ = cmd.Wait() // "signal: killed"
 		eventually(t, "no process of the sandbox is left", func() bool { return processesWith(t, marker) == nil })
+		// The next caller clears up the control groups.
+		for _, tree := range newRunner(t).cgroups.trees {
+			left, err := filepath.Glob(filepath.Join(tree.parent, fmt.Sprintf("run-%d-*", cmd.Process.Pid)))
+			if err != nil || left != nil {
+				t.Errorf("left control groups %v, %v", left, err)
+			}
+		}
 	})
 }
 

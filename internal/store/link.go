@@ -13,6 +13,12 @@ import (
 // maxPath bounds the paths given to Link (PATH_MAX).
 const maxPath = 4096
 
+// Place is a name for a blob.
+type Place struct {
+	Blob
+	Name string
+}
+
 // Link makes the blob appear under name, a path below the store with '/'
 // between its components, such as "packages/N/V/R/ARCH/FILE", and returns when
 // that is durable. Doing it again is no error. A name that already stands for
@@ -22,14 +28,28 @@ const maxPath = 4096
 // paths that are absolute, unclean, below blobs or tmp, or have a component
 // that begins with '.' or '-' or holds a control character.
 func (s *Store) Link(ctx context.Context, blob Blob, name string) error {
-	if !isDigest(blob.SHA256) {
-		return fmt.Errorf("store: link: digest %.80q: %w", blob.SHA256, ErrName)
+	return s.LinkAll(ctx, []Place{{Blob: blob, Name: name}})
+}
+
+// LinkAll is Link for several names at the price of one: every directory is
+// made durable once, at the end. The names before one that fails stay.
+func (s *Store) LinkAll(ctx context.Context, places []Place) error {
+	touched := map[string]bool{}
+	for _, place := range places {
+		if !isDigest(place.SHA256) {
+			return fmt.Errorf("store: link: digest %.80q: %w", place.SHA256, ErrName)
+		}
+		if err := checkName(place.Name); err != nil {
+			return fmt.Errorf("store: link %.200q: %w", place.Name, err)
+		}
+		if err := s.link(ctx, place, touched); err != nil {
+			return fmt.Errorf("store: link %s: %w", place.Name, full(err))
+		}
 	}
-	if err := checkName(name); err != nil {
-		return fmt.Errorf("store: link %.200q: %w", name, err)
-	}
-	if err := s.link(ctx, blob, name); err != nil {
-		return fmt.Errorf("store: link %s: %w", name, full(err))
+	for dir := range touched {
+		if err := s.syncDir(dir); err != nil {
+			return fmt.Errorf("store: sync %s: %w", dir, full(err))
+		}
 	}
 	return nil
 }
@@ -47,27 +67,25 @@ func (s *Store) Unlink(name string) error {
 	return nil
 }
 
-func (s *Store) link(ctx context.Context, blob Blob, name string) error {
-	from := blobName(blob.SHA256)
+// link makes one name and notes the directories it touched: also that of a
+// name that was there, as whoever made it may have died before making it
+// durable.
+func (s *Store) link(ctx context.Context, place Place, touched map[string]bool) error {
+	from := blobName(place.SHA256)
 	want, err := s.root.Lstat(from)
 	if err != nil {
 		return err
 	}
-	if err := s.mkdirAll(path.Dir(name)); err != nil {
+	dir := path.Dir(place.Name)
+	if err := s.mkdirAll(dir, touched); err != nil {
 		return err
 	}
-	err = s.root.Link(from, name)
-	if err == nil {
-		return s.syncDir(path.Dir(name))
+	touched[dir] = true
+	err = s.root.Link(from, place.Name)
+	if errors.Is(err, fs.ErrExist) {
+		return s.sameContent(ctx, place.Blob, want, place.Name)
 	}
-	if !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err := s.sameContent(ctx, blob, want, name); err != nil {
-		return err
-	}
-	// Whoever made the name may have died before making it durable.
-	return s.syncDir(path.Dir(name))
+	return err
 }
 
 // sameContent returns nil when name stands for the bytes of blob: as a link to
@@ -112,21 +130,22 @@ func checkName(name string) error {
 	return nil
 }
 
-// mkdirAll makes a directory and its parents durable.
-func (s *Store) mkdirAll(dir string) error {
+// mkdirAll makes a directory and its parents, and notes where a name was added.
+func (s *Store) mkdirAll(dir string, touched map[string]bool) error {
 	if info, err := s.root.Stat(dir); err == nil && info.IsDir() {
 		return nil
 	}
 	parent := path.Dir(dir)
 	if parent != "." {
-		if err := s.mkdirAll(parent); err != nil {
+		if err := s.mkdirAll(parent, touched); err != nil {
 			return err
 		}
 	}
 	if err := s.root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return s.syncDir(parent)
+	touched[parent] = true
+	return nil
 }
 
 func (s *Store) syncDir(dir string) error {

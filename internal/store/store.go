@@ -149,13 +149,19 @@ func (s *Store) adopt(tmp string, blob Blob) error {
 	if info, err := s.root.Lstat(to); err == nil && info.Mode().IsRegular() && info.Size() == blob.Size {
 		return s.removeTmp(tmp)
 	}
-	if err := s.mkdirAll(path.Dir(to)); err != nil {
+	touched := map[string]bool{path.Dir(to): true}
+	if err := s.mkdirAll(path.Dir(to), touched); err != nil {
 		return err
 	}
 	if err := s.root.Rename(tmp, to); err != nil {
 		return err
 	}
-	return s.syncDir(path.Dir(to))
+	for dir := range touched {
+		if err := s.syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) removeTmp(name string) error {
