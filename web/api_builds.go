@@ -1,0 +1,184 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/queue"
+)
+
+// apiBuildSummary is a build for programs.
+type apiBuildSummary struct {
+	ID int64 `json:"id"`
+	// NVR is null until the source package is made.
+	NVR         *string `json:"nvr"`
+	PlannedNVR  string  `json:"planned_nvr"`
+	Package     string  `json:"package"`
+	Target      string  `json:"target"`
+	DestTag     string  `json:"dest_tag"`
+	Scratch     bool    `json:"scratch"`
+	State       string  `json:"state"`
+	Phase       string  `json:"phase"`
+	Reason      string  `json:"reason"`
+	Forge       string  `json:"forge"`
+	Repository  string  `json:"repository"`
+	Ref         string  `json:"ref"`
+	Commit      string  `json:"commit"`
+	PullRequest *int64  `json:"pull_request"`
+	// Arches are the states of the tasks that build for them.
+	Arches      map[string]string `json:"arches"`
+	CreatedAt   time.Time         `json:"created_at"`
+	FinishedAt  *time.Time        `json:"finished_at"`
+	PublishedAt *time.Time        `json:"published_at"`
+	URL         string            `json:"url"`
+}
+
+// apiBuildList is the answer of /api/v1/builds.
+type apiBuildList struct {
+	Builds []apiBuildSummary `json:"builds"`
+	// NextBeforeID is what before_id must be for the builds after these; null
+	// at the end.
+	NextBeforeID *int64 `json:"next_before_id"`
+}
+
+// apiBuilds answers with builds, newest first.
+func (s *server) apiBuilds(r *http.Request) (any, error) {
+	q := queryOf(r)
+	filter := filterOf(q)
+	filter.Limit = q.limit()
+	if q.err != nil {
+		return nil, q.err
+	}
+	lines, more, err := s.listBuilds(r.Context(), filter)
+	if err != nil {
+		return nil, err
+	}
+	answer := apiBuildList{Builds: []apiBuildSummary{}}
+	for _, line := range lines {
+		answer.Builds = append(answer.Builds, s.summary(line))
+	}
+	if more {
+		answer.NextBeforeID = &lines[len(lines)-1].ID
+	}
+	return answer, nil
+}
+
+func (s *server) summary(line buildLine) apiBuildSummary {
+	arches := map[string]string{}
+	for _, part := range line.Parts {
+		if part.Method == queue.MethodBuildArch {
+			arches[part.Name] = part.State
+		}
+	}
+	return apiBuildSummary{
+		ID: line.ID, NVR: line.Nvr, PlannedNVR: line.PlannedNvr, Package: line.Package, Target: line.Target, DestTag: line.DestTagName,
+		Scratch: line.Scratch, State: line.State, Phase: line.Phase, Reason: line.Reason,
+		Forge: line.Forge, Repository: line.FullName, Ref: line.Ref, Commit: line.CommitID, PullRequest: line.PullNumber, Arches: arches,
+		CreatedAt: utc(line.CreatedAt), FinishedAt: utcOrNull(line.FinishedAt), PublishedAt: utcOrNull(line.PublishedAt),
+		URL: s.buildURL(line.ID),
+	}
+}
+
+// apiBuildDetail is the answer of /api/v1/builds/ID.
+type apiBuildDetail struct {
+	apiBuildSummary
+	RetryOf   *int64      `json:"retry_of"`
+	RetriedAs []int64     `json:"retried_as"`
+	Tasks     []apiTask   `json:"tasks"`
+	RPMs      []apiRPM    `json:"rpms"`
+	Statuses  []apiStatus `json:"statuses"`
+	Tags      []string    `json:"tags"`
+}
+
+// apiTask is a task for programs, parents before their children.
+type apiTask struct {
+	ID         int64      `json:"id"`
+	ParentID   *int64     `json:"parent_id"`
+	Method     string     `json:"method"`
+	Arch       string     `json:"arch"`
+	State      string     `json:"state"`
+	Attempt    int32      `json:"attempt"`
+	Phase      string     `json:"phase"`
+	Reason     string     `json:"reason"`
+	Failure    string     `json:"failure"`
+	CreatedAt  time.Time  `json:"created_at"`
+	StartedAt  *time.Time `json:"started_at"`
+	FinishedAt *time.Time `json:"finished_at"`
+	Logs       []string   `json:"logs"`
+}
+
+// apiRPM is a package of a build.
+type apiRPM struct {
+	Name    string `json:"name"`
+	Epoch   int32  `json:"epoch"`
+	Version string `json:"version"`
+	Release string `json:"release"`
+	Arch    string `json:"arch"`
+	Source  bool   `json:"source"`
+	Size    int64  `json:"size"`
+	SHA256  string `json:"sha256"`
+	URL     string `json:"url"`
+}
+
+// apiStatus is a commit status and how far it has come: sent, unsent, delayed
+// or unsendable.
+type apiStatus struct {
+	Context     string `json:"context"`
+	State       string `json:"state"`
+	Description string `json:"description"`
+	Delivery    string `json:"delivery"`
+}
+
+// apiBuild answers with one build and all that belongs to it.
+func (s *server) apiBuild(r *http.Request) (any, error) {
+	id, err := pathID(r, "id")
+	if err != nil {
+		return nil, err
+	}
+	data, err := s.readBuild(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	b := data.GetBuildRow
+	line := buildLine{BuildSummariesRow: db.BuildSummariesRow{
+		ID: b.ID, Nvr: b.Nvr, PlannedNvr: b.PlannedNvr, State: b.State, Reason: b.Reason, Phase: b.Phase, Target: b.Target, Scratch: b.Scratch,
+		Ref: b.Ref, CommitID: b.CommitID, PullNumber: b.PullNumber, CreatedAt: b.CreatedAt, FinishedAt: b.FinishedAt, PublishedAt: b.PublishedAt,
+		Package: b.Package, Forge: b.Forge, FullName: b.FullName, DestTagName: b.DestTagName,
+	}}
+	answer := apiBuildDetail{
+		RetryOf: b.RetryOf, RetriedAs: data.Retries, Tasks: []apiTask{}, RPMs: []apiRPM{}, Statuses: []apiStatus{}, Tags: []string{},
+	}
+	for _, task := range data.Tasks {
+		line.Parts = append(line.Parts, buildPart{Task: task.ID, Method: task.Method, Name: task.Arch, State: task.State})
+		answer.Tasks = append(answer.Tasks, s.apiTask(task))
+	}
+	answer.apiBuildSummary = s.summary(line)
+	for _, rpm := range data.RPMs {
+		answer.RPMs = append(answer.RPMs, apiRPM{
+			Name: rpm.Name, Epoch: rpm.Epoch, Version: rpm.Version, Release: rpm.Release, Arch: rpm.Arch, Source: rpm.Source,
+			Size: rpm.Size, SHA256: rpm.Sha256, URL: s.ExternalURL + fileURL(rpm.Path),
+		})
+	}
+	for _, status := range data.Statuses {
+		answer.Statuses = append(answer.Statuses, apiStatus{
+			Context: status.Context, State: status.State, Description: status.Description, Delivery: status.Delivery,
+		})
+	}
+	for _, tag := range data.Tags {
+		answer.Tags = append(answer.Tags, tag.Name)
+	}
+	return answer, nil
+}
+
+func (s *server) apiTask(task taskLine) apiTask {
+	logs := []string{}
+	for _, log := range task.Logs {
+		logs = append(logs, s.ExternalURL+log.RawURL())
+	}
+	return apiTask{
+		ID: task.ID, ParentID: task.ParentID, Method: task.Method, Arch: task.Arch, State: task.State, Attempt: task.Attempt,
+		Phase: task.Phase, Reason: task.Reason, Failure: task.Failure,
+		CreatedAt: utc(task.CreatedAt), StartedAt: utcOrNull(task.StartedAt), FinishedAt: utcOrNull(task.FinishedAt), Logs: logs,
+	}
+}

@@ -1,0 +1,61 @@
+package web
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// Everything in the database may come from a stranger: nothing of it may
+// become markup, whatever field it is in.
+func TestStrangersTextIsNeverMarkup(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	const evil = `"'><script>alert(1)</script>{{.}}` + "\u202e\x1b[31m"
+	for _, column := range []string{
+		"builds.nvr", "builds.planned_nvr", "builds.reason", "builds.phase", "builds.target", "builds.ref", "builds.commit_id", "builds.version", "builds.release",
+		"tasks.arch", "tasks.label", "tasks.phase", "tasks.reason", "tasks.client_id", "task_attempts.client_id", "task_attempts.outcome",
+		"deliveries.forge", "deliveries.event", "deliveries.repository", "deliveries.ref", "deliveries.reason", "deliveries.delivery_id",
+		"tags.name", "build_targets.name", "packages.name", "repositories.forge", "repositories.full_name",
+		"buildroots.tag", "buildroots.arch", "buildroots.repo_key", "buildroots.driver", "buildroot_rpms.nevra", "buildroot_rpms.digest",
+		"rpms.name", "rpms.version", "rpms.release", "rpms.arch", "rpms.sha256", "rpms.path",
+		"reports.description", "reports.last_error", "planned_pushes.ref", "planned_pushes.commit_id", "planned_pushes.target", "planned_pushes.reason",
+		"leases.host", "leases.client_id",
+	} {
+		table, name, _ := strings.Cut(column, ".")
+		// Each row gets its own, for there are unique columns. reports and
+		// targets keep what they are found by.
+		s.exec("update "+table+" set "+name+" = $1 || ctid::text", evil)
+	}
+	s.exec("update tags set arches = array[$1]", evil)
+	s.exec("update leases set roles = array[$1], arches = array[$1]", evil)
+	s.exec("update repositories set clone_url = $1 || id", `javascript:alert(1)//"><script>`)
+	s.exec("update deliveries set headers = jsonb_build_object($1::text, $1::text), body = convert_to($1, 'UTF8')", evil)
+	s.exec("update reports set context = 'distbot/' || (select target from builds b where b.id = reports.build_id) || '/' || $1 || id, commit_id = (select commit_id from builds b where b.id = reports.build_id)", evil)
+	s.writeLog(4, 2, "build.log", evil+"\n")
+	s.writeLog(12, 1, "build.log", evil+"\n")
+
+	var pkg, tag string
+	if err := s.pool.QueryRow(t.Context(), "select (select name from packages where id = 1), (select name from tags where id = 1)").Scan(&pkg, &tag); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{
+		"/", "/?package=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", "/builds/1", "/builds/2", "/builds/3", "/builds/1/buildroot/3",
+		"/tasks/4/logs/build.log", "/tasks/12/logs/build.log", "/packages", "/repos", "/deliveries", "/deliveries/1", "/deliveries/3", "/hosts",
+		"/packages/" + url.PathEscape(pkg), "/repos/" + url.PathEscape(tag),
+	} {
+		body := s.page(path)
+		if strings.Contains(body, "<script>") || strings.Contains(body, `href="javascript:`) {
+			t.Errorf("GET %s: strangers' text is markup:\n%s", path, body)
+		}
+		if strings.ContainsAny(body, "\u202e\x1b") {
+			t.Errorf("GET %s: text that turns direction, or a control character, is on the page:\n%s", path, body)
+		}
+		if !strings.Contains(body, "alert(1)") && !strings.Contains(body, "alert%281%29") {
+			t.Errorf("GET %s: the test shows nothing: the text is not there:\n%s", path, body)
+		}
+	}
+	if a := s.get("/repos/" + url.PathEscape(tag) + ".repo"); a.status != 404 {
+		t.Errorf("a tag that is no section name has a .repo file:\n%s", a.body)
+	}
+}

@@ -1,0 +1,128 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/tasklog"
+)
+
+// Config says what is shown.
+type Config struct {
+	Pool *pgxpool.Pool
+	// Logs is where the logs of tasks lie.
+	Logs tasklog.Dirs
+	// ReposDir holds TAG/GENERATION/ARCH and the link TAG/latest.
+	ReposDir string
+	// StoreDir holds packages/ and scratch/, which are served, and blobs/ and
+	// tmp/, which never are.
+	StoreDir string
+	// Version is shown at the foot of pages and in the metrics.
+	Version string
+	// ExternalURL is where clients reach the installation: an absolute http or
+	// https URL. It is what .repo files and the API point to.
+	ExternalURL string
+	Logger      *slog.Logger
+
+	// Now is the clock that ages are told by; time.Now by default.
+	Now func() time.Time
+	// Followers is how many live pages and logs are served at a time, 200 by
+	// default. Those beyond are answered 503.
+	Followers int
+	// Poll is how often a live page looks for news, 500 ms by default.
+	Poll time.Duration
+	// Heartbeat is how often an idle live connection says that it is alive,
+	// so that proxies keep it and dead ones are noticed; 15 s by default.
+	Heartbeat time.Duration
+}
+
+// server answers requests. Safe for concurrent use.
+type server struct {
+	Config
+	queries   *db.Queries
+	pages     map[string]*template.Template
+	static    map[string]staticFile
+	followers chan struct{}
+}
+
+// New makes the handler of everything below "/". It opens nothing but the
+// templates: directories that are not there yet are answered 404 until they
+// are. The pool stays the caller's.
+func New(config Config) (http.Handler, error) {
+	external, err := url.Parse(config.ExternalURL)
+	if err != nil || external.Host == "" || external.Scheme != "http" && external.Scheme != "https" {
+		return nil, fmt.Errorf("web: external URL %q is no http or https URL", config.ExternalURL)
+	}
+	if config.Pool == nil || config.Logger == nil {
+		return nil, errors.New("web: a pool and a logger are needed")
+	}
+	config.ExternalURL = strings.TrimRight(config.ExternalURL, "/")
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Followers == 0 {
+		config.Followers = 200
+	}
+	if config.Poll == 0 {
+		config.Poll = 500 * time.Millisecond
+	}
+	if config.Heartbeat == 0 {
+		config.Heartbeat = 15 * time.Second
+	}
+	s := &server{Config: config, queries: db.New(config.Pool), followers: make(chan struct{}, config.Followers)}
+	if s.static, err = readStatic(); err != nil {
+		return nil, fmt.Errorf("web: read static files: %w", err)
+	}
+	if s.pages, err = s.readPages(); err != nil {
+		return nil, fmt.Errorf("web: read templates: %w", err)
+	}
+	return s.guard(s.routes()), nil
+}
+
+// routes is every path there is.
+func (s *server) routes() http.Handler {
+	mux := http.NewServeMux()
+
+	mux.Handle("GET /{$}", s.page(s.buildList))
+	mux.Handle("GET /builds/{id}", s.page(s.build))
+	mux.Handle("GET /builds/{id}/buildroot/{task}", s.page(s.buildroot))
+	mux.Handle("GET /tasks/{id}/logs/{name}", s.page(s.log))
+	mux.Handle("GET /packages", s.page(s.packageList))
+	mux.Handle("GET /packages/{name}", s.page(s.packageBuilds))
+	mux.Handle("GET /repos", s.page(s.repoList))
+	mux.Handle("GET /repos/{tag}", s.raw(s.repo))
+	mux.Handle("GET /deliveries", s.page(s.deliveryList))
+	mux.Handle("GET /deliveries/{id}", s.page(s.delivery))
+	mux.Handle("GET /hosts", s.page(s.hosts))
+
+	mux.Handle("GET /builds/{id}/events", s.raw(s.followBuild))
+	mux.Handle("GET /tasks/{id}/logs/{name}/follow", s.raw(s.followLog))
+
+	mux.Handle("GET /logs/tasks/{id}/{attempt}/{name}", s.raw(s.rawLog))
+	mux.Handle("GET /packages/{name}/{path...}", s.raw(s.packageFile))
+	mux.Handle("GET /scratch/{build}/{path...}", s.raw(s.scratchFile))
+	mux.Handle("GET /repos/{tag}/{path...}", s.raw(s.repoFile))
+	mux.Handle("GET /static/{name}", s.raw(s.staticFile))
+
+	mux.Handle("GET /api/v1/builds", s.json(s.apiBuilds))
+	mux.Handle("GET /api/v1/builds/{id}", s.json(s.apiBuild))
+	mux.Handle("GET /api/v1/repos", s.json(s.apiRepos))
+	mux.Handle("GET /api/v1/deliveries", s.json(s.apiDeliveries))
+	mux.Handle("GET /api/", s.json(func(*http.Request) (any, error) { return nil, errNotFound }))
+
+	mux.Handle("GET /healthz", s.raw(s.healthz))
+	mux.Handle("GET /readyz", s.raw(s.readyz))
+	mux.Handle("GET /metrics", s.raw(s.metrics))
+
+	mux.Handle("GET /", s.page(func(*http.Request) (*view, error) { return nil, errNotFound }))
+	return mux
+}
