@@ -25,6 +25,7 @@ type ApplyWorker struct {
 // Work tags one build. Everything happens in one transaction: a crash leaves
 // the build untagged and the job to be run again.
 func (w *ApplyWorker) Work(ctx context.Context, job *river.Job[queue.TagArgs]) error {
+	tagged := false
 	err := pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
 		q := db.New(tx)
 		build, err := q.BuildToTag(ctx, job.Args.BuildID)
@@ -40,6 +41,7 @@ func (w *ApplyWorker) Work(ctx context.Context, job *river.Job[queue.TagArgs]) e
 		if err := w.closeTask(ctx, q, build.ID); err != nil {
 			return err
 		}
+		tagged = true
 		return queue.Complete(ctx, tx, job)
 	})
 	if errors.Is(err, queue.ErrLostAttempt) {
@@ -48,7 +50,9 @@ func (w *ApplyWorker) Work(ctx context.Context, job *river.Job[queue.TagArgs]) e
 	if err != nil {
 		return fmt.Errorf("tags: tag build %d: %w", job.Args.BuildID, err)
 	}
-	w.Logger.Info("tags: build tagged", "build", job.Args.BuildID)
+	if tagged {
+		w.Logger.Info("tags: build tagged", "build", job.Args.BuildID)
+	}
 	return nil
 }
 

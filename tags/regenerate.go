@@ -20,6 +20,11 @@ func Regenerate(ctx context.Context, tx pgx.Tx, inserter queue.Inserter, tagID i
 // raise does the work of Regenerate and returns the wanted revision of the tag
 // itself.
 func raise(ctx context.Context, tx pgx.Tx, inserter queue.Inserter, tagID int64) (rev int64, err error) {
+	// Who inherits must not change between the look and the commit: a tag that
+	// became a child meanwhile would be published without what tx changes.
+	if _, err := tx.Exec(ctx, "lock table tag_inheritance in row share mode"); err != nil {
+		return 0, fmt.Errorf("tags: lock inheritance: %w", err)
+	}
 	affected, err := db.New(tx).RaiseWantRev(ctx, tagID)
 	if err != nil {
 		return 0, fmt.Errorf("tags: mark repositories of tag %d stale: %w", tagID, err)

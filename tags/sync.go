@@ -19,8 +19,9 @@ import (
 // agree. Tags that the file lacks are left alone: builds may be in them.
 func Sync(ctx context.Context, pool *pgxpool.Pool, inserter queue.Inserter, d *Distro, actor string) (changes []string, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		// Two appliers must not mix.
-		if _, err := tx.Exec(ctx, "lock table build_targets in exclusive mode"); err != nil {
+		// Two appliers must not mix, nor one with those who ask who inherits
+		// from a tag. First of all, as they hold locks of tags afterwards.
+		if _, err := tx.Exec(ctx, "lock table build_targets, tag_inheritance in exclusive mode"); err != nil {
 			return err
 		}
 		s := &syncer{tx: tx, q: db.New(tx), inserter: inserter, distro: d, actor: actor, ids: map[string]int64{}, touched: map[int64]bool{}}
@@ -305,6 +306,8 @@ func (s *syncer) branches(ctx context.Context) error {
 		return err
 	}
 	want := values(s.distro.IgnoreBranches)
+	slices.Sort(want)
+	want = slices.Compact(want) // named twice is meant once
 	for _, glob := range want {
 		if slices.Contains(have, glob) {
 			continue
