@@ -53,6 +53,7 @@ create table builds (
 -- again (Koji's rule).
 create unique index builds_nvr on builds (nvr)
     where nvr is not null and not scratch and state in ('BUILDING', 'COMPLETE');
+create index builds_package on builds (package_id, id desc);
 create index builds_commit on builds (repository_id, commit_id);
 create index builds_state on builds (state) where state = 'BUILDING';
 create index builds_dest_unpublished on builds (dest_tag) where tagged_rev is not null and published_at is null;

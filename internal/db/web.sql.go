@@ -72,20 +72,6 @@ func (q *Queries) BuildFingerprint(ctx context.Context, id int64) (BuildFingerpr
 	return i, err
 }
 
-const buildProgress = `-- name: BuildProgress :one
-select (coalesce(max(extract(epoch from greatest(t.created_at, coalesce(t.started_at, t.created_at), coalesce(t.finished_at, t.created_at)))), 0)::numeric
-        + count(*) + coalesce(sum(t.attempt), 0) + coalesce(sum(length(t.phase)), 0))::float8 as progress
-from tasks t where t.build_id = $1
-`
-
-// A number that moves whenever anything shown on a build's page changed.
-func (q *Queries) BuildProgress(ctx context.Context, buildID int64) (float64, error) {
-	row := q.db.QueryRow(ctx, buildProgress, buildID)
-	var progress float64
-	err := row.Scan(&progress)
-	return progress, err
-}
-
 const buildSummaries = `-- name: BuildSummaries :many
 select b.id, b.nvr, b.planned_nvr, b.state, b.reason, b.phase, b.target, b.scratch, b.ref, b.commit_id, b.pull_number,
        b.created_at, b.finished_at, b.published_at, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,

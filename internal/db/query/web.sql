@@ -46,12 +46,6 @@ select t.*, b.nvr, b.planned_nvr from tasks t join builds b on b.id = t.build_id
 where (sqlc.narg(state)::text is null or t.state = sqlc.narg(state))
 order by t.id desc limit @max_rows;
 
--- name: BuildProgress :one
--- A number that moves whenever anything shown on a build's page changed.
-select (coalesce(max(extract(epoch from greatest(t.created_at, coalesce(t.started_at, t.created_at), coalesce(t.finished_at, t.created_at)))), 0)::numeric
-        + count(*) + coalesce(sum(t.attempt), 0) + coalesce(sum(length(t.phase)), 0))::float8 as progress
-from tasks t where t.build_id = @build_id;
-
 -- name: BuildSummaries :many
 -- One line per build, newest first.
 select b.id, b.nvr, b.planned_nvr, b.state, b.reason, b.phase, b.target, b.scratch, b.ref, b.commit_id, b.pull_number,
