@@ -113,6 +113,11 @@ func (s *Stages) follow(ctx context.Context, row *rivertype.JobRow, a *attempt, 
 		if recErr := s.recordRetry(record, a, failure); recErr != nil {
 			return errors.Join(err, recErr)
 		}
+		if ctx.Err() != nil {
+			// River does not count a try that a stop ended, and knows it by
+			// the context's own error.
+			return context.Cause(ctx)
+		}
 		return err
 	default:
 		if relErr := queue.Release(record, s.Pool, a.task, failure.Reason); relErr != nil {

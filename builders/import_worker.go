@@ -158,6 +158,9 @@ func refuseTaken(ctx context.Context, q *db.Queries, build db.GetBuildRow) error
 	if build.Scratch {
 		return nil
 	}
+	if err := q.LockRPMNames(ctx); err != nil {
+		return err
+	}
 	taken, err := q.TakenRPM(ctx, build.ID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,6 +50,13 @@ func (s *Stages) collect(ctx context.Context, a *attempt, check func(file string
 		if !entry.Type().IsRegular() || !strings.HasSuffix(entry.Name(), ".rpm") {
 			return nil, &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("the build left %q, which is no package", entry.Name())}
 		}
+		info, err := entry.Info()
+		if err != nil {
+			return nil, fmt.Errorf("builders: read results: %w", err)
+		}
+		if info.Size() > maxResultBytes {
+			return nil, &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%s has %d bytes, more than %d", entry.Name(), info.Size(), int64(maxResultBytes))}
+		}
 		r, err := s.take(ctx, filepath.Join(a.resultDir(), entry.Name()), check)
 		if err != nil {
 			return nil, err
@@ -68,7 +76,7 @@ func (s *Stages) take(ctx context.Context, path string, check func(string, *rpmf
 	}
 	pkg, digest, err := rpmfile.ReadFile(s.Store.Path(blob))
 	if err != nil {
-		return result{}, &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%s can't be read: %v", name, err), Err: err}
+		return result{}, unreadable(name+" can't be read", err)
 	}
 	if digest.SHA256 != blob.SHA256 {
 		return result{}, fmt.Errorf("builders: store %s: the blob changed under its name", name)
@@ -77,6 +85,15 @@ func (s *Stages) take(ctx context.Context, path string, check func(string, *rpmf
 		return result{}, err
 	}
 	return result{file: name, pkg: pkg, blob: blob}, nil
+}
+
+// unreadable is why a stored package can't be read: the package is to blame,
+// unless it was the disk.
+func unreadable(what string, err error) error {
+	var disk *fs.PathError
+	return &Failure{
+		Phase: PhaseVerify, Infrastructure: errors.As(err, &disk), Reason: fmt.Sprintf("%s: %v", what, err), Err: err,
+	}
 }
 
 // checkBinary refuses a binary package that does not belong to the build: by
@@ -116,7 +133,7 @@ func (s *Stages) checkMachines(results []result) error {
 		case errors.As(err, &machine):
 			return &Failure{Phase: PhaseVerify, Reason: r.file + ": " + machine.Error(), Err: err}
 		case err != nil:
-			return &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%s: its payload can't be read: %v", r.file, err), Err: err}
+			return unreadable(r.file+": its payload can't be read", err)
 		}
 	}
 	return nil

@@ -82,9 +82,8 @@ func checkSource(build db.GetBuildRow) func(string, *rpmfile.Package) error {
 			return &Failure{Phase: PhaseVerify, Reason: file + " is no source package"}
 		case pkg.Name != build.Package:
 			return &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%s makes the package %q, the repository is %s", build.Spec, pkg.Name, build.FullName)}
-		}
-		if err := pkg.Validate(); err != nil {
-			return &Failure{Phase: PhaseVerify, Reason: err.Error(), Err: err}
+		case file != pkg.NVRA()+".rpm":
+			return &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%q says it is %s", file, pkg.NVRA())}
 		}
 		return nil
 	}
@@ -118,8 +117,8 @@ func (w *SRPMWorker) finishSRPM(ctx context.Context, job *river.Job[queue.SRPMAr
 			return err
 		}
 		if refusal == "" && archErr != nil {
-			refusal = fmt.Sprintf("no matching arches were found: the package is for %s, the tag %s has %s",
-				archTagsText(pkg), a.build.BuildTagName, strings.Join(a.build.BuildTagArches, " "))
+			refusal = queue.OneLine(fmt.Sprintf("no matching arches were found: the package is for %s, the tag %s has %s",
+				archTagsText(pkg), a.build.BuildTagName, strings.Join(a.build.BuildTagArches, " ")))
 		}
 		if refusal != "" {
 			end := queue.BuildEnd{State: queue.BuildFailed, Phase: string(PhaseSRPM), Reason: refusal}

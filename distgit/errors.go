@@ -38,7 +38,7 @@ type TemporaryError struct {
 }
 
 // Error implements error.
-func (e *TemporaryError) Error() string { return "temporary: " + e.Err.Error() }
+func (e *TemporaryError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *TemporaryError) Unwrap() error { return e.Err }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -70,7 +71,7 @@ type DigestError struct {
 
 // Error implements error.
 func (e *DigestError) Error() string {
-	return fmt.Sprintf("the %s digest of %s is %s, the sources file says %s", e.Type, e.File, e.Got, e.Want)
+	return fmt.Sprintf("%s has another %s digest than the sources file names: %s instead of %s", e.File, e.Type, e.Got, e.Want)
 }
 
 // Fetch returns the path of a source in the cache, after downloading it if need
@@ -161,7 +162,7 @@ func (l *Lookaside) download(ctx context.Context, from *url.URL, path string, so
 	request.Header.Set("Accept-Encoding", "identity") // the digest is of the file, not of a packed one
 	response, err := l.client(from).Do(request)
 	if err != nil {
-		return err
+		return noAnswer(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	switch status := response.StatusCode; {
@@ -188,6 +189,18 @@ func (l *Lookaside) download(ctx context.Context, from *url.URL, path string, so
 		}
 		return nil
 	})
+}
+
+// noAnswer explains why a request brought no answer, without its URL, which is
+// longer than what a status shows. Only a refused redirect stays as it is.
+func noAnswer(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err
+	}
+	if errors.Is(err, ErrNotAllowed) {
+		return err
+	}
+	return &TemporaryError{Err: fmt.Errorf("lookaside: %w", err)}
 }
 
 // maxRedirects is how many redirects are followed.

@@ -108,6 +108,9 @@ func (p *Planner) plan(ctx context.Context, c change, record func(tx pgx.Tx, sum
 		if err != nil {
 			return err
 		}
+		if err := lockOlder(ctx, tx, c, repository); err != nil {
+			return err
+		}
 		var summary []string
 		for _, v := range verdicts {
 			line, err := p.apply(ctx, tx, c, repository, commit, v)
@@ -204,13 +207,10 @@ func judgeTree(tree *Tree, c change, target db.TargetsForBranchRow) verdict {
 		v.refusal = plain(err)
 		return v
 	}
+	// This refuses a spec whose Name is not that of its file, too.
 	spec, err := ReadSpec(name, text, SpecOptions{Macros: tagMacros(target.BuildTagExtra)})
 	if err != nil {
 		v.refusal = plain(err)
-		return v
-	}
-	if spec.Name.Evaluated && spec.Name.Text != c.repository.Name() {
-		v.refusal = fmt.Sprintf("%s:%d: the package is called %s, the repository %s", name, spec.Name.Line, spec.Name.Text, c.repository.Name())
 		return v
 	}
 	v.nvr, _ = spec.NVR()
@@ -227,11 +227,17 @@ func (p *Planner) apply(ctx context.Context, tx pgx.Tx, c change, repository db.
 		return p.refuse(ctx, tx, c, repository, v.target.Name, v.target.Name, v.refusal, "failure")
 	}
 	q := db.New(tx)
+	if late, err := outdated(ctx, q, c, repository, v.target.Name); err != nil || late {
+		return "a newer head of the pull request was planned before", err
+	}
 	planned, err := q.InsertPlannedPush(ctx, db.InsertPlannedPushParams{
 		RepositoryID: repository.ID, Ref: c.ref, CommitID: c.commit, Target: v.target.Name, DeliveryID: c.delivery, Outcome: "build",
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return p.plannedBefore(ctx, q, c, repository, v.target.Name)
+		var before string
+		if planned, before, err = plannedBefore(ctx, q, c, repository, v.target.Name); before != "" {
+			return before, err
+		}
 	}
 	if err != nil {
 		return "", fmt.Errorf("distgit: record planned push: %w", err)
@@ -240,7 +246,7 @@ func (p *Planner) apply(ctx context.Context, tx pgx.Tx, c change, repository db.
 	if err != nil {
 		return "", err
 	}
-	if err := q.SetPlannedPushBuild(ctx, db.SetPlannedPushBuildParams{ID: planned, BuildID: &build}); err != nil {
+	if err := q.SetPlannedPushBuild(ctx, db.SetPlannedPushBuildParams{ID: planned, BuildID: &build, DeliveryID: c.delivery}); err != nil {
 		return "", fmt.Errorf("distgit: record planned push: %w", err)
 	}
 	return fmt.Sprintf("build %d for %s", build, v.target.Name), nil
@@ -260,33 +266,31 @@ func (p *Planner) start(ctx context.Context, tx pgx.Tx, c change, repository db.
 	}
 	if c.pull != nil {
 		build.PullNumber = &c.pull.Number
-		older, err := q.OlderPullRequestBuilds(ctx, db.OlderPullRequestBuildsParams{
-			RepositoryID: repository.ID, PullNumber: build.PullNumber, Target: v.target.Name, CommitID: c.commit,
-		})
-		if err != nil {
-			return 0, fmt.Errorf("distgit: older builds of pull request %d: %w", c.pull.Number, err)
-		}
-		for _, id := range older {
-			err := queue.CancelBuildTx(ctx, tx, p.Jobs, p.ExternalURL, id, "superseded by "+short(c.commit))
-			var over *queue.NotBuildingError
-			if err != nil && !errors.As(err, &over) {
-				return 0, err
-			}
+		if err := p.supersede(ctx, tx, c, repository, v.target.Name); err != nil {
+			return 0, err
 		}
 	}
 	return queue.StartBuild(ctx, tx, p.Jobs, p.ExternalURL, build)
 }
 
-// plannedBefore says what was decided when the commit was planned first.
-func (p *Planner) plannedBefore(ctx context.Context, q *db.Queries, c change, repository db.Repository, target string) (string, error) {
+// plannedBefore finds what was decided when the commit was planned first, and
+// says it. It says nothing for a pull request that went back to a head whose
+// build was canceled, by a newer head as a rule: that is built again.
+func plannedBefore(ctx context.Context, q *db.Queries, c change, repository db.Repository, target string) (planned int64, said string, err error) {
 	before, err := q.PlannedPush(ctx, db.PlannedPushParams{RepositoryID: repository.ID, Ref: c.ref, CommitID: c.commit, Target: target})
 	if err != nil {
-		return "", fmt.Errorf("distgit: read planned push: %w", err)
+		return 0, "", err
 	}
-	if before.BuildID != nil {
-		return fmt.Sprintf("planned before, as build %d", *before.BuildID), nil
+	if before.BuildID == nil {
+		return before.ID, "planned before: " + before.Reason, nil
 	}
-	return "planned before: " + before.Reason, nil
+	if c.pull != nil {
+		build, err := q.LockBuild(ctx, *before.BuildID)
+		if err != nil || build.State == queue.BuildCanceled {
+			return before.ID, "", err
+		}
+	}
+	return before.ID, fmt.Sprintf("planned before, as build %d", *before.BuildID), nil
 }
 
 // recordNothing notes that a change needs no build.

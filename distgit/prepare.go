@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -95,6 +96,9 @@ func (c *Checkout) fetchSources(ctx context.Context, tree *Tree, name string, ro
 			return err
 		}
 		n, err := copyInto(root, source.Name, path)
+		if errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("distgit: the repository has %s, and its sources file names it too (line %d): it is not clear which is meant", source.Name, source.Line)
+		}
 		if err != nil {
 			return fmt.Errorf("distgit: copy source %s: %w", source.Name, classify(ctx, err))
 		}
@@ -103,9 +107,8 @@ func (c *Checkout) fetchSources(ctx context.Context, tree *Tree, name string, ro
 	return nil
 }
 
-// copyInto copies a file of the cache to a new file in root. A file of the
-// same name that the repository has is an error: it is not clear which of the
-// two is meant.
+// copyInto copies a file of the cache to a new file in root. The error wraps
+// fs.ErrExist when there is one of that name.
 func copyInto(root *os.Root, name, from string) (n int64, err error) {
 	source, err := os.Open(from)
 	if err != nil {

@@ -118,6 +118,9 @@ func (w *PlanWorker) failDelivery(ctx context.Context, tx pgx.Tx, delivery db.De
 	if err != nil {
 		return err
 	}
+	if err := queue.LockStatuses(ctx, tx, repository.ID, c.commit); err != nil {
+		return err
+	}
 	for _, target := range targets {
 		err := queue.WantStatus(ctx, tx, w.Jobs, queue.Status{
 			RepositoryID: repository.ID, Commit: c.commit, Context: queue.ContextOf(target.Name, ""), State: "error",

@@ -67,6 +67,7 @@ func (w *ReconcileWorker) reconcile(ctx context.Context, q *db.Queries, row db.R
 	if err != nil {
 		return err
 	}
+	var problems []error
 	for _, ref := range branches {
 		branch := strings.TrimPrefix(ref, "refs/heads/")
 		head, exists := heads[branch]
@@ -83,8 +84,8 @@ func (w *ReconcileWorker) reconcile(ctx context.Context, q *db.Queries, row db.R
 		w.Logger.Warn("distgit: a push was not delivered; planning it now", "repository", row.FullName, "branch", branch, "commit", head)
 		c := change{host: row.Forge, repository: repository, ref: ref, commit: head, branch: branch}
 		if err := w.plan(ctx, c, func(pgx.Tx, string) error { return nil }); err != nil {
-			return err
+			problems = append(problems, fmt.Errorf("branch %s: %w", branch, err))
 		}
 	}
-	return nil
+	return errors.Join(problems...)
 }

@@ -257,11 +257,13 @@ func TestEndBuild(t *testing.T) {
 		want string
 	}{
 		{
-			"blames the package", queue.BuildEnd{State: queue.BuildFailed, Reason: "x86_64: no %files"},
+			"blames the package",
+			queue.BuildEnd{State: queue.BuildFailed, Reason: "x86_64: no %files"},
 			"f37 failure\nf37/riscv64 failure\nf37/srpm success\nf37/x86_64 failure",
 		},
 		{
-			"does not blame the package for the infrastructure", queue.BuildEnd{State: queue.BuildFailed, Reason: "no space", Infrastructure: true},
+			"does not blame the package for the infrastructure",
+			queue.BuildEnd{State: queue.BuildFailed, Reason: "no space", Infrastructure: true},
 			"f37 error\nf37/riscv64 error\nf37/srpm success\nf37/x86_64 error",
 		},
 	} {

@@ -60,6 +60,7 @@ func NewClient(pool *pgxpool.Pool, config Config) (*Client, error) {
 		RescueStuckJobsAfter: 7 * 24 * time.Hour,
 		SoftStopTimeout:      softStop,
 		RetryPolicy:          retryPolicy{},
+		Middleware:           []rivertype.Middleware{river.WorkerMiddlewareFunc(fitErrors)},
 		MaxAttempts:          endless,
 		// A build host enqueues what only hubs work.
 		SkipUnknownJobCheck: true,
@@ -117,9 +118,29 @@ type retryPolicy struct{}
 
 // NextRetry implements river.ClientRetryPolicy.
 func (retryPolicy) NextRetry(job *rivertype.JobRow) time.Time {
-	failures := min(max(len(job.Errors), 1), 10)
+	failures := min(len(job.Errors)+1, 10) // the newest is not among them yet
 	return time.Now().Add(min(time.Second<<(failures-1), 5*time.Minute))
 }
+
+// fitErrors makes what workers return fit for River's notes on the job. It
+// keeps them as JSON, which PostgreSQL refuses with a NUL in it: the end of the
+// job's try would not be noted, and nobody would try again.
+func fitErrors(ctx context.Context, _ *rivertype.JobRow, work func(context.Context) error) error {
+	err := work(ctx)
+	if err == nil || OneLine(err.Error()) == err.Error() {
+		return err
+	}
+	return &fitError{err}
+}
+
+// fitError is an error whose text is one printable line.
+type fitError struct{ error }
+
+// Error implements error.
+func (e *fitError) Error() string { return OneLine(e.error.Error()) }
+
+// Unwrap returns the cause.
+func (e *fitError) Unwrap() error { return e.error }
 
 // Complete ends the running job in the transaction of its result, so that the
 // two can't be torn apart by a crash. It returns ErrLostAttempt when the job

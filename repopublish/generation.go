@@ -15,8 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/distbot/distbot/internal/arch"
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/repomd"
@@ -84,7 +82,6 @@ func (p *Publisher) write(ctx context.Context, tree string, made *generation, rp
 	if err := os.RemoveAll(tree); err != nil {
 		return err
 	}
-	cache := map[int64]repomd.Entry{}
 	for _, a := range made.arches {
 		dir := filepath.Join(tree, a)
 		if err := os.MkdirAll(filepath.Join(dir, "Packages"), 0o755); err != nil {
@@ -98,7 +95,7 @@ func (p *Publisher) write(ctx context.Context, tree string, made *generation, rp
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
 			}
-			entry, err := p.place(dir, rpm, cache)
+			entry, err := p.place(dir, rpm)
 			if errors.Is(err, errTwice) {
 				// Two builds have a package of one name: the older one's stays,
 				// and the rest of the tag must not wait for the mistake.
@@ -128,9 +125,8 @@ func (p *Publisher) write(ctx context.Context, tree string, made *generation, rp
 // errTwice says that a package of the same name is in the tree already.
 var errTwice = errors.New("the tag has a package of this name already")
 
-// place links one package into the tree and renders its metadata, once for all
-// architectures.
-func (p *Publisher) place(dir string, rpm db.LatestBuildRPMsRow, cache map[int64]repomd.Entry) (repomd.Entry, error) {
+// place links one package into the tree and returns its metadata.
+func (p *Publisher) place(dir string, rpm db.LatestBuildRPMsRow) (repomd.Entry, error) {
 	blob := store.Blob{SHA256: rpm.Sha256, Size: rpm.Size}
 	nevra := rpmfile.NEVRA{Name: rpm.Name, Epoch: int(rpm.Epoch), Version: rpm.Version, Release: rpm.Release, Arch: rpm.Arch}
 	href := path.Join("Packages", strings.ToLower(rpm.Name[:1]), nevra.NVRA()+".rpm")
@@ -144,7 +140,8 @@ func (p *Publisher) place(dir string, rpm db.LatestBuildRPMsRow, cache map[int64
 		}
 		return repomd.Entry{}, err
 	}
-	if entry, ok := cache[rpm.ID]; ok {
+	key := renderedKey{sha256: rpm.Sha256, href: href, time: rpm.BuildTime}
+	if entry, ok := p.rendered.get(key); ok {
 		return entry, nil
 	}
 	opened, err := p.Store.OpenBlob(blob)
@@ -161,7 +158,7 @@ func (p *Publisher) place(dir string, rpm db.LatestBuildRPMsRow, cache map[int64
 		return repomd.Entry{}, fmt.Errorf("describe %s: %w", nevra, err)
 	}
 	entry := repomd.Entry{NEVRA: pkg.NEVRA, SHA256: rpm.Sha256, Fragments: fragments}
-	cache[rpm.ID] = entry
+	p.rendered.put(key, entry)
 	return entry, nil
 }
 
@@ -192,25 +189,44 @@ func compsOf(rows []db.GroupsOfTagRow) ([]byte, error) {
 	return repomd.Comps(groups)
 }
 
-// syncTree makes everything below a directory durable before anything points
-// to it.
+// syncTree makes everything below a directory durable before anything points to
+// it: its directories, since packages and metadata were synced when they were
+// written. Asking for the whole file system would wait for what builds write.
 func syncTree(tree string) error {
-	dir, err := os.Open(tree)
+	return filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		return syncDir(path)
+	})
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	return unix.Syncfs(int(dir.Fd()))
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // switchTo gives a finished tree its number and makes it the latest: two
 // renames, so that a reader finds the old generation or the new one, never
-// neither.
+// neither. A tree that could not become the latest is removed: nobody has seen
+// it, and its space may be what is missing.
 func switchTo(dir, tree string, number int64) error {
 	name := strconv.FormatInt(number, 10)
-	if err := os.Rename(tree, filepath.Join(dir, name)); err != nil {
-		return err
+	numbered := filepath.Join(dir, name)
+	if err := os.Rename(tree, numbered); err != nil {
+		return errors.Join(err, os.RemoveAll(tree))
 	}
+	if err := makeLatest(dir, name); err != nil {
+		return errors.Join(err, os.RemoveAll(numbered))
+	}
+	return syncDir(dir)
+}
+
+// makeLatest points the link to a generation.
+func makeLatest(dir, name string) error {
 	link := filepath.Join(dir, partial+latest)
 	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -218,12 +234,5 @@ func switchTo(dir, tree string, number int64) error {
 	if err := os.Symlink(name, link); err != nil {
 		return err
 	}
-	if err := os.Rename(link, filepath.Join(dir, latest)); err != nil {
-		return err
-	}
-	parent, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(parent.Sync(), parent.Close())
+	return os.Rename(link, filepath.Join(dir, latest))
 }

@@ -34,6 +34,8 @@ type Publisher struct {
 	Keep    int
 	KeepFor time.Duration
 	Logger  *slog.Logger
+
+	rendered rendered
 }
 
 // lockPoll is how soon a publisher looks again whether another one is done.

@@ -2,12 +2,14 @@ package repopublish
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/distbot/distbot/internal/db"
 )
@@ -16,51 +18,57 @@ import (
 // what interrupted publishers left. The tag's lock is held.
 func (p *Publisher) sweep(ctx context.Context, dir string, tagID int64) error {
 	q := db.New(p.Pool)
+	// The rows first: what the database calls published is there.
 	old, err := q.ExpirableGenerations(ctx, db.ExpirableGenerationsParams{TagID: tagID, Keep: int64(p.Keep), KeepSeconds: p.KeepFor.Seconds()})
 	if err != nil {
 		return fmt.Errorf("repopublish: list old generations: %w", err)
 	}
 	for _, g := range old {
-		// The row first: what the database calls published is there.
 		if err := q.ExpireGeneration(ctx, g.ID); err != nil {
 			return fmt.Errorf("repopublish: expire generation %d: %w", g.Number, err)
 		}
-		if err := os.RemoveAll(filepath.Join(dir, strconv.FormatInt(g.Number, 10))); err != nil {
-			return fmt.Errorf("repopublish: remove generation %d: %w", g.Number, err)
-		}
 	}
-	return p.sweepAbandoned(ctx, dir, tagID)
-}
-
-// sweepAbandoned ends generations whose making was interrupted. One that was
-// switched to already may have readers: its tree stays as long as an old one's.
-func (p *Publisher) sweepAbandoned(ctx context.Context, dir string, tagID int64) error {
-	q := db.New(p.Pool)
-	abandoned, err := q.AbandonedGenerations(ctx, tagID)
+	abandoned, err := q.AbandonedGenerations(ctx, db.AbandonedGenerationsParams{TagID: tagID, KeepSeconds: p.KeepFor.Seconds()})
 	if err != nil {
 		return fmt.Errorf("repopublish: list interrupted generations: %w", err)
 	}
 	for _, g := range abandoned {
-		tree := filepath.Join(dir, strconv.FormatInt(g.Number, 10))
-		if info, err := os.Stat(tree); err == nil && time.Since(info.ModTime()) < p.KeepFor {
+		// One that was switched to before it was interrupted may have readers.
+		if _, err := os.Lstat(filepath.Join(dir, strconv.FormatInt(g.Number, 10))); err == nil && !g.Unread {
 			continue
-		}
-		if err := os.RemoveAll(tree); err != nil {
-			return fmt.Errorf("repopublish: remove generation %d: %w", g.Number, err)
 		}
 		if err := q.ExpireGeneration(ctx, g.ID); err != nil {
 			return fmt.Errorf("repopublish: expire generation %d: %w", g.Number, err)
 		}
 	}
+	kept, err := q.KeptGenerations(ctx, tagID)
+	if err != nil {
+		return fmt.Errorf("repopublish: list generations: %w", err)
+	}
+	return removeTrees(dir, kept)
+}
+
+// removeTrees removes unfinished trees and every generation that is not kept,
+// also those whose removal a crash prevented before; never the latest.
+func removeTrees(dir string, kept []int64) error {
+	newest, err := os.Readlink(filepath.Join(dir, latest))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("repopublish: read the latest generation: %w", err)
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("repopublish: list %s: %w", dir, err)
+		return fmt.Errorf("repopublish: list generations: %w", err)
 	}
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), partial) {
-			if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
-				return fmt.Errorf("repopublish: remove %s: %w", entry.Name(), err)
+		name := entry.Name()
+		if !strings.HasPrefix(name, partial) {
+			number, err := strconv.ParseInt(name, 10, 64)
+			if err != nil || name == newest || slices.Contains(kept, number) {
+				continue
 			}
+		}
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("repopublish: remove %s: %w", name, err)
 		}
 	}
 	return nil

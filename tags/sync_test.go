@@ -123,42 +123,51 @@ func TestSync(t *testing.T) {
 	}{
 		{
 			"a package of a group makes the tag and what inherits from it anew", "bash, gcc,", "bash, clang,",
-			[]string{"tag f37: group build: gcc removed", "tag f37: group build: clang added"}, "f37 f37-build",
+			[]string{"tag f37: group build: gcc removed", "tag f37: group build: clang added"},
+			"f37 f37-build",
 		},
 		{
 			"a macro makes the tag and what inherits from it anew", ".fc37", ".fc37.1",
-			[]string{"tag f37: changed"}, "f37 f37-build",
+			[]string{"tag f37: changed"},
+			"f37 f37-build",
 		},
 		{
 			"arches make the tag anew", "    arches: [x86_64]", "    arches: [riscv64]",
-			[]string{"tag f37-extra: changed"}, "f37-build f37-extra",
+			[]string{"tag f37-extra: changed"},
+			"f37-build f37-extra",
 		},
 		{
 			"a parent's priority makes the child anew", "priority: 5", "priority: 20",
-			[]string{"tag f37-build: inherits no more from f37-extra with priority 5", "tag f37-build: inherits from f37-extra with priority 20"}, "f37-build",
+			[]string{"tag f37-build: inherits no more from f37-extra with priority 5", "tag f37-build: inherits from f37-extra with priority 20"},
+			"f37-build",
 		},
 		{
 			"parents that change places make the child anew", "[f37, {parent: f37-extra, priority: 5}]", "[{parent: f37, priority: 5}, {parent: f37-extra, priority: 10}]",
 			[]string{
 				"tag f37-build: inherits no more from f37-extra with priority 5", "tag f37-build: inherits no more from f37 with priority 10",
 				"tag f37-build: inherits from f37 with priority 5", "tag f37-build: inherits from f37-extra with priority 10",
-			}, "f37-build",
+			},
+			"f37-build",
 		},
 		{
 			"an external repository's URL makes no repository anew", "org/37/", "org/38/",
-			[]string{"tag f37-build: external repository fedora removed", "tag f37-build: external repository fedora added"}, "",
+			[]string{"tag f37-build: external repository fedora removed", "tag f37-build: external repository fedora added"},
+			"",
 		},
 		{
 			"a target's branches make no repository anew", `[f37, "1.10"]`, "[f37]",
-			[]string{"target f37: f37-build → f37 removed", "target f37: f37-build → f37 added"}, "",
+			[]string{"target f37: f37-build → f37 removed", "target f37: f37-build → f37 added"},
+			"",
 		},
 		{
 			"a target that is gone is removed", "  f37: {build_tag: f37-build, dest_tag: f37, branches", "  f38: {build_tag: f37-build, dest_tag: f37, branches",
-			[]string{"target f37: f37-build → f37 removed", "target f38: f37-build → f37 added"}, "",
+			[]string{"target f37: f37-build → f37 removed", "target f38: f37-build → f37 added"},
+			"",
 		},
 		{
 			"ignored branches are told", "private/*, wip-*", "wip-*, tmp-*",
-			[]string{"ignored branches: tmp-* added", "ignored branches: private/* removed"}, "",
+			[]string{"ignored branches: tmp-* added", "ignored branches: private/* removed"},
+			"",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package tags
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -33,6 +34,59 @@ func writtenOut(tree *yaml.Node) bool {
 		return true
 	}
 	return walk(tree)
+}
+
+// pairs are the keys of a mapping and their values; nothing for other nodes.
+func pairs(node *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
+		if node.Kind != yaml.MappingNode {
+			return
+		}
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			if !yield(node.Content[i], node.Content[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.Tag == "!!null" }
+
+// emptyItem returns the line of a list's item that is nothing, 0 for none:
+// decoders are not told of it.
+func emptyItem(node *yaml.Node) (line int) {
+	for _, child := range node.Content {
+		if node.Kind == yaml.SequenceNode && isNull(child) {
+			return child.Line
+		}
+		if line := emptyItem(child); line > 0 {
+			return line
+		}
+	}
+	return 0
+}
+
+// findLines gives their lines to what has a name and nothing more, of which
+// decoders are not told either.
+func (d *Distro) findLines(root *yaml.Node) {
+	for section, names := range pairs(root) {
+		if names.Kind == yaml.AliasNode {
+			names = names.Alias
+		}
+		for key, value := range pairs(names) {
+			if !isNull(value) {
+				continue
+			}
+			switch section.Value {
+			case "external_repos":
+				d.ExternalRepos[key.Value] = ExternalRepo{line: key.Line}
+			case "tags":
+				d.Tags[key.Value] = Tag{line: key.Line}
+			case "targets":
+				d.Targets[key.Value] = Target{line: key.Line}
+			}
+		}
+	}
 }
 
 // yamlKeys lists the keys a pointer to a struct decodes.

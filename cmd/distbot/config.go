@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -168,7 +169,7 @@ func parseConfig(text []byte, dir string) (Config, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&config); err != nil && !errors.Is(err, io.EOF) {
-		return Config{}, err
+		return Config{}, inWords(err)
 	}
 	config.dir = dir
 	config.StateDir = config.path(config.StateDir)
@@ -177,6 +178,19 @@ func parseConfig(text []byte, dir string) (Config, error) {
 		config.ExternalURL = "http://" + config.Listen
 	}
 	return config, config.check()
+}
+
+// unknownField is yaml's complaint about a key, which names a type of ours.
+var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
+
+// inWords tells the mistakes of a file in an administrator's words, on one
+// line.
+func inWords(err error) error {
+	var mistakes *yaml.TypeError
+	if !errors.As(err, &mistakes) {
+		return err
+	}
+	return errors.New(unknownField.ReplaceAllString(strings.Join(mistakes.Errors, "; "), `unknown key "$1"`))
 }
 
 // path makes a path of the file absolute.

@@ -31,8 +31,8 @@ func TestParseConfig(t *testing.T) {
 		}
 	})
 	for name, test := range map[string]struct{ text, want string }{
-		"An unknown key is named with its line":         {"listen: a\nlisten_on: b\n", "line 2: field listen_on not found"},
-		"An unknown key of a forge is named":            {"forges:\n  - {name: a, secret: x}\n", "field secret not found"},
+		"An unknown key is named with its line":         {"listen: a\nlisten_on: b\n", `line 2: unknown key "listen_on"`},
+		"An unknown key of a forge is named":            {"forges:\n  - {name: a, secret: x}\n", `line 2: unknown key "secret"`},
 		"A kind that is no forge's is refused":          {"forges: [{name: a, kind: svn, url: x, webhook_secret_files: [s]}]", `kind must be github, forgejo or git, not "svn"`},
 		"A forge without a secret is refused":           {"forges: [{name: a, kind: forgejo, url: http://x}]", "webhook_secret_files is missing"},
 		"A forge without a url is refused":              {"forges: [{name: a, kind: git, webhook_secret_files: [s]}]", "url is missing"},

@@ -570,6 +570,17 @@ func (q *Queries) LockBuild(ctx context.Context, id int64) (LockBuildRow, error)
 	return i, err
 }
 
+const lockRPMNames = `-- name: LockRPMNames :exec
+select pg_advisory_xact_lock(7234017283807667301)
+`
+
+// Held until the end of the transaction from before TakenRPM is asked: of two
+// imports at once neither would see the other's packages.
+func (q *Queries) LockRPMNames(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, lockRPMNames)
+	return err
+}
+
 const newestBuildByNVR = `-- name: NewestBuildByNVR :one
 select id from builds where nvr = $1 order by id desc limit 1
 `

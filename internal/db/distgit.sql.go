@@ -223,6 +223,38 @@ func (q *Queries) ListRepositories(ctx context.Context) ([]Repository, error) {
 	return items, nil
 }
 
+const lockPullRequestBuilds = `-- name: LockPullRequestBuilds :many
+select id from builds
+where repository_id = $1 and pull_number = $2 and scratch and state = 'BUILDING'
+order by id for update
+`
+
+type LockPullRequestBuildsParams struct {
+	RepositoryID int64
+	PullNumber   *int64
+}
+
+// All that a newer head may end, in one order and before anything else of them.
+func (q *Queries) LockPullRequestBuilds(ctx context.Context, arg LockPullRequestBuildsParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, lockPullRequestBuilds, arg.RepositoryID, arg.PullNumber)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const olderPullRequestBuilds = `-- name: OlderPullRequestBuilds :many
 select id from builds
 where repository_id = $1 and pull_number = $2 and target = $3
@@ -288,6 +320,34 @@ func (q *Queries) PlannedBranches(ctx context.Context, repositoryID int64) ([]st
 	return items, nil
 }
 
+const plannedNewerHead = `-- name: PlannedNewerHead :one
+select exists (select 1 from planned_pushes
+               where repository_id = $1 and ref = $2 and target = $3
+               and commit_id <> $4 and delivery_id > $5::bigint)
+`
+
+type PlannedNewerHeadParams struct {
+	RepositoryID int64
+	Ref          string
+	Target       string
+	CommitID     string
+	DeliveryID   int64
+}
+
+// Whether a later delivery brought another head of the same pull request.
+func (q *Queries) PlannedNewerHead(ctx context.Context, arg PlannedNewerHeadParams) (bool, error) {
+	row := q.db.QueryRow(ctx, plannedNewerHead,
+		arg.RepositoryID,
+		arg.Ref,
+		arg.Target,
+		arg.CommitID,
+		arg.DeliveryID,
+	)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const plannedPush = `-- name: PlannedPush :one
 select id, repository_id, ref, commit_id, target, delivery_id, build_id, outcome, reason, planned_at from planned_pushes
 where repository_id = $1 and ref = $2 and commit_id = $3 and target = $4
@@ -338,16 +398,17 @@ func (q *Queries) SetBuildTask(ctx context.Context, arg SetBuildTaskParams) erro
 }
 
 const setPlannedPushBuild = `-- name: SetPlannedPushBuild :exec
-update planned_pushes set build_id = $1 where id = $2
+update planned_pushes set build_id = $1, delivery_id = coalesce($2, delivery_id) where id = $3
 `
 
 type SetPlannedPushBuildParams struct {
-	BuildID *int64
-	ID      int64
+	BuildID    *int64
+	DeliveryID *int64
+	ID         int64
 }
 
 func (q *Queries) SetPlannedPushBuild(ctx context.Context, arg SetPlannedPushBuildParams) error {
-	_, err := q.db.Exec(ctx, setPlannedPushBuild, arg.BuildID, arg.ID)
+	_, err := q.db.Exec(ctx, setPlannedPushBuild, arg.BuildID, arg.DeliveryID, arg.ID)
 	return err
 }
 

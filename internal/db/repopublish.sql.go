@@ -10,17 +10,27 @@ import (
 )
 
 const abandonedGenerations = `-- name: AbandonedGenerations :many
-select id, number from repo_generations where tag_id = $1 and state = 'building' order by number
+select g.id, g.number, exists (
+    select 1 from repo_generations n where n.tag_id = g.tag_id and n.state = 'published' and n.number > g.number
+    and n.published_at < now() - make_interval(secs => $1::float8)) as unread
+from repo_generations g where g.tag_id = $2 and g.state = 'building' order by g.number
 `
+
+type AbandonedGenerationsParams struct {
+	KeepSeconds float64
+	TagID       int64
+}
 
 type AbandonedGenerationsRow struct {
 	ID     int64
 	Number int64
+	Unread bool
 }
 
-// Generations whose making was interrupted.
-func (q *Queries) AbandonedGenerations(ctx context.Context, tagID int64) ([]AbandonedGenerationsRow, error) {
-	rows, err := q.db.Query(ctx, abandonedGenerations, tagID)
+// Generations whose making was interrupted, and whether the one that came after
+// them is so old that nobody reads them any more, should they have been seen.
+func (q *Queries) AbandonedGenerations(ctx context.Context, arg AbandonedGenerationsParams) ([]AbandonedGenerationsRow, error) {
+	rows, err := q.db.Query(ctx, abandonedGenerations, arg.KeepSeconds, arg.TagID)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +38,7 @@ func (q *Queries) AbandonedGenerations(ctx context.Context, tagID int64) ([]Aban
 	items := []AbandonedGenerationsRow{}
 	for rows.Next() {
 		var i AbandonedGenerationsRow
-		if err := rows.Scan(&i.ID, &i.Number); err != nil {
+		if err := rows.Scan(&i.ID, &i.Number, &i.Unread); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -192,6 +202,31 @@ type InsertGenerationRPMsParams struct {
 func (q *Queries) InsertGenerationRPMs(ctx context.Context, arg InsertGenerationRPMsParams) error {
 	_, err := q.db.Exec(ctx, insertGenerationRPMs, arg.GenerationID, arg.RpmIds, arg.Arches)
 	return err
+}
+
+const keptGenerations = `-- name: KeptGenerations :many
+select number from repo_generations where tag_id = $1 and state in ('building', 'published') order by number
+`
+
+// The numbers whose trees must stay.
+func (q *Queries) KeptGenerations(ctx context.Context, tagID int64) ([]int64, error) {
+	rows, err := q.db.Query(ctx, keptGenerations, tagID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var number int64
+		if err := rows.Scan(&number); err != nil {
+			return nil, err
+		}
+		items = append(items, number)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const latestBuildRPMs = `-- name: LatestBuildRPMs :many

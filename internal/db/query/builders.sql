@@ -95,6 +95,11 @@ insert into rpms (build_id, buildroot_id, name, epoch, version, release, arch, s
 values (@build_id, sqlc.narg(buildroot_id), @name, @epoch, @version, @release, @arch, @source, @sha256, @size, @build_time, @path)
 on conflict (build_id, name, version, release, arch, source) do nothing;
 
+-- name: LockRPMNames :exec
+-- Held until the end of the transaction from before TakenRPM is asked: of two
+-- imports at once neither would see the other's packages.
+select pg_advisory_xact_lock(7234017283807667301);
+
 -- name: TakenRPM :one
 -- A package of a build that another build of the distribution has too.
 select o.name, o.epoch, o.version, o.release, o.arch, o.build_id, b.nvr

@@ -40,7 +40,13 @@ select * from planned_pushes
 where repository_id = @repository_id and ref = @ref and commit_id = @commit_id and target = @target;
 
 -- name: SetPlannedPushBuild :exec
-update planned_pushes set build_id = @build_id where id = @id;
+update planned_pushes set build_id = @build_id, delivery_id = coalesce(sqlc.narg(delivery_id), delivery_id) where id = @id;
+
+-- name: PlannedNewerHead :one
+-- Whether a later delivery brought another head of the same pull request.
+select exists (select 1 from planned_pushes
+               where repository_id = @repository_id and ref = @ref and target = @target
+               and commit_id <> @commit_id and delivery_id > @delivery_id::bigint);
 
 -- name: HasPlannedPush :one
 select exists (select 1 from planned_pushes
@@ -67,6 +73,12 @@ select id from builds
 where repository_id = @repository_id and pull_number = @pull_number and target = @target
   and scratch and state = 'BUILDING' and commit_id <> @commit_id
 order by id;
+
+-- name: LockPullRequestBuilds :many
+-- All that a newer head may end, in one order and before anything else of them.
+select id from builds
+where repository_id = @repository_id and pull_number = @pull_number and scratch and state = 'BUILDING'
+order by id for update;
 
 -- name: PlannedBranches :many
 -- The branches of a repository that something was planned for.

@@ -48,8 +48,16 @@ insert into generation_rpms (generation_id, rpm_id, arch)
 select @generation_id, unnest(@rpm_ids::bigint[]), unnest(@arches::text[]);
 
 -- name: AbandonedGenerations :many
--- Generations whose making was interrupted.
-select id, number from repo_generations where tag_id = @tag_id and state = 'building' order by number;
+-- Generations whose making was interrupted, and whether the one that came after
+-- them is so old that nobody reads them any more, should they have been seen.
+select g.id, g.number, exists (
+    select 1 from repo_generations n where n.tag_id = g.tag_id and n.state = 'published' and n.number > g.number
+    and n.published_at < now() - make_interval(secs => @keep_seconds::float8)) as unread
+from repo_generations g where g.tag_id = @tag_id and g.state = 'building' order by g.number;
+
+-- name: KeptGenerations :many
+-- The numbers whose trees must stay.
+select number from repo_generations where tag_id = @tag_id and state in ('building', 'published') order by number;
 
 -- name: ExpirableGenerations :many
 -- Published generations that are not among the newest kept ones and were
