@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river/rivertype"
 
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/queue"
@@ -18,7 +17,7 @@ import (
 
 // run does one attempt of a task: it claims the task, lets do the work and
 // record it in a transaction of its own, and decides what follows an error.
-func (s *Stages) run(ctx context.Context, row *rivertype.JobRow, taskID int64, do func(context.Context, *attempt) error) error {
+func (s *Stages) run(ctx context.Context, row *queue.JobRow, taskID int64, do func(context.Context, *attempt) error) error {
 	a, err := s.begin(ctx, row, taskID)
 	if a == nil {
 		if errors.Is(err, queue.ErrTaskOver) {
@@ -58,7 +57,7 @@ func (s *Stages) guard(ctx context.Context, a *attempt, do func(context.Context,
 
 // begin waits for the build tag's repository and claims the task. An attempt
 // comes back with an error when the task was claimed and must not be worked on.
-func (s *Stages) begin(ctx context.Context, row *rivertype.JobRow, taskID int64) (*attempt, error) {
+func (s *Stages) begin(ctx context.Context, row *queue.JobRow, taskID int64) (*attempt, error) {
 	q := db.New(s.Pool)
 	task, err := q.GetTask(ctx, taskID)
 	if err != nil {
@@ -83,7 +82,7 @@ func (s *Stages) begin(ctx context.Context, row *rivertype.JobRow, taskID int64)
 }
 
 // follow decides what an error of an attempt leads to, and records it.
-func (s *Stages) follow(ctx context.Context, row *rivertype.JobRow, a *attempt, err error) error {
+func (s *Stages) follow(ctx context.Context, row *queue.JobRow, a *attempt, err error) error {
 	log := s.Logger.With("task", a.task.ID, "attempt", a.task.Attempt, "method", a.task.Method, "build", a.build.ID)
 	if errors.Is(err, queue.ErrLostAttempt) {
 		log.Warn("builders: attempt was given up meanwhile; its results are dropped")

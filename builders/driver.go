@@ -35,7 +35,8 @@ type Order struct {
 	// LogDir is a directory for root.log and build.log, which people follow
 	// while they grow.
 	LogDir string
-	// Phase is told when a phase begins. Never nil.
+	// Phase is told when a phase begins, by one goroutine at a time and never
+	// after the driver's answer. Never nil.
 	Phase func(Phase)
 }
 

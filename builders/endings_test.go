@@ -31,19 +31,19 @@ func (in *installation) mishap(seed uint64, n int, good stage) stage {
 		var err error
 		end := good
 		switch p := draw.IntN(100); {
-		case p < 45:
-		case p < 53:
+		case p < 60:
+		case p < 64:
 			end = fail(&builders.Failure{Reason: "it does not compile"})
-		case p < 70:
+		case p < 77:
 			end = fail(&builders.Failure{Infrastructure: true, Reason: "the network is gone"})
-		case p < 74:
+		case p < 80:
 			panic("out of luck")
-		case p < 84: // The host is given up and ends well all the same.
+		case p < 90: // The host is given up and ends well all the same.
 			err = in.bury(context.WithoutCancel(ctx), order.TaskID)
-		case p < 88: // It ends badly.
+		case p < 93: // It ends badly.
 			err = in.bury(context.WithoutCancel(ctx), order.TaskID)
 			end = fail(&builders.Failure{Reason: "it does not compile"})
-		case p < 94: // Somebody cancels; the driver does not listen.
+		case p < 97: // Somebody cancels; the driver does not listen.
 			err = in.cancel(ctx, order.TaskID)
 		default: // Somebody cancels; the driver listens.
 			if err = in.cancel(ctx, order.TaskID); err == nil {

@@ -82,6 +82,8 @@ func checkSource(build db.GetBuildRow) func(string, *rpmfile.Package) error {
 			return &Failure{Phase: PhaseVerify, Reason: file + " is no source package"}
 		case pkg.Name != build.Package:
 			return &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%s makes the package %q, the repository is %s", build.Spec, pkg.Name, build.FullName)}
+		case strings.HasPrefix(pkg.Version, ".") || strings.HasPrefix(pkg.Release, "."):
+			return &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%s: version and release must not begin with a dot, they name directories", pkg.NVR())}
 		case file != pkg.NVRA()+".rpm":
 			return &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%q says it is %s", file, pkg.NVRA())}
 		}

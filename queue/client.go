@@ -93,6 +93,9 @@ func NewClient(pool *pgxpool.Pool, config Config) (*Client, error) {
 // ID is the client id that River notes on the jobs this process runs.
 func (c *Client) ID() string { return c.id }
 
+// JobRow is a job as River keeps it.
+type JobRow = rivertype.JobRow
+
 // Inserter is what packages that enqueue need of a client.
 type Inserter interface {
 	InsertTx(ctx context.Context, tx pgx.Tx, args river.JobArgs, opts *river.InsertOpts) (*rivertype.JobInsertResult, error)

@@ -151,21 +151,21 @@ type reply struct {
 // post sends a delivery.
 func (d *door) post(tb testing.TB, endpoint string, r forgetest.Recording) reply {
 	tb.Helper()
-	got, body := d.send(tb, endpoint, r)
-	answer := reply{Code: got.StatusCode}
+	code, _, body := d.send(tb, endpoint, r)
+	answer := reply{Code: code}
 	var fields struct {
 		Status   string
 		Reason   string
 		Delivery int64
 	}
 	if err := json.Unmarshal(body, &fields); err != nil {
-		tb.Fatalf("the answer %d is no JSON: %q", got.StatusCode, body)
+		tb.Fatalf("the answer %d is no JSON: %q", code, body)
 	}
 	answer.Status, answer.Reason, answer.Delivery = fields.Status, fields.Reason, fields.Delivery
 	return answer
 }
 
-func (d *door) send(tb testing.TB, endpoint string, r forgetest.Recording) (*http.Response, []byte) {
+func (d *door) send(tb testing.TB, endpoint string, r forgetest.Recording) (code int, header http.Header, body []byte) {
 	tb.Helper()
 	request, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, d.url+"/webhooks/"+endpoint, bytes.NewReader(r.Body))
 	if err != nil {
@@ -180,11 +180,11 @@ func (d *door) send(tb testing.TB, endpoint string, r forgetest.Recording) (*htt
 		tb.Fatal(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	body, err = io.ReadAll(response.Body)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return response, body
+	return response.StatusCode, response.Header, body
 }
 
 // stored counts the deliveries by state, and the jobs that plan them.
