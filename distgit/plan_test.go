@@ -258,12 +258,15 @@ func TestPlanInTrouble(t *testing.T) {
 		commit := o.commit("not pushed yet")
 		delivery := h.pushed(o, "refs/heads/f37", commit)
 		h.enqueue(delivery)
-		queuetest.WaitRow(t, h.pool, "planning is tried again", `select count(*) = 1 from river_job where kind = 'distgit.plan'
-			and state in ('retryable', 'scheduled') and errors[1]->>'error' like '%commit not found%'`)
+		h.failedOnce(delivery)
+		if got := queuetest.Value[string](t, h.pool, "select errors[1]->>'error' from river_job where kind = 'distgit.plan'"); !strings.Contains(got, "commit not found") {
+			t.Errorf("the first try ends with %q, want that the commit was not found", got)
+		}
 		if got := h.statuses(commit); len(got) > 0 {
 			t.Errorf("statuses %q while it is tried again, want none", got)
 		}
 		o.push("refs/heads/f37")
+		h.hurry(delivery, 2)
 		if got := h.over(delivery); got != "planned: build 1 for f37" {
 			t.Errorf("the delivery is %s", got)
 		}
@@ -337,7 +340,7 @@ func TestPlanInTrouble(t *testing.T) {
 		commit := strings.Repeat("ab", 20)
 		delivery := h.pushed(&origin{id: "rpms/hello"}, "refs/heads/f37", commit)
 		h.enqueue(delivery)
-		queuetest.WaitRow(t, h.pool, "planning is tried again", "select count(*) = 1 from river_job where kind = 'distgit.plan' and state in ('retryable', 'scheduled')")
+		h.failedOnce(delivery)
 		if state := queuetest.Value[string](t, h.pool, "select state from deliveries"); state != "received" {
 			t.Errorf("the delivery is %s before the last try", state)
 		}
@@ -381,11 +384,24 @@ func TestPlanInTrouble(t *testing.T) {
 	})
 }
 
+// failedOnce waits until a delivery's planning was tried, and River has put its
+// job back to be tried again.
+func (h *hub) failedOnce(delivery int64) {
+	h.t.Helper()
+	queuetest.WaitRow(h.t, h.pool, "the first try fails", `select exists (select from river_job where (args->>'delivery_id')::bigint = $1
+		and errors is not null and state in ('available', 'retryable', 'scheduled'))`, delivery)
+}
+
+// hurry lets the next try of a delivery's planning begin now, as the nth.
+func (h *hub) hurry(delivery int64, nth int) {
+	h.t.Helper()
+	queuetest.Exec(h.t, h.pool, `update river_job set attempt = $2 - 1, state = 'available', scheduled_at = now()
+		where (args->>'delivery_id')::bigint = $1 and state in ('available', 'retryable', 'scheduled')`, delivery, nth)
+}
+
 // lastTry makes the next try of a delivery's planning its last.
 func (h *hub) lastTry(delivery int64) {
 	h.t.Helper()
-	queuetest.WaitRow(h.t, h.pool, "the first try fails", `select exists (select from river_job where (args->>'delivery_id')::bigint = $1
-		and state in ('retryable', 'scheduled')) or exists (select from deliveries where id = $1 and state = 'failed')`, delivery)
-	queuetest.Exec(h.t, h.pool, `update river_job set attempt = 7, state = 'available', scheduled_at = now()
-		where (args->>'delivery_id')::bigint = $1 and state in ('retryable', 'scheduled')`, delivery)
+	h.failedOnce(delivery)
+	h.hurry(delivery, 8)
 }

@@ -125,7 +125,7 @@ func TestKilledAt(t *testing.T) {
 		s.fresh(t)
 		s.published(t, "2", "1")
 		s.alone(t)()
-		s.wantNoLeftovers(t, "f37")
+		s.wantNoLeftovers(t)
 	})
 }
 
@@ -277,7 +277,7 @@ func TestTwoPublishers(t *testing.T) {
 	s.fresh(t)
 	s.wantPackages(t, "f37", "x86_64", "hello-"+strconv.Itoa(builds)+"-1.x86_64")
 	s.wantTreesAsRecorded(t, "f37")
-	s.wantNoLeftovers(t, "f37")
+	s.wantNoLeftovers(t)
 	if n := queuetest.Value[int](t, s.Pool, "select count(*) from reports where context = 'distbot/f37' and (state <> 'success' or seq <> 2)"); n != 0 {
 		t.Errorf("%d of %d builds were told not once that they are published", n, builds)
 	}

@@ -198,7 +198,7 @@ func TestKilledPublisher(t *testing.T) {
 		kill()
 		s.reap(t)
 		s.wantPackages(t, "f37", "x86_64", "hello-1-1.x86_64")
-		s.wantNoLeftovers(t, "f37")
+		s.wantNoLeftovers(t)
 		if got := s.dist.Statuses(t, 1); !strings.HasPrefix(got, "f37 pending") {
 			t.Errorf("the build's status is %q, want it pending", got)
 		}

@@ -3,8 +3,6 @@ package rootfs
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,10 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/distbot/distbot/builders"
 	"github.com/distbot/distbot/internal/sandbox"
@@ -23,127 +18,133 @@ import (
 
 // bases keeps the base roots. Roots are found by what they were made of, so
 // one is never wrong; a root of other repository content has another key.
+//
+// For each KEY there are KEY, the root; KEY.complete, the mark of a finished
+// one, whose time is that of the last use; KEY.partial, one that is being
+// installed; and KEY.lock, which is shared by those who use the root and held
+// alone by who installs or removes it. All of it holds between processes.
 type bases struct {
 	driver *Driver
 	dir    string
-
-	mu    sync.Mutex
-	inUse map[string]int
-	made  map[string]*sync.Mutex
 }
+
+const (
+	complete = ".complete"
+	partial  = ".partial"
+)
 
 // base is a base root that is in use until it is released.
 type base struct {
-	bases   *bases
-	key     string
 	dir     string
 	repoKey string
 	// repos are the repositories it came from, as they are mounted.
 	repos []mountedRepo
+	lock  *lock
 }
 
-// complete is the name of the file that a finished root has beside it.
-const complete = ".complete"
+func (r *base) release() { r.lock.release() }
+
+// errRepoChanged says that a repository changed while a root was installed
+// from it.
+var errRepoChanged = errors.New("rootfs: a repository changed while the base root was installed from it")
 
 // get returns the base root for a recipe, installed first if nobody has.
 // Progress goes to log.
 func (b *bases) get(ctx context.Context, recipe builders.Recipe, log io.Writer) (*base, error) {
+	var err error
+	for range 3 {
+		var root *base
+		if root, err = b.find(ctx, recipe, log); !errors.Is(err, errRepoChanged) {
+			return root, err
+		}
+		fmt.Fprintln(log, "a repository changed meanwhile; once more")
+	}
+	return nil, err
+}
+
+// find returns the base root for what the repositories hold now.
+func (b *bases) find(ctx context.Context, recipe builders.Recipe, log io.Writer) (*base, error) {
 	repos, repoKey, err := b.driver.readRepos(ctx, recipe)
 	if err != nil {
 		return nil, err
 	}
-	key := rootKey(recipe, repoKey, b.driver.config.Runner.Mapping().ID())
-	root := &base{bases: b, key: key, dir: filepath.Join(b.dir, key), repoKey: repoKey, repos: repos}
-	b.acquire(key)
-	if err := b.ensure(ctx, root, recipe, log); err != nil {
-		b.release(key)
-		return nil, err
-	}
-	now := time.Now()
-	// The time of last use, for the one to go first.
-	if err := os.Chtimes(root.dir+complete, now, now); err != nil {
-		b.driver.config.Logger.Warn("rootfs: note use of base root", "key", key, "error", err)
-	}
-	b.prune(ctx)
-	return root, nil
-}
-
-func (r *base) release() { r.bases.release(r.key) }
-
-func (b *bases) acquire(key string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.inUse == nil {
-		b.inUse, b.made = map[string]int{}, map[string]*sync.Mutex{}
-	}
-	b.inUse[key]++
-	if b.made[key] == nil {
-		b.made[key] = new(sync.Mutex)
+	key := rootKey(recipe, repoKey, b.driver.config.Runner.Mapping().ID(), bootID())
+	root := &base{dir: filepath.Join(b.dir, key), repoKey: repoKey, repos: repos}
+	name := fmt.Sprintf("base root %.12s of tag %s", key, recipe.Tag)
+	for {
+		if root.lock, err = b.take(ctx, root, shared, log); err != nil {
+			return nil, err
+		}
+		now := time.Now()
+		if err = os.Chtimes(root.dir+complete, now, now); err == nil {
+			fmt.Fprintf(log, "%s\n", name)
+			return root, nil
+		}
+		root.lock.release()
+		if !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("rootfs: note use of base root: %w", err)
+		}
+		if err := b.make(ctx, root, recipe, log); err != nil {
+			return nil, err
+		}
 	}
 }
 
-func (b *bases) release(key string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.inUse[key]--; b.inUse[key] == 0 {
-		delete(b.inUse, key)
-		delete(b.made, key)
+// take takes the lock of a root, and says so when that takes longer.
+func (b *bases) take(ctx context.Context, root *base, how int, log io.Writer) (*lock, error) {
+	l, err := tryLock(root.dir+lockSuffix, how)
+	if l != nil || err != nil {
+		return l, err
 	}
+	fmt.Fprintln(log, "waiting for another build that installs the base root")
+	return takeLock(ctx, root.dir+lockSuffix, how)
 }
 
-// ensure installs the root unless it is there. One build at a time does it,
-// the others of the same key wait for it.
-func (b *bases) ensure(ctx context.Context, root *base, recipe builders.Recipe, log io.Writer) error {
-	b.mu.Lock()
-	making := b.made[root.key]
-	b.mu.Unlock()
-	making.Lock()
-	defer making.Unlock()
-	// Other processes on this host share the directory.
-	unlock, err := lockFile(ctx, root.dir+".lock")
+// make installs the root unless another build did while this one waited.
+func (b *bases) make(ctx context.Context, root *base, recipe builders.Recipe, log io.Writer) error {
+	lock, err := b.take(ctx, root, exclusive, log)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	if _, err := os.Stat(root.dir + complete); err == nil {
-		fmt.Fprintf(log, "base root %.12s of %s is cached\n", root.key, recipe.Tag)
+	if _, err := os.Lstat(root.dir + complete); err == nil {
+		lock.release()
 		return nil
 	}
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
 	start := time.Now()
-	fmt.Fprintf(log, "base root %.12s of %s: installing %s\n", root.key, recipe.Tag, strings.Join(recipe.Install, " "))
+	fmt.Fprintf(log, "# installing a base root for tag %s: %s\n", recipe.Tag, strings.Join(recipe.Install, " "))
 	if err := b.install(ctx, root, recipe, log); err != nil {
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		b.removeUnfinished(clean, root.dir)
+		lock.remove()
 		return err
 	}
-	fmt.Fprintf(log, "base root %.12s of %s: installed in %.1f s\n", root.key, recipe.Tag, time.Since(start).Seconds())
+	lock.release()
+	fmt.Fprintf(log, "# done in %.2f s\n", time.Since(start).Seconds())
+	b.prune(ctx)
 	return nil
 }
 
-// install makes the root under a temporary name and renames it, so that an
-// interrupted one is never used.
-func (b *bases) install(ctx context.Context, root *base, recipe builders.Recipe, log io.Writer) (err error) {
+// install makes the root under another name, renames it, and marks it as
+// finished, so that an interrupted one is never used.
+func (b *bases) install(ctx context.Context, root *base, recipe builders.Recipe, log io.Writer) error {
 	runner := b.driver.config.Runner
-	if err := runner.RemoveAll(ctx, root.dir); err != nil {
-		return err
-	}
-	var random [6]byte
-	_, _ = rand.Read(random[:]) // never fails
-	tmp := filepath.Join(b.dir, partial+hex.EncodeToString(random[:]))
+	b.removeUnfinished(ctx, root.dir)
+	tmp := root.dir + partial
 	if err := runner.MkdirMapped(ctx, tmp, 0, 0, 0o755); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-			defer cancel()
-			err = errors.Join(err, runner.RemoveAll(clean, tmp))
-		}
-	}()
-	install := dnf{driver: b.driver, repos: root.repos, root: sandbox.Mount{Source: tmp, Target: installRoot}, log: log}
+	budget := b.driver.newBudget("installing the base root", tmp)
+	budget.blameless = true
+	install := dnf{repos: root.repos, log: log, budget: budget, root: sandbox.Mount{Source: tmp, Target: installRoot}}
 	if err := install.run(ctx, append([]string{"install"}, recipe.Install...)...); err != nil {
 		return err
+	}
+	// dnf read the repositories later than what the key was made of.
+	if _, repoKey, err := b.driver.readRepos(ctx, recipe); err != nil {
+		return err
+	} else if repoKey != root.repoKey {
+		return errRepoChanged
 	}
 	if err := os.Rename(tmp, root.dir); err != nil {
 		return fmt.Errorf("rootfs: name base root: %w", err)
@@ -154,80 +155,59 @@ func (b *bases) install(ctx context.Context, root *base, recipe builders.Recipe,
 	return nil
 }
 
-// partial is how roots are named while they are made.
-const partial = ".partial-"
+// removeUnfinished removes what there is of a root that has no mark.
+func (b *bases) removeUnfinished(ctx context.Context, dir string) {
+	b.driver.removeTree(ctx, dir+partial)
+	b.driver.removeTree(ctx, dir)
+}
 
-// prune removes the least used roots above the number that is kept, and what
-// interrupted installs left more than a day ago.
+// prune removes the least used roots above the number that is kept, unless
+// somebody uses them.
 func (b *bases) prune(ctx context.Context) {
-	entries, err := os.ReadDir(b.dir)
+	roots, err := b.finished()
 	if err != nil {
+		b.driver.config.Logger.Warn("rootfs: look for base roots", "error", err)
 		return
 	}
-	type candidate struct {
-		key  string
-		used time.Time
-	}
-	var roots []candidate
-	for _, entry := range entries {
-		info, err := entry.Info()
+	for _, root := range roots[min(len(roots), b.driver.config.KeepRoots):] {
+		dir := filepath.Join(b.dir, root.key)
+		lock, err := tryLock(dir+lockSuffix, exclusive)
 		if err != nil {
+			b.driver.config.Logger.Warn("rootfs: look for base roots", "error", err)
+		}
+		if lock == nil {
 			continue
 		}
-		if key, ok := strings.CutSuffix(entry.Name(), complete); ok {
-			roots = append(roots, candidate{key, info.ModTime()})
+		// Without its mark a root is not used any more.
+		if err := os.Remove(dir + complete); err == nil {
+			b.removeUnfinished(ctx, dir)
 		}
-		if strings.HasPrefix(entry.Name(), partial) && time.Since(info.ModTime()) > 24*time.Hour {
-			b.remove(ctx, filepath.Join(b.dir, entry.Name()))
-		}
-	}
-	slices.SortFunc(roots, func(x, y candidate) int { return cmp.Compare(y.used.UnixNano(), x.used.UnixNano()) })
-	for _, root := range roots[min(len(roots), b.driver.config.KeepRoots):] {
-		b.drop(ctx, root.key)
+		lock.remove()
 	}
 }
 
-// drop removes a root that nobody uses.
-func (b *bases) drop(ctx context.Context, key string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.inUse[key] > 0 {
-		return
-	}
-	dir := filepath.Join(b.dir, key)
-	if err := os.Remove(dir + complete); err != nil {
-		return
-	}
-	b.remove(ctx, dir)
+// usedRoot is a finished root and when it was used last.
+type usedRoot struct {
+	key  string
+	used time.Time
 }
 
-func (b *bases) remove(ctx context.Context, dir string) {
-	if err := b.driver.config.Runner.RemoveAll(ctx, dir); err != nil {
-		b.driver.config.Logger.Warn("rootfs: remove base root", "dir", filepath.Base(dir), "error", err)
-	}
-}
-
-// lockFile takes an exclusive lock that ends with the process, as soon as it
-// is free.
-func lockFile(ctx context.Context, path string) (unlock func(), err error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+// finished lists the finished roots, the last used one first.
+func (b *bases) finished() ([]usedRoot, error) {
+	entries, err := os.ReadDir(b.dir)
 	if err != nil {
-		return nil, fmt.Errorf("rootfs: open lock: %w", err)
+		return nil, err
 	}
-	for {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { file.Close() }, nil
+	var roots []usedRoot
+	for _, entry := range entries {
+		key, ok := strings.CutSuffix(entry.Name(), complete)
+		if !ok {
+			continue
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			file.Close()
-			return nil, fmt.Errorf("rootfs: lock: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-			file.Close()
-			return nil, context.Cause(ctx)
-		case <-time.After(100 * time.Millisecond):
+		if info, err := entry.Info(); err == nil { // else it was just removed
+			roots = append(roots, usedRoot{key, info.ModTime()})
 		}
 	}
+	slices.SortFunc(roots, func(x, y usedRoot) int { return cmp.Compare(y.used.UnixNano(), x.used.UnixNano()) })
+	return roots, nil
 }

@@ -5,54 +5,43 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/distbot/distbot/builders"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
-// Bounds of what a build may leave.
-const (
-	maxFiles = 5000
-	maxBytes = 16 << 30
-)
+// maxFiles bounds how many packages a build may leave.
+const maxFiles = 5000
 
 // collect copies the packages from a directory below /builddir to the order's
-// result directory: regular files only, whatever else the build put there.
+// result directory.
 func (b *build) collect(ctx context.Context, sub string) error {
-	_, err := b.driver.config.Runner.Collect(ctx, b.path("builddir"), b.order.ResultDir,
-		sandbox.CollectOptions{Sub: sub, MaxFiles: maxFiles, MaxBytes: maxBytes, MaxDepth: 1})
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return &builders.Failure{Phase: builders.PhaseFiles, Reason: "the build left no " + sub + " directory"}
-	case errors.Is(err, sandbox.ErrTooLarge):
-		return &builders.Failure{Phase: builders.PhaseFiles, Reason: fmt.Sprintf("the build left more than %d packages or %d GiB", maxFiles, maxBytes>>30)}
-	case err != nil:
-		return fmt.Errorf("rootfs: collect packages: %w", err)
-	}
-	return nil
+	_, err := b.take(ctx, sub, b.order.ResultDir, sandbox.CollectOptions{MaxFiles: maxFiles, MaxBytes: b.driver.config.Disk})
+	return inPhase(builders.PhaseFiles, err)
 }
 
-// installGenerated installs what rpmbuild -br asked for.
-func (b *build) installGenerated(ctx context.Context) error {
-	dir, err := os.MkdirTemp(b.dir, "buildreqs-")
-	if err != nil {
-		return fmt.Errorf("rootfs: make directory: %w", err)
+// take copies the regular files of a directory below /builddir to dest, which
+// is this host's. That anything else lies there is the build's failure:
+// rpmbuild leaves files only.
+func (b *build) take(ctx context.Context, sub, dest string, bounds sandbox.CollectOptions) (*sandbox.CollectResult, error) {
+	bounds.Sub, bounds.MaxDepth = sub, 1
+	result, err := b.driver.config.Runner.Collect(ctx, b.path("builddir"), dest, bounds)
+	refuse := func(format string, args ...any) error {
+		return &builders.Failure{Reason: fmt.Sprintf("%s in the buildroot: ", buildDir+"/"+sub) + fmt.Sprintf(format, args...), Err: err}
 	}
-	defer os.RemoveAll(dir)
-	found, err := b.driver.config.Runner.Collect(ctx, b.path("builddir"), dir,
-		sandbox.CollectOptions{Sub: "build/SRPMS", MaxFiles: 100, MaxBytes: 64 << 20, MaxDepth: 1})
-	if err != nil {
-		return fmt.Errorf("rootfs: collect generated build requirements: %w", err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, refuse("there is no such directory after the build")
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENOTDIR):
+		return nil, refuse("the build replaced the directory")
+	case errors.Is(err, sandbox.ErrTooLarge):
+		return nil, refuse("the build left directories, more than %d files or more than %s", bounds.MaxFiles, sizeText(bounds.MaxBytes))
+	case err != nil:
+		return nil, fmt.Errorf("rootfs: collect packages: %w", err)
+	case len(result.Skipped) > 0:
+		return nil, refuse("the build left %q, which is no regular file with a printable name", result.Skipped[0])
 	}
-	for _, file := range found.Files {
-		if !strings.HasSuffix(file.Path, ".buildreqs.nosrc.rpm") {
-			continue
-		}
-		fmt.Fprintf(b.rootLog, "installing the generated build requirements of %s\n", file.Path)
-		return b.installRequirements(ctx, filepath.Join(dir, file.Path))
-	}
-	return &builders.Failure{Phase: builders.PhaseBuildroot, Reason: "rpmbuild asked for generated build requirements and wrote none"}
+	return result, nil
 }

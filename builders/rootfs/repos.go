@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,7 @@ func (d *Driver) readRepos(ctx context.Context, recipe builders.Recipe) (repos [
 			mounted.dir, mounted.url = dir, fmt.Sprintf("file://%s/%d", repoRoot, i)
 			repomd, err = readFile(filepath.Join(dir, "repodata", "repomd.xml"))
 		} else {
-			repomd, err = d.download(ctx, strings.TrimRight(repo.URL, "/")+"/repodata/repomd.xml")
+			repomd, err = d.download(ctx, repo.URL)
 		}
 		if err != nil {
 			// A directory that is not there is a mistake of the configuration,
@@ -72,10 +73,17 @@ func readBounded(r io.Reader) ([]byte, error) {
 	return text, err
 }
 
-func (d *Driver) download(ctx context.Context, url string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// download reads repomd.xml of the repository at a URL, which may hold a
+// password: errors do not.
+func (d *Driver) download(ctx context.Context, repo string) ([]byte, error) {
+	where, err := url.Parse(repo)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("its URL can't be understood")
+	}
+	where = where.JoinPath("repodata", "repomd.xml")
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
+	if err != nil {
+		return nil, errors.New("its URL can't be understood")
 	}
 	response, err := d.config.HTTP.Do(request)
 	if err != nil {
@@ -83,17 +91,29 @@ func (d *Driver) download(ctx context.Context, url string) ([]byte, error) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s", url, response.Status)
+		return nil, fmt.Errorf("%s answers %s", where.Redacted(), response.Status)
 	}
 	return readBounded(response.Body)
 }
 
 // rootVersion changes when base roots are made in another way.
-const rootVersion = 1
+const rootVersion = 2
 
-// rootKey names a base root by all that goes into it.
-func rootKey(recipe builders.Recipe, repoKey, mapping string) string {
+// rootKey names a base root by all that goes into it; tags that are made of the
+// same share it. It holds until the next boot: nothing is forced to the disk
+// while a root is installed, and after a power failure its files may be empty.
+func rootKey(recipe builders.Recipe, repoKey, mapping, boot string) string {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%d %q %q %q %q %q\n", rootVersion, recipe.Tag, recipe.Arch, repoKey, mapping, recipe.Install)
+	fmt.Fprintf(sum, "%d %q %q %q %q %q\n", rootVersion, recipe.Arch, repoKey, mapping, recipe.Install, boot)
 	return hex.EncodeToString(sum.Sum(nil))[:40]
+}
+
+// bootID is the kernel's name for the time since it started (random(4)), or
+// empty where it has none.
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
 }

@@ -4,127 +4,196 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/internal/sandbox"
 )
 
 // watcher passes rpmbuild's output on to the log, follows the phases in it and
 // remembers the lines that say what went wrong.
 type watcher struct {
-	out io.Writer
-	// phase is told of each phase; may be nil.
-	phase   func(builders.Phase)
+	out     io.Writer
+	enter   func(builders.Phase)
 	current builders.Phase
-
-	line bytes.Buffer
-	// first is the first error line of the current phase, last the last line
-	// that rpm itself calls an error.
-	first, rpm string
-	written    int64
+	// script is what rpm calls the current phase.
+	script string
+	line   bytes.Buffer
+	seen   seen
 }
 
-// maxLog bounds the log of one command; the rest of the output is dropped.
-const maxLog = 256 << 20
+// seen is what is remembered of a phase.
+type seen struct {
+	// sign is the line that says best what went wrong, and how good it is;
+	// command is the last one that a script began.
+	sign    string
+	quality quality
+	command string
+	// patch is the patch that is being applied.
+	patch string
+	// rpm is what rpm itself, or cargo, called an error first; open is true
+	// while the lines that belong to it follow.
+	rpm  string
+	open bool
+}
+
+// newWatcher makes a watcher that writes to out and tells enter, if not nil,
+// of each phase.
+func newWatcher(out io.Writer, enter func(builders.Phase)) *watcher {
+	if enter == nil {
+		enter = func(builders.Phase) {}
+	}
+	return &watcher{out: out, enter: enter}
+}
 
 // maxLine bounds what is read of one line.
 const maxLine = 4096
 
-// Write implements io.Writer. It never fails: a full disk must not end a build
-// half way in a log.
+// Write implements io.Writer. Its errors are those of the log.
 func (w *watcher) Write(p []byte) (int, error) {
-	if w.written < maxLog {
-		n, err := w.out.Write(p[:min(int64(len(p)), maxLog-w.written)])
-		w.written += int64(n)
-		if err != nil {
-			return 0, fmt.Errorf("rootfs: write build log: %w", err)
-		}
-		if w.written >= maxLog {
-			fmt.Fprintf(w.out, "\n[the log ends here: more than %d MiB]\n", maxLog>>20)
-		}
-	}
-	for rest := p; len(rest) > 0; {
-		end := bytes.IndexByte(rest, '\n')
-		part := rest
-		if end >= 0 {
-			part = rest[:end]
-		}
+	n, err := w.out.Write(p)
+	for rest := p[:n]; len(rest) > 0; {
+		part, after, whole := bytes.Cut(rest, []byte{'\n'})
 		if room := maxLine - w.line.Len(); room > 0 {
 			w.line.Write(part[:min(len(part), room)])
 		}
-		if end < 0 {
-			break
+		if whole {
+			w.endLine()
 		}
-		w.read(w.line.String())
-		w.line.Reset()
-		rest = rest[end+1:]
+		rest = after
 	}
-	return len(p), nil
+	return n, err
 }
 
-// phases are rpmbuild's announcements.
-var phases = map[string]builders.Phase{
-	"Executing(%prep)":    builders.PhasePrep,
-	"Executing(%build)":   builders.PhaseBuild,
-	"Executing(%install)": builders.PhaseInstall,
-	"Executing(%check)":   builders.PhaseCheck,
-	"Processing files":    builders.PhaseFiles,
+func (w *watcher) endLine() {
+	w.read(strings.TrimRight(w.line.String(), "\r"))
+	w.line.Reset()
+}
+
+// phaseOr is the current phase, or otherwise before the first one.
+func (w *watcher) phaseOr(otherwise builders.Phase) builders.Phase {
+	if w.current == "" {
+		return otherwise
+	}
+	return w.current
+}
+
+var (
+	// announcement is how rpmbuild begins a script or a package.
+	announcement = regexp.MustCompile(`^(?:Executing\(%([a-z_]+)\)|Processing (files)): `)
+	// badExit names the script that failed, when nobody can print any more.
+	badExit = regexp.MustCompile(`^error: Bad exit status from \S+ \(%([a-z_]+)\)$`)
+	// patching names the patch that a script is about to apply.
+	patching = regexp.MustCompile(`^(?:\+ .*/SOURCES/(\S+\.(?:patch|diff))|Patch #\d+ \((.+)\):$)`)
+)
+
+// scripts are what rpmbuild does, in this order, and the phases they belong to.
+var scripts = []struct {
+	name  string
+	phase builders.Phase
+}{
+	{"mkbuilddir", builders.PhasePrep},
+	{"prep", builders.PhasePrep},
+	{"generate_buildrequires", builders.PhaseBuildroot},
+	{"conf", builders.PhaseBuild},
+	{"build", builders.PhaseBuild},
+	{"install", builders.PhaseInstall},
+	{"check", builders.PhaseCheck},
+	{"files", builders.PhaseFiles},
+	{"clean", builders.PhaseFiles},
+}
+
+// place is where a script stands in that order; -1 is before all.
+func place(script string) int {
+	for i := range scripts {
+		if scripts[i].name == script {
+			return i
+		}
+	}
+	return -1
 }
 
 // read looks at one line.
 func (w *watcher) read(line string) {
-	if name, _, ok := strings.Cut(line, ":"); ok {
-		if phase, known := phases[name]; known && phase != w.current {
-			w.current, w.first = phase, ""
-			if w.phase != nil {
-				w.phase(phase)
-			}
-		}
+	if m := announcement.FindStringSubmatch(line); m != nil {
+		w.begin(m[1] + m[2])
+		return
 	}
+	if m := badExit.FindStringSubmatch(line); m != nil {
+		if i := place(m[1]); i >= 0 {
+			w.script, w.current = m[1], scripts[i].phase
+		}
+		return
+	}
+	if m := patching.FindStringSubmatch(line); m != nil {
+		w.seen.patch = m[1] + m[2]
+	}
+	if w.seen.open && strings.HasPrefix(line, "\t") || w.seen.open && strings.HasPrefix(line, "  ") {
+		w.seen.rpm += " " + strings.TrimSpace(line)
+		return
+	}
+	w.seen.open = false
+	if w.seen.rpm == "" && strings.HasPrefix(line, "error: ") {
+		w.seen.rpm, w.seen.open = strings.TrimPrefix(line, "error: "), strings.HasSuffix(line, ":")
+	}
+	if command, ok := strings.CutPrefix(line, "+ "); ok {
+		w.seen.command = command
+		return
+	}
+	q := qualityOf(line)
+	if q <= w.seen.quality {
+		return
+	}
+	w.seen.sign, w.seen.quality = line, q
 	switch {
-	case strings.HasPrefix(line, "error: ") && !strings.HasPrefix(line, "error: Bad exit status"):
-		if w.rpm == "" {
-			w.rpm = line
-		}
-	case w.first == "" && isErrorLine(line):
-		w.first = strings.TrimSpace(line)
+	case w.seen.patch != "" && strings.Contains(line, " FAILED"):
+		w.seen.sign = w.seen.patch + ": " + line
+	case strings.HasSuffix(line, noJobControl):
+		name, _, _ := strings.Cut(w.seen.command, " ")
+		w.seen.sign = name + " is not defined: no installed package has this macro"
 	}
 }
 
-// isErrorLine recognises the first line of what tools print when they fail.
-func isErrorLine(line string) bool {
-	for _, sign := range []string{
-		": error: ", ": fatal error: ", "undefined reference to ", "Error: ", "ERROR: ", "FAILED", "Traceback (most recent call last)",
-		": command not found", ": not found", "No such file or directory", "No rule to make target", "*** ", "Hunk #", "cannot find -l",
-	} {
-		if strings.Contains(line, sign) && !strings.HasPrefix(line, "+ ") {
-			return true
-		}
+// begin begins a script or the work on files: what was printed before has not
+// stopped rpmbuild. There is no way back, so that a build which prints what
+// rpmbuild would has not endless phases.
+func (w *watcher) begin(script string) {
+	i := place(script)
+	if i <= place(w.script) {
+		return
 	}
-	return false
+	entered := scripts[i].phase != w.current
+	w.script, w.current, w.seen = script, scripts[i].phase, seen{}
+	if entered {
+		w.enter(w.current)
+	}
 }
 
-// failure says why rpmbuild failed: the first error of the phase it failed in,
-// or rpm's own.
-func (w *watcher) failure(fallback builders.Phase, otherwise string) *builders.Failure {
+// failure says why rpmbuild failed: in the words of the first tool that failed
+// in the phase, or rpm's own. before is the phase of what comes before the
+// first one.
+func (w *watcher) failure(before builders.Phase, result sandbox.Result) *builders.Failure {
 	if w.line.Len() > 0 {
-		w.read(w.line.String())
-		w.line.Reset()
+		w.endLine()
 	}
-	failure := &builders.Failure{Phase: fallback}
-	if w.current != "" {
-		failure.Phase = w.current
+	script := w.script != "" && w.script != "files"
+	what := fmt.Sprintf("rpmbuild ended with exit code %d", result.ExitCode)
+	switch {
+	case result.Signal != 0:
+		what = fmt.Sprintf("rpmbuild was ended by signal %d (%s)", int(result.Signal), result.Signal)
+	case script && w.seen.quality >= cause, w.seen.quality == exhausted:
+		what = w.seen.sign
+	case w.seen.rpm != "":
+		what = strings.TrimPrefix(w.seen.rpm, "Failed build dependencies: ")
+	case w.seen.sign != "":
+		what = w.seen.sign
+	case script && w.seen.command != "":
+		what = "failed: " + w.seen.command
 	}
-	what := otherwise
-	if w.first != "" {
-		what = w.first
+	reason := shorten(what)
+	if w.script != "" {
+		reason = "%" + w.script + ": " + reason
 	}
-	if w.rpm != "" && (w.first == "" || failure.Phase == builders.PhaseFiles || w.current == "") {
-		what = strings.TrimPrefix(w.rpm, "error: ")
-	}
-	failure.Reason = what
-	if w.current != "" {
-		failure.Reason = "%" + string(w.current) + ": " + what
-	}
-	return failure
+	return &builders.Failure{Phase: w.phaseOr(before), Reason: oneLine(reason)}
 }

@@ -100,6 +100,36 @@ func TestOverlay(t *testing.T) {
 	})
 }
 
+// TestMountsOfOverlays works on a directory as an installer does, which is the
+// root of the next run.
+func TestMountsOfOverlays(t *testing.T) {
+	t.Parallel()
+	r := newRunner(t)
+	root, mounts := layered(t, r)
+	fill(t, r, root.Lower[0], "mkdir etc && echo lower > etc/change && echo lower > etc/remove && ln -s /etc target")
+
+	install := shell("umask 022; cd /inst && echo upper > etc/change && rm etc/remove && mkdir made && cat etc/change && ls /inst/proc/self/exe")
+	install.UID, install.GID = 0, 0
+	install.Mounts = append(install.Mounts,
+		Mount{Type: TypeOverlay, Target: "/inst", Layers: root},
+		Mount{Type: TypeProc, Target: "/inst/proc"},
+		Mount{Type: TypeFile, Target: "/inst/target/file", Data: []byte("outside\n")})
+	want(t, r, install, 0, "upper\n/inst/proc/self/exe")
+
+	next := shell("cat /etc/change; ls /etc /made; touch /etc/x 2>/dev/null || echo no")
+	next.Root, next.Mounts, next.UID, next.GID = root, mounts, 0, 0
+	want(t, r, next, 0, "upper\n/etc:\nchange\n\n/made:")
+
+	below := shell("cat /etc/*")
+	below.Root, below.Mounts, below.UID, below.GID = Root{Lower: root.Lower, Tmpfs: 8 << 20}, mounts, 0, 0
+	want(t, r, below, 0, "lower\nlower")
+
+	// As with every mount, a link on the way to a target leads into the root
+	// of the sandbox, not of the overlay.
+	install.Args = []string{"/bin/cat", "/etc/file"}
+	want(t, r, install, 0, "outside")
+}
+
 // TestMountsStayInside gives the sandbox a root in which everything that is
 // mounted upon is a symbolic link to a place of the host.
 func TestMountsStayInside(t *testing.T) {

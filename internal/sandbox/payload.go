@@ -168,7 +168,7 @@ func startPayload(req *runRequest, stdio [3]int) (pid int, err error) {
 			return 0, err
 		}
 	}
-	if err := giveUpPrivileges(req.UID == 0); err != nil {
+	if err := giveUpPrivileges(req.UID == 0, req.NoSync); err != nil {
 		return 0, err
 	}
 	return syscall.ForkExec(req.Args[0], req.Args, attr)

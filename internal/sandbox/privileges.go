@@ -17,8 +17,9 @@ var rootCaps = []uintptr{
 // giveUpPrivileges restricts this thread and so all it forks. The thread keeps
 // its own capabilities, to change the ids of its child; the bounding set and
 // the empty inheritable set keep them from the program that is executed
-// (capabilities(7), "Transformation of capabilities during execve").
-func giveUpPrivileges(root bool) error {
+// (capabilities(7), "Transformation of capabilities during execve"). root keeps
+// rootCaps; noSync is that of the Spec.
+func giveUpPrivileges(root, noSync bool) error {
 	keep := make(map[uintptr]bool)
 	if root {
 		for _, c := range rootCaps {
@@ -49,7 +50,7 @@ func giveUpPrivileges(root bool) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("set no_new_privs: %w", err)
 	}
-	return installFilter()
+	return installFilter(noSync)
 }
 
 // lastCapability is the highest capability the kernel knows.

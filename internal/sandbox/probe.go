@@ -16,13 +16,13 @@ import (
 
 // Finding is one fact about this host, for people.
 type Finding struct {
-	Name   string // what was looked at
-	OK     bool
-	Detail string // what was found
-	Remedy string // what to do about it; empty when OK
+	Name   string `json:"name"` // what was looked at
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"` // what was found
+	Remedy string `json:"remedy"` // what to do about it; empty when OK
 	// Required findings that are not OK mean that no sandbox can run. The
 	// others cost something, and Detail or Remedy say what.
-	Required bool
+	Required bool `json:"required"`
 }
 
 // Probe finds out what sandboxes can do on this host for this user, by trying

@@ -177,7 +177,7 @@ func (r *Runner) request(p *process, spec *Spec, setupOnly bool) error {
 		TmpSize:  orDefault(spec.TmpSize, defaultTmpSize),
 		Hostname: orDefault(spec.Hostname, defaultHostname),
 		UID:      spec.UID, GID: spec.GID, Env: spec.Env, Args: spec.Args,
-		WorkDir: orDefault(spec.Dir, "/"), Network: spec.Network,
+		WorkDir: orDefault(spec.Dir, "/"), Network: spec.Network, NoSync: spec.NoSync,
 		NestUser: single && (spec.UID != 0 || spec.GID != 0), KeepGroups: single,
 		Rlimits: r.rlimits(spec.Limits),
 		Stdin:   spec.Stdin != nil, OneOutput: sameWriter(spec.Stdout, spec.Stderr),

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -77,6 +78,19 @@ func TestRunRefuses(t *testing.T) {
 		"a mount over the root":    func(s *Spec) { s.Mounts = []Mount{{Source: "/usr", Target: "/."}} },
 		"a relative mount":         func(s *Spec) { s.Mounts = []Mount{{Source: "/usr", Target: "usr"}} },
 		"a tmpfs without size":     func(s *Spec) { s.Mounts = []Mount{{Target: "/t"}} },
+		"an overlay without upper": func(s *Spec) {
+			s.Mounts = []Mount{{Type: TypeOverlay, Target: "/o", Layers: Root{Lower: []string{"/l"}}}}
+		},
+		"an overlay without lower": func(s *Spec) {
+			s.Mounts = []Mount{{Type: TypeOverlay, Target: "/o", Layers: Root{Upper: "/a/u", Work: "/a/w"}}}
+		},
+		"an overlay of a directory": func(s *Spec) {
+			s.Mounts = []Mount{{Type: TypeOverlay, Target: "/o", Layers: Root{Lower: []string{"/l"}, Upper: "/a/u", Work: "/a/w", Dir: "/d"}}}
+		},
+		"more layers than can be": func(s *Spec) {
+			lower := slices.Repeat([]string{"/l"}, maxSources)
+			s.Mounts = []Mount{{Type: TypeOverlay, Target: "/o", Layers: Root{Lower: lower, Upper: "/a/u", Work: "/a/w"}}}
+		},
 		"an unknown mount type":    func(s *Spec) { s.Mounts = []Mount{{Type: "nfs", Target: "/t"}} },
 		"a uid outside the map":    func(s *Spec) { s.UID = 1 << 16 },
 		"a negative limit":         func(s *Spec) { s.Limits.Memory = -1 },
@@ -102,9 +116,12 @@ func TestRunRefuses(t *testing.T) {
 		"a directory that is not there": {func(s *Spec) { s.Dir = "/nowhere" }, fs.ErrNotExist},
 		"a directory that is a file":    {func(s *Spec) { s.Dir = "/etc/passwd" }, syscall.ENOTDIR},
 		"a source that is not there":    {func(s *Spec) { s.Mounts = []Mount{{Source: "/nowhere", Target: "/x"}} }, fs.ErrNotExist},
-		"a layer that is not there":     {func(s *Spec) { s.Root = Root{Lower: []string{"/nowhere"}} }, fs.ErrNotExist},
-		"a file that is there already":  {func(s *Spec) { s.Mounts = append(s.Mounts, Mount{Type: TypeFile, Target: "/etc/passwd"}) }, fs.ErrExist},
-		"a file larger than the root":   {func(s *Spec) { s.Root.Tmpfs = 1 << 16 }, syscall.ENOSPC},
+		"a mounted layer that is not there": {func(s *Spec) {
+			s.Mounts = append(s.Mounts, Mount{Type: TypeOverlay, Target: "/o", Layers: Root{Lower: []string{"/nowhere"}, Upper: "/a/u", Work: "/a/w"}})
+		}, fs.ErrNotExist},
+		"a layer that is not there":    {func(s *Spec) { s.Root = Root{Lower: []string{"/nowhere"}} }, fs.ErrNotExist},
+		"a file that is there already": {func(s *Spec) { s.Mounts = append(s.Mounts, Mount{Type: TypeFile, Target: "/etc/passwd"}) }, fs.ErrExist},
+		"a file larger than the root":  {func(s *Spec) { s.Root.Tmpfs = 1 << 16 }, syscall.ENOSPC},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -119,6 +136,26 @@ func TestRunRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestRunWithoutSyncing(t *testing.T) {
+	t.Parallel()
+	r := newRunner(t)
+	// A pipe cannot be synced, unless nothing is done.
+	spec := python("os.sync(); print(call('fsync', os.pipe()[1]), call('fdatasync', os.pipe()[1]), call('syncfs', -1))")
+	want(t, r, spec, 0, "EINVAL EINVAL EBADF")
+	spec.NoSync = true
+	want(t, r, spec, 0, "ok ok ok")
+}
+
+func TestRunTakesManyMounts(t *testing.T) {
+	t.Parallel()
+	r := newRunner(t)
+	spec := shell("ls -d /m/* | wc -l")
+	for i := range 150 {
+		spec.Mounts = append(spec.Mounts, Mount{Source: "/usr/bin", Target: fmt.Sprintf("/m/%d", i), ReadOnly: true})
+	}
+	want(t, r, spec, 0, "150")
 }
 
 func TestRunCopiesInputAndOutput(t *testing.T) {

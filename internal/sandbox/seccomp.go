@@ -15,7 +15,7 @@ import (
 // allowed; namespaces and capabilities do the isolation.
 
 // denied system calls return EPERM, absent ones ENOSYS, which programs take as
-// "old kernel" and go on.
+// "old kernel" and go on, and syncing ones, where they are to do nothing, 0.
 var (
 	denied = []uint32{
 		unix.SYS_ADD_KEY, unix.SYS_KEYCTL, unix.SYS_REQUEST_KEY,
@@ -24,7 +24,8 @@ var (
 		unix.SYS_KEXEC_LOAD, unix.SYS_KEXEC_FILE_LOAD, unix.SYS_OPEN_BY_HANDLE_AT,
 		unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_REBOOT, unix.SYS_ACCT, unix.SYS_QUOTACTL,
 	}
-	absent = []uint32{unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER}
+	absent  = []uint32{unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER}
+	syncing = []uint32{unix.SYS_FSYNC, unix.SYS_FDATASYNC, unix.SYS_SYNC, unix.SYS_SYNCFS}
 
 	allowedFamilies = []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
 )
@@ -33,8 +34,9 @@ var (
 // i686 packages built on x86_64. 102 is socketcall, whose arguments a filter
 // cannot see.
 var (
-	i386Denied = []uint32{286, 288, 287, 357, 336, 374, 128, 350, 129, 283, 342, 87, 115, 88, 51, 131}
-	i386Absent = []uint32{102, 425, 426, 427}
+	i386Denied  = []uint32{286, 288, 287, 357, 336, 374, 128, 350, 129, 283, 342, 87, 115, 88, 51, 131}
+	i386Absent  = []uint32{102, 425, 426, 427}
+	i386Syncing = []uint32{118, 148, 36, 344}
 )
 
 const i386Socket = 359
@@ -59,18 +61,30 @@ const (
 
 func errnoAction(errno unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(errno) }
 
-// filterProgram is the filter for a kernel of goarch.
-func filterProgram(goarch string) ([]unix.SockFilter, error) {
+// calls are the system calls of one ABI that are not simply allowed. An empty
+// list of syncing ones leaves them as they are.
+type calls struct {
+	socket                  uint32
+	denied, absent, syncing []uint32
+}
+
+// filterProgram is the filter for a kernel of goarch. With noSync, syncing
+// calls do nothing.
+func filterProgram(goarch string, noSync bool) ([]unix.SockFilter, error) {
 	native, ok := auditArch[goarch]
 	if !ok {
 		return nil, fmt.Errorf("no system call filter for %s", goarch)
 	}
-	first := abiFilter(unix.SYS_SOCKET, denied, absent, goarch)
+	own, compatible := calls{unix.SYS_SOCKET, denied, absent, syncing}, calls{i386Socket, i386Denied, i386Absent, i386Syncing}
+	if !noSync {
+		own.syncing, compatible.syncing = nil, nil
+	}
+	first := abiFilter(own, goarch)
 	prog := []unix.SockFilter{{Code: load, K: offsetArch}}
 	prog = append(prog, unix.SockFilter{Code: jumpEqual, K: native, Jf: uint8(len(first))})
 	prog = append(prog, first...)
 	if goarch == "amd64" {
-		second := abiFilter(i386Socket, i386Denied, i386Absent, goarch)
+		second := abiFilter(compatible, goarch)
 		prog = append(prog, unix.SockFilter{Code: jumpEqual, K: unix.AUDIT_ARCH_I386, Jf: uint8(len(second))})
 		prog = append(prog, second...)
 	}
@@ -79,7 +93,7 @@ func filterProgram(goarch string) ([]unix.SockFilter, error) {
 
 // abiFilter decides about all system calls of one ABI. It has less than 256
 // instructions, so that one jump passes over it.
-func abiFilter(socket uint32, denied, absent []uint32, goarch string) []unix.SockFilter {
+func abiFilter(c calls, goarch string) []unix.SockFilter {
 	prog := []unix.SockFilter{{Code: load, K: offsetNr}}
 	onEqual := func(nr, action uint32) {
 		prog = append(prog, unix.SockFilter{Code: jumpEqual, K: nr, Jf: 1}, unix.SockFilter{Code: ret, K: action})
@@ -88,18 +102,21 @@ func abiFilter(socket uint32, denied, absent []uint32, goarch string) []unix.Soc
 		prog = append(prog, unix.SockFilter{Code: jumpAbove, K: x32Bit, Jf: 1},
 			unix.SockFilter{Code: ret, K: errnoAction(unix.ENOSYS)})
 	}
-	for _, nr := range denied {
+	for _, nr := range c.denied {
 		onEqual(nr, errnoAction(unix.EPERM))
 	}
-	for _, nr := range absent {
+	for _, nr := range c.absent {
 		onEqual(nr, errnoAction(unix.ENOSYS))
+	}
+	for _, nr := range c.syncing {
+		onEqual(nr, errnoAction(0))
 	}
 	arg0 := uint32(offsetArg0)
 	if goarch == "s390x" { // big endian: the low half is second
 		arg0 += 4
 	}
 	families := uint8(len(allowedFamilies))
-	prog = append(prog, unix.SockFilter{Code: jumpEqual, K: socket, Jf: 2*families + 2},
+	prog = append(prog, unix.SockFilter{Code: jumpEqual, K: c.socket, Jf: 2*families + 2},
 		unix.SockFilter{Code: load, K: arg0})
 	for _, family := range allowedFamilies {
 		onEqual(family, unix.SECCOMP_RET_ALLOW)
@@ -109,8 +126,8 @@ func abiFilter(socket uint32, denied, absent []uint32, goarch string) []unix.Soc
 }
 
 // installFilter puts the filter on this thread and all it forks.
-func installFilter() error {
-	prog, err := filterProgram(runtime.GOARCH)
+func installFilter(noSync bool) error {
+	prog, err := filterProgram(runtime.GOARCH, noSync)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 func TestFilterJumpsStayInside(t *testing.T) {
 	t.Parallel()
 	for goarch := range auditArch {
-		prog, err := filterProgram(goarch)
+		prog, err := filterProgram(goarch, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,7 +26,7 @@ func TestFilterJumpsStayInside(t *testing.T) {
 			t.Errorf("%s: ends with %+v", goarch, last)
 		}
 	}
-	if _, err := filterProgram("mips"); err == nil {
+	if _, err := filterProgram("mips", false); err == nil {
 		t.Error("a filter for an unknown machine")
 	}
 }
@@ -34,7 +34,11 @@ func TestFilterJumpsStayInside(t *testing.T) {
 // TestFilterDecides interprets the filter.
 func TestFilterDecides(t *testing.T) {
 	t.Parallel()
-	prog, err := filterProgram("amd64")
+	prog, err := filterProgram("amd64", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unsynced, err := filterProgram("amd64", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +69,17 @@ func TestFilterDecides(t *testing.T) {
 	} {
 		if got := interpret(t, prog, test.arch, test.nr, test.arg0); got != test.want {
 			t.Errorf("%s: got %#x, want %#x", test.name, got, test.want)
+		}
+		if got := interpret(t, unsynced, test.arch, test.nr, test.arg0); got != test.want {
+			t.Errorf("%s without syncing: got %#x, want %#x", test.name, got, test.want)
+		}
+	}
+	for nr, arch := range map[uint32]uint32{74: x86, 75: x86, 162: x86, 306: x86, 118: i386, 148: i386, 36: i386, 344: i386} {
+		if got := interpret(t, prog, arch, nr, 0); got != unix.SECCOMP_RET_ALLOW {
+			t.Errorf("syncing call %d of %#x: got %#x, want it allowed", nr, arch, got)
+		}
+		if got := interpret(t, unsynced, arch, nr, 0); got != errnoAction(0) {
+			t.Errorf("syncing call %d of %#x without syncing: got %#x, want no effect", nr, arch, got)
 		}
 	}
 }

@@ -55,6 +55,11 @@ type Spec struct {
 	// Args is the absolute path of the program inside and its arguments.
 	// Required.
 	Args []string
+	// NoSync makes fsync, fdatasync, sync and syncfs succeed without doing
+	// anything, as systemd-nspawn --suppress-sync does: for files that are
+	// worth nothing after a crash of the host. Databases and package managers
+	// that write such files are much faster with it.
+	NoSync bool
 	// Network keeps the caller's network. By default the sandbox has a network
 	// namespace of its own with nothing but a loopback interface.
 	Network bool
@@ -120,8 +125,10 @@ type Mount struct {
 	// Optional skips a TypeBind whose Source does not exist.
 	Optional bool
 	Tmpfs    int64 // TypeTmpfs: bytes, required
-	// Layers are those of TypeOverlay: Lower, Upper and Work, as in Root. The
-	// overlay that is one run's root is so another run's directory.
+	// Layers are those of TypeOverlay: Lower, Upper and Work, as in Root and
+	// with its conditions. So the overlay that is one run's root can be another
+	// run's directory; both at a time is undefined (overlayfs.rst, "Sharing and
+	// copying layers").
 	Layers Root
 	Data   []byte
 	// Mode, UID and GID of what TypeTmpfs, TypeFile and TypeDir create.
@@ -202,7 +209,9 @@ func (s *Spec) validate() error {
 	}
 	n := len(s.Root.Lower) + len(s.Mounts)
 	for _, m := range s.Mounts {
-		n += len(m.Layers.Lower) + 2
+		if m.kind() == TypeOverlay {
+			n += len(m.Layers.Lower) + 1 // upper and work instead of one source
+		}
 	}
 	if n > maxSources {
 		return bad("%d layers and mounts, at most %d", n, maxSources)
@@ -282,7 +291,9 @@ func (m *Mount) validate() error {
 		if m.Layers.Upper == "" {
 			return errors.New("overlay needs lower, upper and work")
 		}
-		return m.Layers.validate()
+		if err := m.Layers.validate(); err != nil {
+			return fmt.Errorf("layers: %w", err)
+		}
 	case TypeProc, TypeDev, TypeFile, TypeDir:
 	default:
 		return fmt.Errorf("unknown type %q", m.Type)

@@ -47,6 +47,7 @@ type runRequest struct {
 	WorkDir    string
 	Args       []string
 	Network    bool
+	NoSync     bool
 	NestUser   bool // single id map and UID != 0: see startPayload
 	KeepGroups bool // supplementary groups cannot be changed
 	Rlimits    []rlimit

@@ -1,0 +1,210 @@
+package rootfs
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/distbot/distbot/builders"
+)
+
+// take gets a base root and gives it back at the end of the test.
+func (b *bundle) take(t *testing.T, recipe builders.Recipe) *base {
+	t.Helper()
+	root := must(b.driver.bases.get(t.Context(), recipe, t.Output()))(t)
+	t.Cleanup(root.release)
+	return root
+}
+
+// keys are the base roots that are there.
+func (b *bundle) keys(t *testing.T) []string {
+	t.Helper()
+	var list []string
+	for _, name := range names(t, b.driver.bases.dir) {
+		if !strings.Contains(name, ".") {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+func TestBaseRoots(t *testing.T) {
+	t.Parallel()
+
+	t.Run("Five builds at once share one that is installed once", func(t *testing.T) {
+		t.Parallel()
+		b := fresh(t, nil)
+		var wait sync.WaitGroup
+		var orders []builders.Order
+		for range 5 {
+			order := b.order(t, smallGroup)
+			orders = append(orders, order)
+			wait.Go(func() {
+				_, err := b.driver.work(t.Context(), order, func(context.Context, *build) error { return nil })
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+		installs := 0
+		for _, order := range orders {
+			installs += strings.Count(logOf(t, order, "root.log"), "# installing a base root")
+		}
+		if installs != 1 || len(b.keys(t)) != 1 {
+			t.Errorf("%d installs of %d roots, want one of one", installs, len(b.keys(t)))
+		}
+		if left := names(t, b.driver.buildsDir()); len(left) > 0 {
+			t.Errorf("builds left %q", left)
+		}
+	})
+	t.Run("Other repository content gives another one, the same content the same", func(t *testing.T) {
+		t.Parallel()
+		b := fresh(t, nil)
+		recipe := b.recipe(smallGroup)
+		first := b.take(t, recipe)
+		recipe.Tag = "another-build"
+		if same := b.take(t, recipe); same.dir != first.dir {
+			t.Errorf("another tag of the same repositories and packages has root %s, want %s", same.dir, first.dir)
+		}
+		recipe.Repos = append(recipe.Repos, repository(t, "tag", nil))
+		if second := b.take(t, recipe); second.dir == first.dir || second.repoKey == first.repoKey {
+			t.Error("the same root for other repositories")
+		}
+	})
+	t.Run("A repository that changes meanwhile is read again", func(t *testing.T) {
+		t.Parallel()
+		b := fresh(t, nil)
+		recipe := b.recipe(smallGroup)
+		recipe.Repos = append(recipe.Repos, repository(t, "tag", nil))
+		// A log line that says it begins is when the repository changes.
+		repomd := strings.TrimPrefix(recipe.Repos[1].URL, "file://") + "/repodata/repomd.xml"
+		log := &triggered{sign: "# installing a base root", do: func() error {
+			file, err := os.OpenFile(repomd, os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = file.WriteString("\n")
+			return errors.Join(err, file.Close())
+		}}
+		root := must(b.driver.bases.get(t.Context(), recipe, log))(t)
+		defer root.release()
+		if _, key, err := b.driver.readRepos(t.Context(), recipe); err != nil || root.repoKey != key || log.times != 2 {
+			t.Errorf("%d installs, root of content %s, want %s, %v", log.times, root.repoKey, key, err)
+		}
+		if left := b.keys(t); len(left) != 1 {
+			t.Errorf("roots %q, want one", left)
+		}
+	})
+	t.Run("A failed install leaves nothing and is tried again", func(t *testing.T) {
+		t.Parallel()
+		b := fresh(t, nil)
+		for range 2 {
+			_, err := b.driver.bases.get(t.Context(), b.recipe([]string{"filesystem", "nowhere"}), t.Output())
+			if failure := failureOf(t, err); failure.Reason != "nothing provides nowhere" {
+				t.Errorf("failure %+v, want that nothing provides nowhere", failure)
+			}
+		}
+		if left := names(t, b.driver.bases.dir); len(left) > 0 {
+			t.Errorf("left %q", left)
+		}
+	})
+	t.Run("A canceled install leaves nothing", func(t *testing.T) {
+		t.Parallel()
+		b := fresh(t, nil)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stop := errors.New("stop")
+		log := &triggered{sign: "Running transaction", do: func() error { cancel(stop); return nil }}
+		_, err := b.driver.bases.get(ctx, b.recipe(srpmGroup), log)
+		if !errors.Is(b.driver.explain(ctx, err), stop) {
+			t.Errorf("got %v, want %v", err, stop)
+		}
+		if left := names(t, b.driver.bases.dir); len(left) > 0 {
+			t.Errorf("left %q", left)
+		}
+	})
+	t.Run("One whose installer was killed is never used", func(t *testing.T) {
+		t.Parallel()
+		b := fresh(t, nil)
+		installer := start(t, "installer", b.driver.config.Dir)
+		eventually(t, "packages are being installed", func() bool {
+			found, err := filepath.Glob(b.driver.bases.dir + "/*" + partial + "/usr/bin/bash")
+			return err == nil && len(found) == 1
+		})
+		installer.kill(t)
+		again := must(newBundle(b.driver.config.Dir, nil))(t)
+		if left := names(t, b.driver.bases.dir); len(left) > 0 {
+			t.Errorf("left %q after New", left)
+		}
+		if got := again.runInstalled(t, srpmGroup, nil, "/usr/bin/rpmbuild", "--version"); !strings.HasPrefix(got, "RPM version ") {
+			t.Errorf("rpmbuild says %q", got)
+		}
+	})
+	t.Run("The least used go, those in use stay, in every process", func(t *testing.T) {
+		t.Parallel()
+		b := fresh(t, func(config *Config) { config.KeepRoots = 1 })
+		user := start(t, "user", b.driver.config.Dir)
+		used := user.ready(t)
+		other := b.recipe(smallGroup)
+		other.Repos = append(other.Repos, repository(t, "tag", nil))
+		second := b.take(t, other)
+		if got, want := b.keys(t), []string{used, filepath.Base(second.dir)}; !slices.Contains(got, used) || len(got) != 2 {
+			t.Errorf("roots %q, want %q", got, want)
+		}
+		user.end(t)
+		third := b.recipe(smallGroup)
+		third.Repos = append(third.Repos, repository(t, "third", nil))
+		want := []string{filepath.Base(second.dir), filepath.Base(b.take(t, third).dir)}
+		slices.Sort(want)
+		if diff := cmp.Diff(want, b.keys(t)); diff != "" {
+			t.Errorf("roots (-want +got)\n%s", diff)
+		}
+		if _, err := os.Stat(filepath.Join(b.driver.bases.dir, used+lockSuffix)); err == nil {
+			t.Error("the lock of a removed root is still there")
+		}
+	})
+}
+
+func TestNewSweepsWhatDeadProcessesLeft(t *testing.T) {
+	t.Parallel()
+	b := fresh(t, nil)
+	builder := start(t, "builder", b.driver.config.Dir)
+	dir := builder.ready(t)
+	// Another driver must not touch what a living one uses.
+	_ = must(newBundle(b.driver.config.Dir, nil))(t)
+	if diff := cmp.Diff([]string{dir, dir + lockSuffix}, names(t, b.driver.buildsDir())); diff != "" {
+		t.Errorf("while the build goes on (-want +got)\n%s", diff)
+	}
+	builder.kill(t)
+	_ = must(newBundle(b.driver.config.Dir, nil))(t)
+	if left := names(t, b.driver.buildsDir()); len(left) > 0 {
+		t.Errorf("left %q", left)
+	}
+	if len(b.keys(t)) != 1 {
+		t.Errorf("base roots %q, want that the finished one stays", b.keys(t))
+	}
+}
+
+// triggered is a log that does something whenever a sign is written.
+type triggered struct {
+	sign  string
+	do    func() error
+	times int
+}
+
+// Write implements io.Writer.
+func (w *triggered) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), w.sign) {
+		if w.times++; w.times == 1 {
+			return len(p), w.do()
+		}
+	}
+	return len(p), nil
+}

@@ -1,0 +1,90 @@
+package rootfs
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/distbot/distbot/builders"
+)
+
+// BenchmarkBuild builds small packages in a warm base root. overhead-s is what
+// a build takes beyond rpmbuild's own run, in seconds.
+func BenchmarkBuild(b *testing.B) {
+	bundle := setup(b, nil)
+	for _, pkg := range []string{"greet-motd", "libgreet"} {
+		srpm := must(bundle.srpm(b, demo(b, pkg)))(b)
+		b.Run(pkg, func(b *testing.B) {
+			bare := bundle.bare(b, srpm)
+			for b.Loop() {
+				order := bundle.order(b, buildGroup)
+				if _, err := bundle.driver.Build(b.Context(), builders.BuildOrder{Order: order, SRPM: srpm, Arch: hostArch()}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(bare.Seconds(), "rpmbuild-s")
+			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)-bare.Seconds(), "overhead-s")
+		})
+	}
+}
+
+// bare is how long rpmbuild alone takes, in a buildroot that is there.
+func (b *bundle) bare(t testing.TB, srpm string) (took time.Duration) {
+	const times = 5
+	_, err := b.driver.work(t.Context(), b.order(t, buildGroup), func(ctx context.Context, build *build) error {
+		for range times {
+			if err := build.unpack(ctx, srpm); err != nil {
+				return err
+			}
+			start := time.Now()
+			result, err := build.run(ctx, io.Discard, io.Discard, nil, "/usr/bin/rpmbuild", "-bb", "--target", hostArch(), build.spec)
+			if err != nil || result.ExitCode != 0 {
+				t.Fatalf("rpmbuild: %+v, %v", result, err)
+			}
+			took += time.Since(start)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return took / times
+}
+
+// BenchmarkSRPM makes a source package in a warm base root.
+func BenchmarkSRPM(b *testing.B) {
+	bundle := setup(b, nil)
+	dir := demo(b, "libgreet")
+	must(bundle.srpm(b, dir))(b)
+	for b.Loop() {
+		must(bundle.srpm(b, dir))(b)
+	}
+}
+
+// BenchmarkBaseRoot installs base roots.
+func BenchmarkBaseRoot(b *testing.B) {
+	for name, group := range map[string][]string{"small": smallGroup, "build": buildGroup} {
+		b.Run(name, func(b *testing.B) {
+			bundle := fresh(b, func(config *Config) { config.KeepRoots = 1 })
+			for i := 0; b.Loop(); i++ {
+				recipe := bundle.recipe(group)
+				recipe.Repos[0].Name = "base" + strings.Repeat("x", i) // another key
+				must(bundle.driver.bases.get(b.Context(), recipe, io.Discard))(b).release()
+			}
+		})
+	}
+}
+
+// BenchmarkDiskUsage counts the files of a base root, as a stand-in for a build.
+func BenchmarkDiskUsage(b *testing.B) {
+	bundle := setup(b, nil)
+	root := must(bundle.driver.bases.get(b.Context(), bundle.recipe(buildGroup), io.Discard))(b)
+	defer root.release()
+	for b.Loop() {
+		if _, err := bundle.driver.diskUsage(b.Context(), []string{root.dir}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package rootfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/internal/sandbox"
+)
+
+// budget is what one piece of work may use in all its runs together: time, and
+// space on the disk.
+type budget struct {
+	driver *Driver
+	// what is spent on, for people.
+	what string
+	end  time.Time // zero without a limit
+	disk *disk
+	// blameless is true when no package is to blame for spending too much.
+	blameless bool
+}
+
+// newBudget begins a piece of work that writes to dirs, all on one file system.
+func (d *Driver) newBudget(what string, dirs ...string) *budget {
+	b := &budget{driver: d, what: what, disk: &disk{
+		what: what, limit: d.config.Disk,
+		space:   func() (space, error) { return d.space(dirs[0]) },
+		measure: func(ctx context.Context) (int64, error) { return d.diskUsage(ctx, dirs) },
+	}}
+	if d.config.Limits.Wall > 0 {
+		b.end = time.Now().Add(d.config.Limits.Wall)
+	}
+	return b
+}
+
+// run runs a command in the sandbox within what is left. The spec's limits are
+// set here, and that nothing is forced to the disk: what a build leaves is
+// copied, and base roots do not outlive a boot. Exit codes are results; when the budget ends the command, the error
+// is a *builders.Failure without a phase. Other errors are the host's.
+func (b *budget) run(ctx context.Context, spec sandbox.Spec) (sandbox.Result, error) {
+	spec.Limits, spec.NoSync = b.driver.config.Limits, true
+	if !b.end.IsZero() {
+		if spec.Limits.Wall = time.Until(b.end); spec.Limits.Wall <= 0 {
+			return sandbox.Result{TimedOut: true}, b.tooLong(sandbox.ErrTimeout)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		b.disk.watch(ctx, cancel)
+	}()
+	result, err := b.driver.config.Runner.Run(ctx, spec)
+	cancel(nil)
+	<-watched
+	if err == nil {
+		if result.OOMKilled && result.ExitCode != 0 {
+			return result, b.outOfMemory()
+		}
+		return result, nil
+	}
+	var failure *builders.Failure
+	switch {
+	case result.TimedOut:
+		return result, b.tooLong(err)
+	case errors.As(err, &failure): // the disk's or a log's
+		own := *failure
+		own.Infrastructure = own.Infrastructure || b.blameless
+		return result, &own
+	default:
+		return result, fmt.Errorf("rootfs: run %s: %w", spec.Args[0], err)
+	}
+}
+
+func (b *budget) tooLong(err error) error {
+	return &builders.Failure{
+		Infrastructure: b.blameless, Err: err,
+		Reason: fmt.Sprintf("%s ran longer than %s and was ended", b.what, b.driver.config.Limits.Wall),
+	}
+}
+
+func (b *budget) outOfMemory() error {
+	return &builders.Failure{
+		Infrastructure: b.blameless, Err: syscall.ENOMEM,
+		Reason: fmt.Sprintf("out of memory: %s needs more than %s", b.what, sizeText(b.driver.config.Limits.Memory)),
+	}
+}
+
+// inPhase gives a failure that has none its phase.
+func inPhase(phase builders.Phase, err error) error {
+	var failure *builders.Failure
+	if errors.As(err, &failure) && failure.Phase == "" {
+		failure.Phase = phase
+	}
+	return err
+}

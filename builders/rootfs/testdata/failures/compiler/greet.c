@@ -1,0 +1,7 @@
+#include <stdio.h>
+int main(void)
+{
+	int unused;
+	put("hello");
+	return greeting;
+}
