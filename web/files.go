@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -105,6 +106,7 @@ func (s *server) repoFile(w http.ResponseWriter, r *http.Request) error {
 		if generation, err = s.latestGeneration(tag); err != nil {
 			return err
 		}
+		generation = s.generationWith(tag, generation, rest)
 		cache = "no-cache"
 	}
 	if !generationNumber.MatchString(generation) {
@@ -130,6 +132,33 @@ func (s *server) latestGeneration(tag string) (string, error) {
 		return "", notThere(err)
 	}
 	return number, nil
+}
+
+// lookBack is how many generations before the latest a file is looked for.
+const lookBack = 5
+
+// generationWith is the newest generation that has a file, among the latest and
+// some before it; the latest if none has. A client that read repomd.xml just
+// before a switch asks for what that one named: names of metadata carry their
+// digest and those of packages are never used again, so the file it finds is
+// the one it means.
+func (s *server) generationWith(tag, latest, rest string) string {
+	number, err := strconv.ParseInt(latest, 10, 64)
+	if err != nil {
+		return latest
+	}
+	root, err := os.OpenRoot(s.ReposDir)
+	if err != nil {
+		return latest
+	}
+	defer root.Close()
+	for n := number; n > max(0, number-lookBack); n-- {
+		generation := strconv.FormatInt(n, 10)
+		if _, err := root.Lstat(path.Join(tag, generation, rest)); err == nil {
+			return generation
+		}
+	}
+	return latest
 }
 
 // openBelow opens a directory below another one. A link on the way is refused,

@@ -95,6 +95,14 @@ func TestLatestMovesOnAtOnce(t *testing.T) {
 	if after.status != http.StatusOK || !strings.Contains(after.body, "<revision>3<") {
 		t.Errorf("status %d, body %q, want generation 3", after.status, after.body)
 	}
+	const primary = "/x86_64/repodata/0123-primary.xml.gz"
+	s.write(s.config.ReposDir, "f37/2"+primary, "primary of 2")
+	if a := s.get("/repos/f37/latest" + primary); a.status != http.StatusOK || a.body != "primary of 2" {
+		t.Errorf("metadata that a reader of generation 2 asks for: status %d, body %q", a.status, a.body)
+	}
+	if a := s.get("/repos/f37/latest/x86_64/repodata/4567-primary.xml.gz"); a.status != http.StatusNotFound {
+		t.Errorf("metadata that no generation has: status %d, want 404", a.status)
+	}
 }
 
 func TestWhatIsNotPublicIsNotThere(t *testing.T) {
