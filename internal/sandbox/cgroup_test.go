@@ -84,8 +84,10 @@ func TestHierarchiesAreFoundInProc(t *testing.T) {
 func TestVersion2Files(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	files := map[string]string{"memory.max": "", "memory.swap.max": "", "pids.max": "", "cpu.max": "", "cgroup.procs": "",
-		"cgroup.kill": "", "memory.events": "low 0\noom 2\noom_kill 0\n"}
+	files := map[string]string{
+		"memory.max": "", "memory.swap.max": "", "pids.max": "", "cpu.max": "", "cgroup.procs": "",
+		"cgroup.kill": "", "memory.events": "low 0\noom 2\noom_kill 0\n",
+	}
 	writeTree(t, dir, files)
 	g := &cgroup{parts: []treeGroup{{tree: hierarchy{v2: true, controllers: wantedControllers}, dir: dir}}}
 	if err := g.parts[0].limit(Limits{Memory: 1 << 30, PIDs: 100, CPUs: 1.5}); err != nil {
@@ -111,8 +113,10 @@ func TestVersion2Files(t *testing.T) {
 		got[name] = string(data)
 	}
 	delete(got, "memory.events")
-	expected := map[string]string{"memory.max": "1073741824", "memory.swap.max": "0", "pids.max": "116",
-		"cpu.max": "150000 100000", "cgroup.procs": "42", "cgroup.kill": "1"}
+	expected := map[string]string{
+		"memory.max": "1073741824", "memory.swap.max": "0", "pids.max": "116",
+		"cpu.max": "150000 100000", "cgroup.procs": "42", "cgroup.kill": "1",
+	}
 	if diff := cmp.Diff(expected, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -113,8 +113,12 @@ func (c *collector) file(dir int, name, rel string) error {
 	}
 	in := os.NewFile(uintptr(fd), rel)
 	defer in.Close()
-	if fi, err := in.Stat(); err != nil || !fi.Mode().IsRegular() {
-		return fmt.Errorf("open %q: not a regular file any more (%v)", rel, err)
+	fi, err := in.Stat()
+	if err != nil {
+		return fmt.Errorf("open %q: %w", rel, err)
+	}
+	if !fi.Mode().IsRegular() {
+		return fmt.Errorf("open %q: not a regular file any more", rel)
 	}
 	out, err := c.dest.OpenFile(rel, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {

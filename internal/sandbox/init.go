@@ -98,7 +98,7 @@ func dieWithCaller() {
 	for {
 		_, _, errno := rawRead(controlFD, b[:])
 		if errno != unix.EINTR {
-			unix.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
+			_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func TestKillTakesEverything(t *testing.T) {
 		out, in := io.Pipe()
 		spec.Stdout = in
 		go func() {
-			defer io.Copy(io.Discard, out)
+			defer func() { _, _ = io.Copy(io.Discard, out) }()
 			line, err := bufio.NewReader(out).ReadString('\n')
 			if limits.Wall == 0 && (err != nil || line != "ready\n") {
 				t.Errorf("read %q, %v", line, err)

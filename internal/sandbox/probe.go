@@ -83,9 +83,11 @@ func probeAppArmor() Finding {
 	if err != nil || strings.TrimSpace(string(data)) != "1" || os.Geteuid() == 0 {
 		return f
 	}
-	return Finding{Name: "AppArmor",
+	return Finding{
+		Name:   "AppArmor",
 		Detail: "kernel.apparmor_restrict_unprivileged_userns = 1: programs without a profile get user namespaces without rights",
-		Remedy: "install an AppArmor profile for this program with \"userns,\" or sysctl kernel.apparmor_restrict_unprivileged_userns=0"}
+		Remedy: "install an AppArmor profile for this program with \"userns,\" or sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+	}
 }
 
 func foundNamespaces(err error) Finding {
@@ -99,8 +101,10 @@ func foundNamespaces(err error) Finding {
 
 func probeRange(r *Runner) Finding {
 	m := r.mapping
-	f := Finding{Name: "id range", OK: m.Kind != MapSingle,
-		Detail: fmt.Sprintf("%s map, %d user ids from %d", m.Kind, m.UIDCount, m.UIDBase)}
+	f := Finding{
+		Name: "id range", OK: m.Kind != MapSingle,
+		Detail: fmt.Sprintf("%s map, %d user ids from %d", m.Kind, m.UIDCount, m.UIDBase),
+	}
 	if !f.OK {
 		f.Detail = "one id only: packages with files of other owners than root cannot be installed; " + strings.Join(r.notes, "; ")
 		f.Remedy = "install newuidmap and newgidmap (package uidmap or shadow-utils) and give this user a range: usermod --add-subuids 200000-265535 --add-subgids 200000-265535 USER"
@@ -186,8 +190,10 @@ func (r *Runner) tryOverlay(ctx context.Context, dir string) (err error) {
 
 func probeCgroups(r *Runner) Finding {
 	c := r.Capabilities()
-	f := Finding{Name: "control groups", OK: c.MemoryLimit && c.PIDsLimit && c.CPULimit,
-		Detail: fmt.Sprintf("%s; memory: %t, pids: %t, cpu: %t", c.Cgroups, c.MemoryLimit, c.PIDsLimit, c.CPULimit)}
+	f := Finding{
+		Name: "control groups", OK: c.MemoryLimit && c.PIDsLimit && c.CPULimit,
+		Detail: fmt.Sprintf("%s; memory: %t, pids: %t, cpu: %t", c.Cgroups, c.MemoryLimit, c.PIDsLimit, c.CPULimit),
+	}
 	if !f.OK {
 		f.Detail += "; " + strings.Join(c.Notes, "; ")
 		f.Remedy = "run as a systemd service with Delegate=yes (or as root); until then memory and processes are limited for each process or user only, processor time is not"

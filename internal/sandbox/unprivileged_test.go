@@ -31,7 +31,7 @@ func TestUnprivileged(t *testing.T) {
 	for _, kind := range []MappingKind{MapSubID, MapSingle} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			tmp, err := os.MkdirTemp("", "sandbox-unprivileged-")
+			tmp, err := os.MkdirTemp("", "sandbox-unprivileged-") //nolint:usetesting // the other account must be able to pass it
 			if err != nil {
 				t.Fatal(err)
 			}
