@@ -1,0 +1,50 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"fmt"
+	"strings"
+)
+
+// evaluating is what a buildroot needs to evaluate specs; compiling is what C
+// programs need besides.
+const (
+	evaluating = "bash, bzip2, coreutils, cpio, diffutils, filesystem, findutils, gawk, grep, gzip, info, make, patch, redhat-rpm-config, " +
+		"rpm-build, sed, shadow-utils, system-release, tar, unzip, util-linux, which, xz"
+	compiling = ", gcc, glibc-devel, pkgconf-pkg-config"
+)
+
+// target is a target of the distribution file, for the branch and with the
+// destination tag of its name.
+type target struct {
+	name string
+	// compiles says that its buildroots hold a C compiler.
+	compiles bool
+	// own says that what was built for it is found when more is built. Other
+	// targets share a build tag, whose base root is installed once.
+	own bool
+}
+
+// distro is the distribution file of some targets.
+func distro(targets ...target) string {
+	var tags, all strings.Builder
+	tag := func(name, inherit, build string) {
+		fmt.Fprintf(&tags, "  %s:\n    inherit: [%s]\n    external_repos: [base]\n    groups:\n      build: [%s]\n      srpm-build: [%s]\n    extra: {rpm.macro.dist: .fc37}\n",
+			name, inherit, build, evaluating)
+	}
+	tag("plain-build", "", evaluating)
+	for _, t := range targets {
+		buildTag, build := "plain-build", evaluating
+		if t.compiles {
+			build += compiling
+		}
+		if t.own || t.compiles {
+			buildTag = t.name + "-build"
+			tag(buildTag, t.name, build)
+		}
+		fmt.Fprintf(&tags, "  %s: {}\n", t.name)
+		fmt.Fprintf(&all, "  %s: {build_tag: %s, dest_tag: %s, branches: [%s]}\n", t.name, buildTag, t.name, t.name)
+	}
+	return fmt.Sprintf("arches: [%s]\nexternal_repos:\n  base: {url: %q}\ntags:\n%stargets:\n%signore_branches: [\"wip/**\"]\n", hostArch(), baseURL, tags.String(), all.String())
+}
