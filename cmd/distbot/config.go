@@ -64,6 +64,8 @@ type BuilderConfig struct {
 type LimitsConfig struct {
 	Memory   Bytes    `yaml:"memory"`
 	FileSize Bytes    `yaml:"file_size"`
+	Disk     Bytes    `yaml:"disk"`
+	Log      Bytes    `yaml:"log"`
 	PIDs     int64    `yaml:"pids"`
 	CPUs     float64  `yaml:"cpus"`
 	Timeout  Duration `yaml:"timeout"`
@@ -127,7 +129,7 @@ func defaultConfig() Config {
 		Distro:   "distro.yaml",
 		Builder: BuilderConfig{
 			Driver: "auto", Capacity: runtime.NumCPU(),
-			Limits: LimitsConfig{Memory: 8 << 30, FileSize: 8 << 30, PIDs: 4096, Timeout: Duration(24 * time.Hour)},
+			Limits: LimitsConfig{Memory: 8 << 30, FileSize: 8 << 30, Disk: 32 << 30, Log: 256 << 20, PIDs: 4096, Timeout: Duration(24 * time.Hour)},
 		},
 		Lookaside: LookasideConfig{MaxSize: 2 << 30},
 		Retention: RetentionConfig{Generations: 5, GenerationAge: Duration(24 * time.Hour)},

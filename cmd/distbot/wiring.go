@@ -80,6 +80,7 @@ func newDriver(config Config, logger *slog.Logger) (builders.Driver, error) {
 	limits := config.Builder.Limits
 	return rootfs.New(rootfs.Config{
 		Dir: filepath.Join(config.StateDir, "buildroots"), Runner: runner, Logger: logger,
+		Disk: int64(limits.Disk), Log: int64(limits.Log),
 		Limits: sandbox.Limits{
 			Memory: int64(limits.Memory), FileSize: int64(limits.FileSize), PIDs: limits.PIDs, CPUs: limits.CPUs,
 			Wall: time.Duration(limits.Timeout),
