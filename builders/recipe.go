@@ -2,7 +2,6 @@ package builders
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/extra"
 	"github.com/distbot/distbot/queue"
 )
 
@@ -51,7 +51,7 @@ func (s *Stages) recipe(ctx context.Context, build db.GetBuildRow, group, arch s
 	if len(root.Install) == 0 {
 		return Recipe{}, &Failure{Phase: PhaseBuildroot, Reason: fmt.Sprintf("tag %s has no group %q: add it to distro.yaml", build.BuildTagName, group)}
 	}
-	if root.Macros, err = tagMacros(build.BuildTagExtra); err != nil {
+	if root.Macros, err = extra.Macros(build.BuildTagExtra); err != nil {
 		return Recipe{}, &Failure{Phase: PhaseBuildroot, Reason: fmt.Sprintf("tag %s: %v", build.BuildTagName, err), Err: err}
 	}
 	generation, err := q.LatestGeneration(ctx, build.BuildTag)
@@ -73,20 +73,4 @@ func (s *Stages) recipe(ctx context.Context, build db.GetBuildRow, group, arch s
 		root.Repos = append(root.Repos, Repo{Name: repo.Name, URL: strings.ReplaceAll(repo.Url, "$arch", arch), Cost: 10 + int(repo.Cost)})
 	}
 	return root, nil
-}
-
-// tagMacros reads the macros of a tag's extra settings: rpm.macro.NAME, as in
-// Koji.
-func tagMacros(extra []byte) (map[string]string, error) {
-	var settings map[string]string
-	if err := json.Unmarshal(extra, &settings); err != nil {
-		return nil, fmt.Errorf("builders: read extra settings: %w", err)
-	}
-	macros := map[string]string{}
-	for key, value := range settings {
-		if name, ok := strings.CutPrefix(key, "rpm.macro."); ok {
-			macros[name] = value
-		}
-	}
-	return macros, nil
 }

@@ -2,7 +2,6 @@ package distgit
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/distbot/distbot/forge"
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/extra"
 	"github.com/distbot/distbot/queue"
 )
 
@@ -207,8 +207,13 @@ func judgeTree(tree *Tree, c change, target db.TargetsForBranchRow) verdict {
 		v.refusal = plain(err)
 		return v
 	}
+	macros, err := extra.Macros(target.BuildTagExtra)
+	if err != nil {
+		v.refusal = fmt.Sprintf("tag %s: %v", target.BuildTagName, err)
+		return v
+	}
 	// This refuses a spec whose Name is not that of its file, too.
-	spec, err := ReadSpec(name, text, SpecOptions{Macros: tagMacros(target.BuildTagExtra)})
+	spec, err := ReadSpec(name, text, SpecOptions{Macros: macros})
 	if err != nil {
 		v.refusal = plain(err)
 		return v
@@ -358,21 +363,6 @@ func permanentUnlessTemporary(err error) error {
 		return err
 	}
 	return queue.Permanent(err)
-}
-
-// tagMacros are the literal macros of a build tag, for the static reader.
-func tagMacros(extra []byte) map[string]string {
-	var settings map[string]string
-	if err := json.Unmarshal(extra, &settings); err != nil {
-		return nil
-	}
-	macros := map[string]string{}
-	for key, value := range settings {
-		if name, ok := strings.CutPrefix(key, "rpm.macro."); ok {
-			macros[name] = value
-		}
-	}
-	return macros
 }
 
 // ignored reports whether a branch matches one of the globs; * stops at a

@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/internal/arch"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
@@ -93,15 +93,7 @@ func (d *Driver) Name() string { return "rootfs" }
 func (d *Driver) buildsDir() string { return filepath.Join(d.config.Dir, "builds") }
 
 // hostArch is what this host builds without emulation, by RPM's name.
-func hostArch() string {
-	switch runtime.GOARCH {
-	case "amd64":
-		return "x86_64"
-	case "arm64":
-		return "aarch64"
-	}
-	return runtime.GOARCH
-}
+func hostArch() string { return arch.Host() }
 
 // SRPM implements builders.Driver. Everyone must be able to read the sources.
 func (d *Driver) SRPM(ctx context.Context, order builders.SRPMOrder) (builders.Outcome, error) {

@@ -6,12 +6,12 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/distbot/distbot/builders"
 	"github.com/distbot/distbot/builders/rootfs"
 	"github.com/distbot/distbot/distgit"
+	"github.com/distbot/distbot/internal/arch"
 	"github.com/distbot/distbot/internal/sandbox"
 	"github.com/distbot/distbot/queue"
 )
@@ -97,15 +97,7 @@ func (c Config) builderArches() []string {
 }
 
 // hostArch is this machine's architecture by RPM's name.
-func hostArch() string {
-	switch runtime.GOARCH {
-	case "amd64":
-		return "x86_64"
-	case "arm64":
-		return "aarch64"
-	}
-	return runtime.GOARCH
-}
+func hostArch() string { return arch.Host() }
 
 // removeBuildroots removes what builds wrote, which belongs to them.
 func removeBuildroots(config Config) error {

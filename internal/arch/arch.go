@@ -3,10 +3,28 @@
 // refuses to know packages and tags.
 package arch
 
-import "path"
+import (
+	"path"
+	"runtime"
+)
 
 // Noarch is the architecture of packages that run on all.
 const Noarch = "noarch"
+
+// Host is the architecture of this machine, by RPM's name.
+func Host() string {
+	switch runtime.GOARCH {
+	case "amd64":
+		return "x86_64"
+	case "arm64":
+		return "aarch64"
+	case "386":
+		return "i686"
+	case "loong64":
+		return "loongarch64"
+	}
+	return runtime.GOARCH
+}
 
 // Canonical maps an architecture to the one whose machines build it: Koji's
 // canonArch. What no rule names stands for itself.

@@ -68,45 +68,6 @@ func (q *Queries) ArtifactsOfBuild(ctx context.Context, buildID int64) ([]Artifa
 	return items, nil
 }
 
-const artifactsOfTask = `-- name: ArtifactsOfTask :many
-select a.task_id, a.attempt, a.name, a.kind, a.sha256, a.size, a.arch, a.epoch, a.rpm_name, a.version, a.release, a.build_time from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
-where a.task_id = $1 order by a.name
-`
-
-// The results of the attempt that counted.
-func (q *Queries) ArtifactsOfTask(ctx context.Context, taskID int64) ([]TaskArtifact, error) {
-	rows, err := q.db.Query(ctx, artifactsOfTask, taskID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []TaskArtifact{}
-	for rows.Next() {
-		var i TaskArtifact
-		if err := rows.Scan(
-			&i.TaskID,
-			&i.Attempt,
-			&i.Name,
-			&i.Kind,
-			&i.Sha256,
-			&i.Size,
-			&i.Arch,
-			&i.Epoch,
-			&i.RpmName,
-			&i.Version,
-			&i.Release,
-			&i.BuildTime,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const buildByNVR = `-- name: BuildByNVR :one
 select id, state, scratch from builds
 where nvr = $1 and not scratch and state in ('BUILDING', 'COMPLETE')
@@ -755,28 +716,4 @@ func (q *Queries) TakenRPM(ctx context.Context, buildID int64) (TakenRPMRow, err
 		&i.Nvr,
 	)
 	return i, err
-}
-
-const taskArches = `-- name: TaskArches :many
-select arch from tasks where build_id = $1 and method = 'buildArch' order by arch
-`
-
-func (q *Queries) TaskArches(ctx context.Context, buildID int64) ([]string, error) {
-	rows, err := q.db.Query(ctx, taskArches, buildID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var arch string
-		if err := rows.Scan(&arch); err != nil {
-			return nil, err
-		}
-		items = append(items, arch)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }

@@ -42,31 +42,6 @@ func (q *Queries) AttemptsOfTask(ctx context.Context, taskID int64) ([]TaskAttem
 	return items, nil
 }
 
-const buildForReport = `-- name: BuildForReport :one
-select b.id, b.repository_id, b.commit_id, b.target, b.state from builds b where b.id = $1
-`
-
-type BuildForReportRow struct {
-	ID           int64
-	RepositoryID int64
-	CommitID     string
-	Target       string
-	State        string
-}
-
-func (q *Queries) BuildForReport(ctx context.Context, id int64) (BuildForReportRow, error) {
-	row := q.db.QueryRow(ctx, buildForReport, id)
-	var i BuildForReportRow
-	err := row.Scan(
-		&i.ID,
-		&i.RepositoryID,
-		&i.CommitID,
-		&i.Target,
-		&i.State,
-	)
-	return i, err
-}
-
 const claimTask = `-- name: ClaimTask :one
 update tasks set state = 'OPEN', attempt = attempt + 1, client_id = $1, river_job_id = $2,
                  started_at = now(), phase = '', reason = ''
@@ -145,49 +120,6 @@ func (q *Queries) EndTask(ctx context.Context, arg EndTaskParams) (int64, error)
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const failedChildren = `-- name: FailedChildren :many
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at from tasks where parent_id = $1 and state in ('FAILED', 'CANCELED') order by id
-`
-
-func (q *Queries) FailedChildren(ctx context.Context, parentID *int64) ([]Task, error) {
-	rows, err := q.db.Query(ctx, failedChildren, parentID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Task{}
-	for rows.Next() {
-		var i Task
-		if err := rows.Scan(
-			&i.ID,
-			&i.ParentID,
-			&i.BuildID,
-			&i.Method,
-			&i.Arch,
-			&i.RootArch,
-			&i.Label,
-			&i.State,
-			&i.Attempt,
-			&i.RiverJobID,
-			&i.ClientID,
-			&i.Weight,
-			&i.Phase,
-			&i.Reason,
-			&i.Failure,
-			&i.CreatedAt,
-			&i.StartedAt,
-			&i.FinishedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const finishTask = `-- name: FinishTask :execrows

@@ -49,35 +49,6 @@ func (q *Queries) AbandonedGenerations(ctx context.Context, arg AbandonedGenerat
 	return items, nil
 }
 
-const countGenerations = `-- name: CountGenerations :many
-select state, count(*) from repo_generations where tag_id = $1 group by state
-`
-
-type CountGenerationsRow struct {
-	State string
-	Count int64
-}
-
-func (q *Queries) CountGenerations(ctx context.Context, tagID int64) ([]CountGenerationsRow, error) {
-	rows, err := q.db.Query(ctx, countGenerations, tagID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []CountGenerationsRow{}
-	for rows.Next() {
-		var i CountGenerationsRow
-		if err := rows.Scan(&i.State, &i.Count); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const expirableGenerations = `-- name: ExpirableGenerations :many
 select g.id, g.number from repo_generations g
 where g.tag_id = $1 and g.state = 'published'

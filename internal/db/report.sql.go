@@ -206,27 +206,3 @@ func (q *Queries) ReportsOfCommit(ctx context.Context, arg ReportsOfCommitParams
 	}
 	return items, nil
 }
-
-const unsentReports = `-- name: UnsentReports :many
-select id from reports where sent_seq < seq order by id
-`
-
-func (q *Queries) UnsentReports(ctx context.Context) ([]int64, error) {
-	rows, err := q.db.Query(ctx, unsentReports)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []int64{}
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}

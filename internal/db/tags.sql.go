@@ -320,39 +320,6 @@ func (q *Queries) InsertTarget(ctx context.Context, arg InsertTargetParams) erro
 	return err
 }
 
-const listTags = `-- name: ListTags :many
-select id, name, arches, extra, want_rev, built_rev, create_event, revoke_event from tags where revoke_event is null order by name
-`
-
-func (q *Queries) ListTags(ctx context.Context) ([]Tag, error) {
-	rows, err := q.db.Query(ctx, listTags)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Tag{}
-	for rows.Next() {
-		var i Tag
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.Arches,
-			&i.Extra,
-			&i.WantRev,
-			&i.BuiltRev,
-			&i.CreateEvent,
-			&i.RevokeEvent,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listTargets = `-- name: ListTargets :many
 select t.id, t.name, t.build_tag, t.dest_tag, t.branches, t.create_event, t.revoke_event, b.name as build_tag_name, d.name as dest_tag_name
 from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
@@ -555,30 +522,6 @@ type SetTaggedRevParams struct {
 func (q *Queries) SetTaggedRev(ctx context.Context, arg SetTaggedRevParams) error {
 	_, err := q.db.Exec(ctx, setTaggedRev, arg.TaggedRev, arg.ID)
 	return err
-}
-
-const staleTags = `-- name: StaleTags :many
-select id from tags where want_rev > built_rev and revoke_event is null order by id
-`
-
-func (q *Queries) StaleTags(ctx context.Context) ([]int64, error) {
-	rows, err := q.db.Query(ctx, staleTags)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []int64{}
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const tagByName = `-- name: TagByName :one

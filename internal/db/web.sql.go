@@ -443,47 +443,6 @@ func (q *Queries) DeliveryHead(ctx context.Context, arg DeliveryHeadParams) (Del
 	return i, err
 }
 
-const generationByNumber = `-- name: GenerationByNumber :one
-select g.id, g.tag_id, g.number, g.rev, g.state, g.arches, g.packages, g.created_at, g.published_at, t.name as tag from repo_generations g join tags t on t.id = g.tag_id
-where t.name = $1 and t.revoke_event is null and g.number = $2
-`
-
-type GenerationByNumberParams struct {
-	Tag    string
-	Number int64
-}
-
-type GenerationByNumberRow struct {
-	ID          int64
-	TagID       int64
-	Number      int64
-	Rev         int64
-	State       string
-	Arches      []string
-	Packages    int32
-	CreatedAt   time.Time
-	PublishedAt *time.Time
-	Tag         string
-}
-
-func (q *Queries) GenerationByNumber(ctx context.Context, arg GenerationByNumberParams) (GenerationByNumberRow, error) {
-	row := q.db.QueryRow(ctx, generationByNumber, arg.Tag, arg.Number)
-	var i GenerationByNumberRow
-	err := row.Scan(
-		&i.ID,
-		&i.TagID,
-		&i.Number,
-		&i.Rev,
-		&i.State,
-		&i.Arches,
-		&i.Packages,
-		&i.CreatedAt,
-		&i.PublishedAt,
-		&i.Tag,
-	)
-	return i, err
-}
-
 const generationRPMs = `-- name: GenerationRPMs :many
 select r.id, r.build_id, r.buildroot_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, r.path, g.arch as repo_arch, b.nvr from generation_rpms g join rpms r on r.id = g.rpm_id join builds b on b.id = r.build_id
 where g.generation_id = $1 order by r.name, r.arch, r.id
@@ -670,60 +629,6 @@ func (q *Queries) ListBuilds(ctx context.Context, arg ListBuildsParams) ([]ListB
 			&i.FullName,
 			&i.Forge,
 			&i.DestTagName,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listGenerations = `-- name: ListGenerations :many
-select g.id, g.tag_id, g.number, g.rev, g.state, g.arches, g.packages, g.created_at, g.published_at, t.name as tag from repo_generations g join tags t on t.id = g.tag_id
-where g.tag_id = $1 and g.state = 'published' order by g.number desc limit $2
-`
-
-type ListGenerationsParams struct {
-	TagID   int64
-	MaxRows int32
-}
-
-type ListGenerationsRow struct {
-	ID          int64
-	TagID       int64
-	Number      int64
-	Rev         int64
-	State       string
-	Arches      []string
-	Packages    int32
-	CreatedAt   time.Time
-	PublishedAt *time.Time
-	Tag         string
-}
-
-func (q *Queries) ListGenerations(ctx context.Context, arg ListGenerationsParams) ([]ListGenerationsRow, error) {
-	rows, err := q.db.Query(ctx, listGenerations, arg.TagID, arg.MaxRows)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ListGenerationsRow{}
-	for rows.Next() {
-		var i ListGenerationsRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.TagID,
-			&i.Number,
-			&i.Rev,
-			&i.State,
-			&i.Arches,
-			&i.Packages,
-			&i.CreatedAt,
-			&i.PublishedAt,
-			&i.Tag,
 		); err != nil {
 			return nil, err
 		}

@@ -77,11 +77,6 @@ select nevra, digest from buildroot_rpms where buildroot_id = @buildroot_id orde
 insert into task_artifacts (task_id, attempt, name, kind, sha256, size, arch, epoch, rpm_name, version, release, build_time)
 values (@task_id, @attempt, @name, @kind, @sha256, @size, @arch, @epoch, @rpm_name, @version, @release, @build_time);
 
--- name: ArtifactsOfTask :many
--- The results of the attempt that counted.
-select a.* from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
-where a.task_id = @task_id order by a.name;
-
 -- name: ArtifactsOfBuild :many
 select a.*, t.method, t.arch as task_arch from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
 where t.build_id = @build_id and t.state = 'CLOSED' order by t.id, a.name;
@@ -111,9 +106,6 @@ order by o.id limit 1;
 
 -- name: RPMsOfBuild :many
 select * from rpms where build_id = @build_id order by source desc, arch, name;
-
--- name: TaskArches :many
-select arch from tasks where build_id = @build_id and method = 'buildArch' order by arch;
 
 -- name: RetryableBuild :one
 select id, package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, pull_number, spec, planned_nvr, state

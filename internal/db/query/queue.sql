@@ -41,9 +41,6 @@ where id = @id and state in ('FREE', 'ASSIGNED', 'OPEN');
 -- name: UnfinishedChildren :one
 select count(*) from tasks where parent_id = @parent_id and state in ('FREE', 'OPEN', 'ASSIGNED');
 
--- name: FailedChildren :many
-select * from tasks where parent_id = @parent_id and state in ('FAILED', 'CANCELED') order by id;
-
 -- name: TasksOfBuild :many
 select * from tasks where build_id = @build_id order by id;
 
@@ -117,9 +114,6 @@ returning id, seq;
 -- name: LockReports :many
 -- In one order, so that nobody who wants several waits in a circle.
 select id from reports where repository_id = @repository_id and commit_id = @commit_id order by id for update;
-
--- name: BuildForReport :one
-select b.id, b.repository_id, b.commit_id, b.target, b.state from builds b where b.id = @id;
 
 -- name: LoseAttempt :execrows
 -- Takes a task away from its worker and ties it to the job that does it again.

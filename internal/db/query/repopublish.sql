@@ -79,6 +79,3 @@ update repo_generations set state = 'expired' where id = @id;
 update builds set published_at = now()
 where dest_tag = @tag_id and tagged_rev is not null and tagged_rev <= @rev and published_at is null
 returning id, repository_id, commit_id, target, nvr, task_id;
-
--- name: CountGenerations :many
-select state, count(*) from repo_generations where tag_id = @tag_id group by state;

@@ -24,6 +24,3 @@ update reports set sent_seq = greatest(sent_seq, @seq), last_error = @last_error
 
 -- name: ReportsOfCommit :many
 select * from reports where repository_id = @repository_id and commit_id = @commit_id order by context;
-
--- name: UnsentReports :many
-select id from reports where sent_seq < seq order by id;

@@ -7,9 +7,6 @@ select * from tags where name = @name and revoke_event is null;
 -- name: GetTag :one
 select * from tags where id = @id;
 
--- name: ListTags :many
-select * from tags where revoke_event is null order by name;
-
 -- name: LockTags :many
 -- In the order of RaiseWantRev.
 select * from tags where revoke_event is null order by id for no key update;
@@ -92,6 +89,3 @@ update builds set tagged_rev = @tagged_rev where id = @id;
 -- name: BuildToTag :one
 select b.id, b.state, b.scratch, b.dest_tag, b.nvr, b.task_id, b.tagged_rev, b.repository_id, b.commit_id, b.target, d.name as dest_tag_name
 from builds b join tags d on d.id = b.dest_tag where b.id = @id for update of b;
-
--- name: StaleTags :many
-select id from tags where want_rev > built_rev and revoke_event is null order by id;

@@ -14,14 +14,6 @@ order by b.id desc limit @max_rows;
 -- name: CountBuildsByState :many
 select state, count(*) from builds group by state order by state;
 
--- name: ListGenerations :many
-select g.*, t.name as tag from repo_generations g join tags t on t.id = g.tag_id
-where g.tag_id = @tag_id and g.state = 'published' order by g.number desc limit @max_rows;
-
--- name: GenerationByNumber :one
-select g.*, t.name as tag from repo_generations g join tags t on t.id = g.tag_id
-where t.name = @tag and t.revoke_event is null and g.number = @number;
-
 -- name: GenerationRPMs :many
 select r.*, g.arch as repo_arch, b.nvr from generation_rpms g join rpms r on r.id = g.rpm_id join builds b on b.id = r.build_id
 where g.generation_id = @generation_id order by r.name, r.arch, r.id;
