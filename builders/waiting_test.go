@@ -82,7 +82,7 @@ func TestABuildThatCannotBegin(t *testing.T) {
 		},
 		"because its tag's settings can't be read": {
 			tag:      `update tags set extra = '{"rpm.macro.dist": 37}' where id = $1`,
-			want:     "tag f37-build: builders: read extra settings",
+			want:     "tag f37-build: extra: read settings",
 			statuses: "f37 failure\nf37/srpm failure",
 		},
 		"because no arch of the tag is among its own": {
