@@ -93,6 +93,9 @@ func run(ctx context.Context, t terminal) int {
 		fmt.Fprintln(t.stdout, "distbot", version)
 		return exitDone
 	}
+	if len(t.args) == 2 && (t.args[1] == "--help" || t.args[1] == "-h") && printGroupHelp(t.stdout, t.args[0]) {
+		return exitDone
+	}
 	cmd, rest, err := find(t.args)
 	if err != nil {
 		fmt.Fprintf(t.stderr, "distbot: %v\n", err)
@@ -104,6 +107,11 @@ func run(ctx context.Context, t terminal) int {
 			return exitDone
 		}
 		return exitUsage
+	}
+	if cmd.args == "" || strings.HasPrefix(cmd.args, "[--") {
+		if flags.NArg() > 0 {
+			return exitCode(t, cmd, usage("unexpected argument %q", flags.Arg(0)))
+		}
 	}
 	return exitCode(t, cmd, cmd.run(ctx, t, flags))
 }
@@ -183,6 +191,18 @@ func printHelp(w io.Writer) {
 		fmt.Fprintf(w, "  %-18s %s\n", cmd.name, cmd.help)
 	}
 	fmt.Fprintln(w, "\ndistbot COMMAND --help tells more. Exit codes: 0 done, 1 the work failed, 2 wrong usage.")
+}
+
+// printGroupHelp lists the commands of a group and tells whether there is one.
+func printGroupHelp(w io.Writer, group string) bool {
+	found := false
+	for _, cmd := range commands() {
+		if strings.HasPrefix(cmd.name, group+" ") {
+			found = true
+			fmt.Fprintf(w, "  %-18s %s\n", cmd.name, cmd.help)
+		}
+	}
+	return found
 }
 
 func printCommandHelp(w io.Writer, cmd command, flags *flag.FlagSet) {

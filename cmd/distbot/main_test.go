@@ -24,6 +24,8 @@ func TestRun(t *testing.T) {
 		"A limit has bounds":                     {[]string{"task", "list", "--limit", "0"}, exitUsage, "", "--limit must be between"},
 		"A missing configuration is a failure":   {[]string{"build", "list", "--config", "/nonexistent/distbot.yaml"}, exitFailed, "", "there is no /nonexistent/distbot.yaml"},
 		"Help of a command tells its flags":      {[]string{"build", "log", "--help"}, exitDone, "", "checkout.log, root.log or build.log"},
+		"Help of a group lists its commands":     {[]string{"delivery", "--help"}, exitDone, "delivery replay", ""},
+		"An argument too many is wrong usage":    {[]string{"build", "list", "extra"}, exitUsage, "", `unexpected argument "extra"`},
 		"The version is printed":                 {[]string{"--version"}, exitDone, "distbot", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
