@@ -17,7 +17,8 @@ type budget struct {
 	driver *Driver
 	// what is spent on, for people.
 	what string
-	end  time.Time // zero without a limit
+	wall time.Duration // 0 without a limit
+	end  time.Time     // zero without a limit
 	disk *disk
 	// blameless is true when no package is to blame for spending too much.
 	blameless bool
@@ -30,10 +31,15 @@ func (d *Driver) newBudget(what string, dirs ...string) *budget {
 		space:   func() (space, error) { return d.space(dirs[0]) },
 		measure: func(ctx context.Context) (int64, error) { return d.diskUsage(ctx, dirs) },
 	}}
-	if d.config.Limits.Wall > 0 {
-		b.end = time.Now().Add(d.config.Limits.Wall)
-	}
+	b.atMost(d.config.Limits.Wall)
 	return b
+}
+
+// atMost gives the work no more time than wall from now on; 0 changes nothing.
+func (b *budget) atMost(wall time.Duration) {
+	if wall > 0 && (b.wall == 0 || wall < b.wall) {
+		b.wall, b.end = wall, time.Now().Add(wall)
+	}
 }
 
 // run runs a command in the sandbox within what is left. The spec's limits are
@@ -79,7 +85,7 @@ func (b *budget) run(ctx context.Context, spec sandbox.Spec) (sandbox.Result, er
 func (b *budget) tooLong(err error) error {
 	return &builders.Failure{
 		Infrastructure: b.blameless, Err: err,
-		Reason: fmt.Sprintf("%s ran longer than %s and was ended", b.what, b.driver.config.Limits.Wall),
+		Reason: fmt.Sprintf("%s ran longer than %s and was ended", b.what, b.wall),
 	}
 }
 

@@ -95,6 +95,10 @@ func (d *Driver) buildsDir() string { return filepath.Join(d.config.Dir, "builds
 // hostArch is what this host builds without emulation, by RPM's name.
 func hostArch() string { return arch.Host() }
 
+// srpmTime is the most that making a source package may take. Macros that
+// expand without end must not hold a builder for as long as a build may.
+const srpmTime = 30 * time.Minute
+
 // SRPM implements builders.Driver. Everyone must be able to read the sources.
 func (d *Driver) SRPM(ctx context.Context, order builders.SRPMOrder) (builders.Outcome, error) {
 	return d.work(ctx, order.Order, func(ctx context.Context, b *build) error {
@@ -108,6 +112,7 @@ func (d *Driver) SRPM(ctx context.Context, order builders.SRPMOrder) (builders.O
 			return err
 		}
 		order.Phase(builders.PhaseSRPM)
+		b.budget.atMost(srpmTime)
 		if err := b.makeSRPM(ctx, order); err != nil {
 			return err
 		}
