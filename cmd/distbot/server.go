@@ -83,6 +83,9 @@ func (s *Server) openPool(ctx context.Context) error {
 		return fmt.Errorf("database url: %w", err)
 	}
 	config.MaxConns = max(config.MaxConns, 24)
+	// Our statements are many and small; compiling one takes longer than
+	// running it.
+	config.ConnConfig.RuntimeParams["jit"] = "off"
 	s.pool, err = pgxpool.NewWithConfig(ctx, config)
 	return err
 }
