@@ -61,6 +61,9 @@ func demo(ctx context.Context, t terminal, flags *flag.FlagSet) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.server.Close()) }()
+	// Without its lease the server works no more, so nothing would follow.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer context.AfterFunc(d.server.lost, func() { cancel(errLost) })()
 	summary, err := d.play(ctx)
 	if err != nil {
 		return err
@@ -74,6 +77,9 @@ func demo(ctx context.Context, t terminal, flags *flag.FlagSet) (err error) {
 	if value("exit") != "true" {
 		d.say("\nEverything stays up at %s until Ctrl-C.", d.server.Config.ExternalURL)
 		<-ctx.Done()
+		if errors.Is(context.Cause(ctx), errLost) {
+			return errLost
+		}
 		return nil
 	}
 	if !summary.OK {

@@ -41,6 +41,9 @@ func newLogger(w io.Writer, flags *flag.FlagSet) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
+// errLost ends a server that could not keep its lease.
+var errLost = errors.New("the database could not be reached for too long; running work was given up")
+
 // serve runs everything until ctx ends.
 func serve(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	config, err := readConfig(flags)
@@ -62,7 +65,7 @@ func serve(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 		s.Logger.Info("distbot is stopping; running work is given back")
 		return s.Close()
 	case <-s.Lost():
-		return errors.Join(errors.New("the database could not be reached for too long; running work was given up"), s.Close())
+		return errors.Join(errLost, s.Close())
 	}
 }
 
