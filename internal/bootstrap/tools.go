@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -61,11 +62,15 @@ func findTools(home string) (tools, error) {
 	return t, nil
 }
 
-// command prepares a program that is killed with its children when ctx ends.
+// command prepares a program that is killed with its children when ctx ends,
+// and alone when this process dies: apt-get must not go on downloading beside
+// the next run's, and what a program had started ends soon without it. The
+// calling goroutine must be locked to its thread until the program was waited
+// for: the kernel sends Pdeathsig when the thread ends, not the process.
 func (t tools) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, t.paths[program], args...)
 	cmd.Env = t.env
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
@@ -79,6 +84,8 @@ func (t tools) output(ctx context.Context, program string, args ...string) ([]by
 
 // filter is output for a program that reads standard input.
 func (t tools) filter(ctx context.Context, input io.Reader, program string, args ...string) ([]byte, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	cmd := t.command(ctx, program, args...)
 	var stdout limitedBuffer
 	var stderr tailBuffer
@@ -92,6 +99,8 @@ func (t tools) filter(ctx context.Context, input io.Reader, program string, args
 // stream runs a program and hands its standard output to read. If both fail
 // the error tells of both, as either may have caused the other.
 func (t tools) stream(ctx context.Context, read func(io.Reader) error, program string, args ...string) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	cmd := t.command(ctx, program, args...)
 	var stderr tailBuffer
 	cmd.Stderr = &stderr
