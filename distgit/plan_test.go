@@ -166,10 +166,11 @@ func TestPlanJudgesTheTree(t *testing.T) {
 		"a spec that can't be parsed": {
 			map[string]string{"hello.spec": "Name: hello\nVersion: 1.0\nRelease: 1\n%if 1\n"}, "hello.spec:4: %if without %endif", true,
 		},
-		"a spec that is not text":        {map[string]string{"hello.spec": "Name: hello\nVersion: 1\xff\x00\nRelease: 1\n"}, "hello.spec:2: the line has a NUL byte", true},
-		"a package of another name":      {map[string]string{"hello.spec": "\n" + spec("world", "1.0")}, "hello.spec:2: Name is world, but the file is called hello.spec", true},
-		"a name that a macro makes":      {map[string]string{"hello.spec": "%global n world\n" + strings.Replace(good, "Name: hello", "Name: %{n}", 1)}, "hello.spec:2: Name is world, but the file is called hello.spec", true},
-		"a version with a shell command": {map[string]string{"hello.spec": spec("hello", "1.0;id")}, `hello.spec:2: Version "1.0;id" has a character other than letters, digits and ._+~^`, true},
+		"a spec that is not text":          {map[string]string{"hello.spec": "Name: hello\nVersion: 1\xff\x00\nRelease: 1\n"}, "hello.spec:2: the line has a NUL byte", true},
+		"a package of another name":        {map[string]string{"hello.spec": "\n" + spec("world", "1.0")}, "hello.spec:2: Name is world, but the file is called hello.spec", true},
+		"a name that a macro makes":        {map[string]string{"hello.spec": "%global n world\n" + strings.Replace(good, "Name: hello", "Name: %{n}", 1)}, "hello.spec:2: Name is world, but the file is called hello.spec", true},
+		"a version that begins with a dot": {map[string]string{"hello.spec": spec("hello", ".5")}, `hello.spec:2: Version ".5": version and release must not begin with a dot, they name directories`, true},
+		"a version with a shell command":   {map[string]string{"hello.spec": spec("hello", "1.0;id")}, `hello.spec:2: Version "1.0;id" has a character other than letters, digits and ._+~^`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

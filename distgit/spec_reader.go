@@ -30,8 +30,9 @@ type SpecOptions struct {
 // When something is wrong for certain the error is a *SpecError, and the Spec
 // still has what could be read: NUL bytes, lines and files that are too long,
 // calls and conditions that are not closed, no Name, Version or Release, tags
-// given twice, names and versions with characters they must not have. That a
-// spec passes does not mean that rpm accepts it.
+// given twice, names and versions with characters they must not have, and a
+// Version or Release of the main package that begins with a dot, which rpm
+// would take. That a spec passes does not mean that rpm accepts it.
 func ReadSpec(name string, data []byte, options SpecOptions) (*Spec, error) {
 	r := &specReader{
 		options: options,

@@ -41,7 +41,11 @@ func (r *specReader) checkTag(tag *Tag) {
 	if !tag.Evaluated {
 		return
 	}
-	if wrong := wrongWith(tag.Name, tag.Text); wrong != "" {
+	wrong := wrongWith(tag.Name, tag.Text)
+	if wrong == "" && r.at.pkg == 0 {
+		wrong = wrongInNVR(tag.Name, tag.Text)
+	}
+	if wrong != "" {
 		if !tag.Conditional {
 			r.problem(tag.Line, name+" "+wrong)
 		}
@@ -52,6 +56,15 @@ func (r *specReader) checkTag(tag *Tag) {
 		n, _ := strconv.ParseUint(tag.Text, 10, 32) // wrongWith parsed it before
 		tag.Text = strconv.FormatUint(n, 10)
 	}
+}
+
+// wrongInNVR says what rpm accepts and distbot does not, in the words that the
+// source package is refused with where the spec's value was not known.
+func wrongInNVR(tag, text string) string {
+	if (tag == "version" || tag == "release") && strings.HasPrefix(text, ".") {
+		return fmt.Sprintf("%.80q: version and release must not begin with a dot, they name directories", text)
+	}
+	return ""
 }
 
 // wrongWith says what is wrong with a tag's text; empty when nothing is.

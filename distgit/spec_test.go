@@ -103,6 +103,8 @@ func TestReadSpecErrors(t *testing.T) {
 		{"a name with a quote", "Name: hel'lo\nVersion: 1\nRelease: 1\n", `hello.spec:1: Name "hel'lo" has a character other than letters, digits and ._+-`},
 		{"a version with a dash", "Name: hello\nVersion: 1-2\nRelease: 1\n", `hello.spec:2: Version "1-2" has a character other than letters, digits and ._+~^`},
 		{"a version with two dots", "Name: hello\nVersion: 1..2\nRelease: 1\n", `hello.spec:2: Version "1..2" has two dots in a row`},
+		{"a version of a dot", "Name: hello\nVersion: .\nRelease: 1\n", `hello.spec:2: Version ".": version and release must not begin with a dot, they name directories`},
+		{"a release that begins with a dot", "Name: hello\nVersion: 1\nRelease: .5\n", `hello.spec:3: Release ".5": version and release must not begin with a dot, they name directories`},
 		{"a release by a macro with a dash", "%global r 1-2\nName: hello\nVersion: 1\nRelease: %{r}\n", `hello.spec:4: Release "1-2" has a character other than letters, digits and ._+~^`},
 		{"an empty release", "Name: hello\nVersion: 1\nRelease:\n", "hello.spec:3: Release is empty"},
 		{"a long version", "Name: hello\nVersion: " + strings.Repeat("1", 129) + "\nRelease: 1\n", "hello.spec:2: Version has more than 128 characters"},
@@ -125,6 +127,13 @@ func TestReadSpecErrors(t *testing.T) {
 				t.Errorf("ReadSpec:\n got %v\nwant distgit: %s", err, test.want)
 			}
 		})
+	}
+}
+
+func TestReadSpecLetsASubPackageBeginItsVersionWithADot(t *testing.T) {
+	t.Parallel()
+	if _, err := ReadSpec("hello.spec", []byte(preamble("%package devel", "Version: .5", "Summary: s")), SpecOptions{}); err != nil {
+		t.Errorf("ReadSpec: %v; only the main package's version names a directory", err)
 	}
 }
 
