@@ -157,7 +157,9 @@ func (p *Planner) planNoTarget(ctx context.Context, c change, record func(tx pgx
 	})
 }
 
-// judge reads the commit and decides for each target.
+// judge reads the commit and decides for each target. A commit whose content
+// can't be accepted is refused for all of them: that is for its author to mend,
+// and no other try can.
 func (p *Planner) judge(ctx context.Context, c change, targets []db.TargetsForBranchRow) (Commit, []verdict, error) {
 	remote, err := p.remote(c.host, c.repository)
 	if err != nil {
@@ -167,11 +169,21 @@ func (p *Planner) judge(ctx context.Context, c change, targets []db.TargetsForBr
 	if c.pull != nil {
 		want.Ref = c.ref
 	}
-	if err := p.Mirrors.Fetch(ctx, remote, want); err != nil {
+	var limit *LimitError
+	err = p.Mirrors.Fetch(ctx, remote, want)
+	if errors.As(err, &limit) {
+		return Commit{}, refuseAll(targets, "the repository is too big: "+limit.Error()), nil
+	}
+	if err != nil {
 		return Commit{}, nil, permanentUnlessTemporary(err)
 	}
 	tree, err := p.Mirrors.Tree(ctx, remote, c.commit)
-	if err != nil {
+	switch {
+	case errors.As(err, &limit):
+		return Commit{}, refuseAll(targets, "the commit is too big: "+limit.Error()), nil
+	case errors.Is(err, ErrNotAllowed):
+		return Commit{}, refuseAll(targets, plain(err)), nil
+	case err != nil:
 		return Commit{}, nil, permanentUnlessTemporary(err)
 	}
 	verdicts := make([]verdict, len(targets))
@@ -179,6 +191,15 @@ func (p *Planner) judge(ctx context.Context, c change, targets []db.TargetsForBr
 		verdicts[i] = judgeTree(tree, c, target)
 	}
 	return tree.Commit(), verdicts, nil
+}
+
+// refuseAll is the same refusal for every target.
+func refuseAll(targets []db.TargetsForBranchRow, reason string) []verdict {
+	verdicts := make([]verdict, len(targets))
+	for i, target := range targets {
+		verdicts[i] = verdict{target: target, refusal: reason}
+	}
+	return verdicts
 }
 
 // judgeTree decides what a target makes of a tree.
