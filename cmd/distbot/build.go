@@ -22,7 +22,7 @@ import (
 func buildCommands() []command {
 	return []command{
 		{
-			name: "build list", args: "[--package NAME] [--state STATE] [--target NAME] [--limit N]", help: "list builds, newest first", run: buildList,
+			name: "build list", args: "[--package NAME] [--state STATE] [--target NAME] [--limit N]", help: "list builds, newest first", run: withHub(readBuildList, buildList),
 			flags: func(flags *flag.FlagSet) {
 				jsonFlag(flags)
 				flags.String("package", "", "only of this `package`")
@@ -31,17 +31,17 @@ func buildCommands() []command {
 				flags.Int("limit", 30, "at most `N`")
 			},
 		},
-		{name: "build show", args: "ID|NVR", help: "show a build: its tasks, packages and statuses", flags: jsonFlag, run: buildShow},
+		{name: "build show", args: "ID|NVR", help: "show a build: its tasks, packages and statuses", flags: jsonFlag, run: withHub(readBuild, buildShow)},
 		{
-			name: "build log", args: "ID|NVR [--task ID] [--name FILE]", help: "print a build's log: of the task that failed, else of the last", run: buildLog,
+			name: "build log", args: "ID|NVR [--task ID] [--name FILE]", help: "print a build's log: of the task that failed, else of the last", run: withHub(readLogChoice, buildLog),
 			flags: func(flags *flag.FlagSet) {
 				configFlag(flags)
 				flags.Int64("task", 0, "the log of this `task`")
 				flags.String("name", "", "checkout.log, root.log or build.log")
 			},
 		},
-		{name: "build cancel", args: "ID", help: "end a running build", flags: configFlag, run: buildCancel},
-		{name: "build retry", args: "ID", help: "build a failed or canceled build's commit again", flags: configFlag, run: buildRetry},
+		{name: "build cancel", args: "ID", help: "end a running build", flags: configFlag, run: withHub(readID("build"), buildCancel)},
+		{name: "build retry", args: "ID", help: "build a failed or canceled build's commit again", flags: configFlag, run: withHub(readID("build"), buildRetry)},
 	}
 }
 
@@ -73,19 +73,15 @@ type statusView struct {
 	Error       string `json:"error,omitempty"`
 }
 
-func buildList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+func readBuildList(flags *flag.FlagSet) (db.ListBuildsParams, error) {
 	n, err := limit(flags)
-	if err != nil {
-		return err
-	}
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
-	rows, err := db.New(h.pool).ListBuilds(ctx, db.ListBuildsParams{
+	return db.ListBuildsParams{
 		Package: optional(flags, "package"), State: optional(flags, "state"), Target: optional(flags, "target"), MaxRows: n,
-	})
+	}, err
+}
+
+func buildList(ctx context.Context, h *hub, asked db.ListBuildsParams) error {
+	rows, err := db.New(h.pool).ListBuilds(ctx, asked)
 	if err != nil {
 		return err
 	}
@@ -98,20 +94,25 @@ func buildList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 		})
 		table = append(table, []string{strconv.FormatInt(b.ID, 10), dash(nvrOf(b.Nvr, b.PlannedNvr)), b.Target, b.State, when(b.CreatedAt), b.CommitID[:min(10, len(b.CommitID))], cut(b.Reason, 70)})
 	}
-	if wantsJSON(flags) {
-		return writeJSON(t.stdout, views)
+	if h.json {
+		return writeJSON(h.stdout, views)
 	}
-	return writeTable(t.stdout, []string{"ID", "NVR", "TARGET", "STATE", "CREATED", "COMMIT", "REASON"}, table)
+	return writeTable(h.stdout, []string{"ID", "NVR", "TARGET", "STATE", "CREATED", "COMMIT", "REASON"}, table)
 }
 
-// findBuild reads a build by id or NVR.
-func findBuild(ctx context.Context, q *db.Queries, flags *flag.FlagSet) (db.GetBuildRow, error) {
+// readBuild reads the one argument, which is the id or the NVR of a build.
+func readBuild(flags *flag.FlagSet) (string, error) {
 	if flags.NArg() != 1 {
-		return db.GetBuildRow{}, usage("expected the id or the NVR of one build")
+		return "", usage("expected the id or the NVR of one build")
 	}
-	id, err := strconv.ParseInt(flags.Arg(0), 10, 64)
+	return flags.Arg(0), nil
+}
+
+// findBuild finds a build by its id or NVR.
+func findBuild(ctx context.Context, q *db.Queries, name string) (db.GetBuildRow, error) {
+	id, err := strconv.ParseInt(name, 10, 64)
 	if err != nil {
-		nvr := flags.Arg(0)
+		nvr := name
 		found, err := q.NewestBuildByNVR(ctx, &nvr)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return db.GetBuildRow{}, fmt.Errorf("there is no build %s", nvr)
@@ -158,17 +159,9 @@ func viewBuild(ctx context.Context, q *db.Queries, b db.GetBuildRow) (buildView,
 	return view, nil
 }
 
-func buildShow(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	if flags.NArg() != 1 {
-		return usage("expected the id or the NVR of one build")
-	}
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
+func buildShow(ctx context.Context, h *hub, name string) error {
 	q := db.New(h.pool)
-	b, err := findBuild(ctx, q, flags)
+	b, err := findBuild(ctx, q, name)
 	if err != nil {
 		return err
 	}
@@ -176,10 +169,10 @@ func buildShow(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	if wantsJSON(flags) {
-		return writeJSON(t.stdout, view)
+	if h.json {
+		return writeJSON(h.stdout, view)
 	}
-	printBuild(t.stdout, h.config, view)
+	printBuild(h.stdout, h.config, view)
 	return nil
 }
 
@@ -227,17 +220,25 @@ func suffix(before, text string) string {
 	return before + tasklog.Printable(text)
 }
 
-func buildLog(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	if flags.NArg() != 1 {
-		return usage("expected the id or the NVR of one build")
+// logChoice is whose log is asked for, and which.
+type logChoice struct {
+	build string // id or NVR
+	task  string // id, "0" for the one a person wants to see
+	names []string
+}
+
+func readLogChoice(flags *flag.FlagSet) (logChoice, error) {
+	build, err := readBuild(flags)
+	asked := logChoice{build: build, task: flags.Lookup("task").Value.String(), names: tasklog.Names()}
+	if name := optional(flags, "name"); name != nil {
+		asked.names = []string{*name}
 	}
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
+	return asked, err
+}
+
+func buildLog(ctx context.Context, h *hub, asked logChoice) error {
 	q := db.New(h.pool)
-	b, err := findBuild(ctx, q, flags)
+	b, err := findBuild(ctx, q, asked.build)
 	if err != nil {
 		return err
 	}
@@ -245,15 +246,11 @@ func buildLog(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	task, ok := logTask(tasks, flags.Lookup("task").Value.String())
+	task, ok := logTask(tasks, asked.task)
 	if !ok {
 		return fmt.Errorf("build %d has no such task", b.ID)
 	}
-	names := tasklog.Names()
-	if name := optional(flags, "name"); name != nil {
-		names = []string{*name}
-	}
-	return printLogs(t.stdout, tasklog.In(h.config.StateDir), task, names)
+	return printLogs(h.stdout, tasklog.In(h.config.StateDir), task, asked.names)
 }
 
 // logTask is the task whose log a person wants to see: the named one, the one
@@ -303,37 +300,19 @@ func printLogs(w io.Writer, logs tasklog.Dirs, task db.Task, names []string) err
 	return nil
 }
 
-func buildCancel(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	id, err := idArgument(flags, "build")
-	if err != nil {
-		return err
-	}
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
+func buildCancel(ctx context.Context, h *hub, id int64) error {
 	if err := queue.CancelBuild(ctx, h.pool, h.client, h.config.ExternalURL, id, "canceled from the command line"); err != nil {
 		return err
 	}
-	fmt.Fprintf(t.stdout, "build %d is canceled\n", id)
+	fmt.Fprintf(h.stdout, "build %d is canceled\n", id)
 	return nil
 }
 
-func buildRetry(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	id, err := idArgument(flags, "build")
-	if err != nil {
-		return err
-	}
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
+func buildRetry(ctx context.Context, h *hub, id int64) error {
 	again, err := queue.RetryBuild(ctx, h.pool, h.client, h.config.ExternalURL, id)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(t.stdout, "build %d: %s\n", again, queue.BuildURL(h.config.ExternalURL, again))
+	fmt.Fprintf(h.stdout, "build %d: %s\n", again, queue.BuildURL(h.config.ExternalURL, again))
 	return nil
 }

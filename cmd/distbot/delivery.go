@@ -18,7 +18,7 @@ import (
 func deliveryCommands() []command {
 	return []command{
 		{
-			name: "delivery list", args: "[--forge NAME] [--state STATE] [--limit N]", help: "list what forges delivered, newest first", run: deliveryList,
+			name: "delivery list", args: "[--forge NAME] [--state STATE] [--limit N]", help: "list what forges delivered, newest first", run: withHub(readDeliveryList, deliveryList),
 			flags: func(flags *flag.FlagSet) {
 				jsonFlag(flags)
 				flags.String("forge", "", "only of this `forge`")
@@ -26,8 +26,8 @@ func deliveryCommands() []command {
 				flags.Int("limit", 30, "at most `N`")
 			},
 		},
-		{name: "delivery show", args: "ID", help: "show one delivery and what came of it", flags: jsonFlag, run: deliveryShow},
-		{name: "delivery replay", args: "ID", help: "plan a delivery again", flags: configFlag, run: deliveryReplay},
+		{name: "delivery show", args: "ID", help: "show one delivery and what came of it", flags: jsonFlag, run: withHub(readID("delivery"), deliveryShow)},
+		{name: "delivery replay", args: "ID", help: "plan a delivery again", flags: configFlag, run: withHub(readID("delivery"), deliveryReplay)},
 	}
 }
 
@@ -54,16 +54,18 @@ type buildLink struct {
 	Target string `json:"target"`
 }
 
-// idArgument reads the one argument that is an id.
-func idArgument(flags *flag.FlagSet, what string) (int64, error) {
-	if flags.NArg() != 1 {
-		return 0, usage("expected the id of one %s", what)
+// readID reads the one argument, which is an id.
+func readID(what string) func(*flag.FlagSet) (int64, error) {
+	return func(flags *flag.FlagSet) (int64, error) {
+		if flags.NArg() != 1 {
+			return 0, usage("expected the id of one %s", what)
+		}
+		id, err := strconv.ParseInt(flags.Arg(0), 10, 64)
+		if err != nil || id < 1 {
+			return 0, usage("%q is no id of a %s", flags.Arg(0), what)
+		}
+		return id, nil
 	}
-	id, err := strconv.ParseInt(flags.Arg(0), 10, 64)
-	if err != nil || id < 1 {
-		return 0, usage("%q is no id of a %s", flags.Arg(0), what)
-	}
-	return id, nil
 }
 
 // optional is a flag's text, nil when it is empty.
@@ -83,17 +85,13 @@ func limit(flags *flag.FlagSet) (int32, error) {
 	return int32(n), nil
 }
 
-func deliveryList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+func readDeliveryList(flags *flag.FlagSet) (db.ListDeliveriesParams, error) {
 	n, err := limit(flags)
-	if err != nil {
-		return err
-	}
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
-	rows, err := db.New(h.pool).ListDeliveries(ctx, db.ListDeliveriesParams{Forge: optional(flags, "forge"), State: optional(flags, "state"), MaxRows: n})
+	return db.ListDeliveriesParams{Forge: optional(flags, "forge"), State: optional(flags, "state"), MaxRows: n}, err
+}
+
+func deliveryList(ctx context.Context, h *hub, asked db.ListDeliveriesParams) error {
+	rows, err := db.New(h.pool).ListDeliveries(ctx, asked)
 	if err != nil {
 		return err
 	}
@@ -106,22 +104,13 @@ func deliveryList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 		})
 		table = append(table, []string{strconv.FormatInt(d.ID, 10), when(d.ReceivedAt), d.Forge, d.Event, dash(d.Repository), dash(d.Ref), d.State, cut(d.Reason, 60)})
 	}
-	if wantsJSON(flags) {
-		return writeJSON(t.stdout, views)
+	if h.json {
+		return writeJSON(h.stdout, views)
 	}
-	return writeTable(t.stdout, []string{"ID", "RECEIVED", "FORGE", "EVENT", "REPOSITORY", "REF", "STATE", "REASON"}, table)
+	return writeTable(h.stdout, []string{"ID", "RECEIVED", "FORGE", "EVENT", "REPOSITORY", "REF", "STATE", "REASON"}, table)
 }
 
-func deliveryShow(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	id, err := idArgument(flags, "delivery")
-	if err != nil {
-		return err
-	}
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
+func deliveryShow(ctx context.Context, h *hub, id int64) error {
 	q := db.New(h.pool)
 	d, err := q.GetDelivery(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -141,27 +130,18 @@ func deliveryShow(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	for _, b := range builds {
 		view.Builds = append(view.Builds, buildLink{ID: b.ID, NVR: nvrOf(b.Nvr, b.PlannedNvr), State: b.State, Target: b.Target})
 	}
-	if wantsJSON(flags) {
-		return writeJSON(t.stdout, view)
+	if h.json {
+		return writeJSON(h.stdout, view)
 	}
-	fmt.Fprintf(t.stdout, "delivery %d: %s %s %s %s\nreceived %s, %s: %s\n", d.ID, d.Forge, d.Event, d.Repository, d.Ref, when(d.ReceivedAt), d.State, tasklog.Printable(d.Reason))
+	fmt.Fprintf(h.stdout, "delivery %d: %s %s %s %s\nreceived %s, %s: %s\n", d.ID, d.Forge, d.Event, d.Repository, d.Ref, when(d.ReceivedAt), d.State, tasklog.Printable(d.Reason))
 	for _, b := range view.Builds {
-		fmt.Fprintf(t.stdout, "build %d: %s for %s is %s\n", b.ID, b.NVR, b.Target, b.State)
+		fmt.Fprintf(h.stdout, "build %d: %s for %s is %s\n", b.ID, b.NVR, b.Target, b.State)
 	}
 	return nil
 }
 
-func deliveryReplay(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	id, err := idArgument(flags, "delivery")
-	if err != nil {
-		return err
-	}
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
-	err = pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error {
+func deliveryReplay(ctx context.Context, h *hub, id int64) error {
+	err := pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error {
 		d, err := db.New(tx).LockDelivery(ctx, id)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return fmt.Errorf("there is no delivery %d", id)
@@ -175,7 +155,7 @@ func deliveryReplay(ctx context.Context, t terminal, flags *flag.FlagSet) error 
 		return webhooks.Replay(ctx, tx, h.client, id)
 	})
 	if err == nil {
-		fmt.Fprintf(t.stdout, "delivery %d will be planned again\n", id)
+		fmt.Fprintf(h.stdout, "delivery %d will be planned again\n", id)
 	}
 	return err
 }

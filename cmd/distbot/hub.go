@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 
@@ -16,11 +17,39 @@ import (
 
 // hub is what a command that only asks and enqueues needs of an installation.
 type hub struct {
+	// stdout is where results go, as JSON where json is set.
+	stdout io.Writer
+	json   bool
+
 	config   Config
 	pool     *pgxpool.Pool
 	client   *queue.Client
 	postgres *pglocal.Server
 }
+
+// withHub makes what a command runs of two parts. read takes what it needs of
+// flags and arguments, and finds mistakes in them where no installation is at
+// hand; then work is run with the installation open.
+func withHub[A any](read func(*flag.FlagSet) (A, error), work func(context.Context, *hub, A) error) func(context.Context, terminal, *flag.FlagSet) error {
+	return func(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+		asked, err := read(flags)
+		if err != nil {
+			return err
+		}
+		h, err := openHub(ctx, flags)
+		if err != nil {
+			return err
+		}
+		defer h.close()
+		h.stdout, h.json = t.stdout, wantsJSON(flags)
+		return work(ctx, h, asked)
+	}
+}
+
+// nothing is read for a command that takes no arguments.
+type nothing struct{}
+
+func readNothing(*flag.FlagSet) (nothing, error) { return nothing{}, nil }
 
 // openHub connects to the installation that --config names. A private
 // PostgreSQL that a running server has is used, else it is started for the

@@ -78,6 +78,8 @@ var errFailed = errors.New("failed")
 
 // run runs the command line and returns its exit code.
 func run(ctx context.Context, t terminal) int {
+	global, args := cutGlobal(t.args)
+	t.args = args
 	if len(t.args) == 0 || t.args[0] == "help" || t.args[0] == "--help" || t.args[0] == "-h" {
 		out := t.stdout
 		if len(t.args) == 0 {
@@ -102,7 +104,7 @@ func run(ctx context.Context, t terminal) int {
 		return exitUsage
 	}
 	flags := newFlags(cmd, t.stderr)
-	if err := parseAnywhere(flags, rest); err != nil {
+	if err := parseAnywhere(flags, append(global, rest...)); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return exitDone
 		}
@@ -114,6 +116,27 @@ func run(ctx context.Context, t terminal) int {
 		}
 	}
 	return exitCode(t, cmd, cmd.run(ctx, t, flags))
+}
+
+// cutGlobal cuts off the flags that may stand before a command as well as after
+// it: --config FILE and --debug. After the command they win.
+func cutGlobal(args []string) (global, rest []string) {
+	n := 0
+	for n < len(args) {
+		switch name, _, joined := strings.Cut(args[n], "="); name {
+		case "--config", "-config":
+			if n++; !joined {
+				n++
+			}
+			continue
+		case "--debug", "-debug":
+			n++
+			continue
+		}
+		break
+	}
+	n = min(n, len(args))
+	return slices.Clone(args[:n]), args[n:]
 }
 
 // newFlags makes a command's flags, which complain to w.
@@ -190,7 +213,7 @@ func printHelp(w io.Writer) {
 	for _, cmd := range commands() {
 		fmt.Fprintf(w, "  %-18s %s\n", cmd.name, cmd.help)
 	}
-	fmt.Fprintln(w, "\ndistbot COMMAND --help tells more. Exit codes: 0 done, 1 the work failed, 2 wrong usage.")
+	fmt.Fprintln(w, "\n--config FILE and --debug may stand before the command or after it.\ndistbot COMMAND --help tells more. Exit codes: 0 done, 1 the work failed, 2 wrong usage.")
 }
 
 // printGroupHelp lists the commands of a group and tells whether there is one.

@@ -27,8 +27,8 @@ func setupCommands() []command {
 				flags.String("dir", "", "where buildroots will be (default: the directory for temporary files)")
 			},
 		},
-		{name: "migrate", help: "bring the database to this version's schema", flags: configFlag, run: migrate},
-		{name: "apply", help: "make the tags and targets what distro.yaml says", flags: jsonFlag, run: apply},
+		{name: "migrate", help: "bring the database to this version's schema", flags: configFlag, run: withHub(readNothing, migrate)},
+		{name: "apply", help: "make the tags and targets what distro.yaml says", flags: jsonFlag, run: withHub(readNothing, apply)},
 	}
 }
 
@@ -199,34 +199,24 @@ func probePostgres(ctx context.Context) sandbox.Finding {
 	return f
 }
 
-func migrate(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
-	fmt.Fprintln(t.stdout, "the database has this version's schema")
+func migrate(_ context.Context, h *hub, _ nothing) error {
+	fmt.Fprintln(h.stdout, "the database has this version's schema")
 	return nil
 }
 
-func apply(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
+func apply(ctx context.Context, h *hub, _ nothing) error {
 	changes, err := applyDistro(ctx, h.config, h.pool, h.client)
 	if err != nil {
 		return err
 	}
-	if wantsJSON(flags) {
-		return writeJSON(t.stdout, append([]string{}, changes...))
+	if h.json {
+		return writeJSON(h.stdout, append([]string{}, changes...))
 	}
 	for _, change := range changes {
-		fmt.Fprintln(t.stdout, change)
+		fmt.Fprintln(h.stdout, change)
 	}
 	if len(changes) == 0 {
-		fmt.Fprintln(t.stdout, "nothing to change")
+		fmt.Fprintln(h.stdout, "nothing to change")
 	}
 	return nil
 }

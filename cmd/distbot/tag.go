@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,17 +11,12 @@ import (
 
 func tagCommands() []command {
 	return []command{
-		{name: "tag list", help: "list tags, with how far their repositories are", flags: jsonFlag, run: tagList},
-		{name: "target list", help: "list targets: which branch builds with which tag and goes where", flags: jsonFlag, run: targetList},
+		{name: "tag list", help: "list tags, with how far their repositories are", flags: jsonFlag, run: withHub(readNothing, tagList)},
+		{name: "target list", help: "list targets: which branch builds with which tag and goes where", flags: jsonFlag, run: withHub(readNothing, targetList)},
 	}
 }
 
-func tagList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
+func tagList(ctx context.Context, h *hub, _ nothing) error {
 	rows, err := db.New(h.pool).ReposOverview(ctx)
 	if err != nil {
 		return err
@@ -44,18 +38,13 @@ func tagList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 		}
 		table = append(table, []string{r.Name, strings.Join(r.Arches, " "), strconv.FormatInt(r.Generation, 10), fmt.Sprint(r.Packages), state})
 	}
-	if wantsJSON(flags) {
-		return writeJSON(t.stdout, views)
+	if h.json {
+		return writeJSON(h.stdout, views)
 	}
-	return writeTable(t.stdout, []string{"TAG", "ARCHES", "GENERATION", "PACKAGES", "REPOSITORY"}, table)
+	return writeTable(h.stdout, []string{"TAG", "ARCHES", "GENERATION", "PACKAGES", "REPOSITORY"}, table)
 }
 
-func targetList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
+func targetList(ctx context.Context, h *hub, _ nothing) error {
 	rows, err := db.New(h.pool).ListTargets(ctx)
 	if err != nil {
 		return err
@@ -72,8 +61,8 @@ func targetList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 		views = append(views, targetView{r.Name, r.BuildTagName, r.DestTagName, r.Branches})
 		table = append(table, []string{r.Name, r.BuildTagName, r.DestTagName, strings.Join(r.Branches, " ")})
 	}
-	if wantsJSON(flags) {
-		return writeJSON(t.stdout, views)
+	if h.json {
+		return writeJSON(h.stdout, views)
 	}
-	return writeTable(t.stdout, []string{"TARGET", "BUILD TAG", "DESTINATION", "BRANCHES"}, table)
+	return writeTable(h.stdout, []string{"TARGET", "BUILD TAG", "DESTINATION", "BRANCHES"}, table)
 }

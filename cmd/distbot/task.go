@@ -17,15 +17,15 @@ import (
 func taskCommands() []command {
 	return []command{
 		{
-			name: "task list", args: "[--state STATE] [--limit N]", help: "list tasks, newest first", run: taskList,
+			name: "task list", args: "[--state STATE] [--limit N]", help: "list tasks, newest first", run: withHub(readTaskList, taskList),
 			flags: func(flags *flag.FlagSet) {
 				jsonFlag(flags)
 				flags.String("state", "", "only in this `state`: FREE, OPEN, CLOSED, CANCELED or FAILED")
 				flags.Int("limit", 30, "at most `N`")
 			},
 		},
-		{name: "task show", args: "ID", help: "show a task and its earlier attempts", flags: jsonFlag, run: taskShow},
-		{name: "host list", help: "list the processes that work", flags: jsonFlag, run: hostList},
+		{name: "task show", args: "ID", help: "show a task and its earlier attempts", flags: jsonFlag, run: withHub(readID("task"), taskShow)},
+		{name: "host list", help: "list the processes that work", flags: jsonFlag, run: withHub(readNothing, hostList)},
 	}
 }
 
@@ -62,17 +62,13 @@ func viewTask(t db.Task) taskView {
 	}
 }
 
-func taskList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+func readTaskList(flags *flag.FlagSet) (db.ListTasksParams, error) {
 	n, err := limit(flags)
-	if err != nil {
-		return err
-	}
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
-	rows, err := db.New(h.pool).ListTasks(ctx, db.ListTasksParams{State: optional(flags, "state"), MaxRows: n})
+	return db.ListTasksParams{State: optional(flags, "state"), MaxRows: n}, err
+}
+
+func taskList(ctx context.Context, h *hub, asked db.ListTasksParams) error {
+	rows, err := db.New(h.pool).ListTasks(ctx, asked)
 	if err != nil {
 		return err
 	}
@@ -88,22 +84,13 @@ func taskList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 			strconv.FormatInt(int64(task.Attempt), 10), dash(task.Phase), when(task.CreatedAt), cut(task.Reason, 60),
 		})
 	}
-	if wantsJSON(flags) {
-		return writeJSON(t.stdout, views)
+	if h.json {
+		return writeJSON(h.stdout, views)
 	}
-	return writeTable(t.stdout, []string{"ID", "BUILD", "METHOD", "ARCH", "STATE", "ATTEMPT", "PHASE", "CREATED", "REASON"}, table)
+	return writeTable(h.stdout, []string{"ID", "BUILD", "METHOD", "ARCH", "STATE", "ATTEMPT", "PHASE", "CREATED", "REASON"}, table)
 }
 
-func taskShow(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	id, err := idArgument(flags, "task")
-	if err != nil {
-		return err
-	}
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
+func taskShow(ctx context.Context, h *hub, id int64) error {
 	q := db.New(h.pool)
 	task, err := q.GetTask(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -120,23 +107,18 @@ func taskShow(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	for _, a := range attempts {
 		view.Attempts = append(view.Attempts, attemptView{Attempt: a.Attempt, Client: a.ClientID, Started: a.StartedAt, Ended: a.EndedAt, Outcome: a.Outcome})
 	}
-	if wantsJSON(flags) {
-		return writeJSON(t.stdout, view)
+	if h.json {
+		return writeJSON(h.stdout, view)
 	}
-	fmt.Fprintf(t.stdout, "task %d of build %d: %s %s\nstate %s, attempt %d%s%s\nstarted %s, finished %s\n", view.ID, view.Build, view.Method, view.Arch,
+	fmt.Fprintf(h.stdout, "task %d of build %d: %s %s\nstate %s, attempt %d%s%s\nstarted %s, finished %s\n", view.ID, view.Build, view.Method, view.Arch,
 		view.State, view.Attempt, suffix(", phase ", view.Phase), suffix(": ", view.Reason), whenOrDash(view.Started), whenOrDash(view.Finished))
 	for _, a := range view.Attempts {
-		fmt.Fprintf(t.stdout, "attempt %d on %s, %s to %s: %s\n", a.Attempt, a.Client, when(a.Started), when(a.Ended), suffix("", a.Outcome))
+		fmt.Fprintf(h.stdout, "attempt %d on %s, %s to %s: %s\n", a.Attempt, a.Client, when(a.Started), when(a.Ended), suffix("", a.Outcome))
 	}
 	return nil
 }
 
-func hostList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	h, err := openHub(ctx, flags)
-	if err != nil {
-		return err
-	}
-	defer h.close()
+func hostList(ctx context.Context, h *hub, _ nothing) error {
 	rows, err := db.New(h.pool).ListLeases(ctx)
 	if err != nil {
 		return err
@@ -155,8 +137,8 @@ func hostList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 		views = append(views, hostView{Client: l.ClientID, Host: l.Host, Roles: l.Roles, Arches: l.Arches, Started: l.StartedAt, Seen: l.SeenAt})
 		table = append(table, []string{l.ClientID, strings.Join(l.Roles, ","), strings.Join(l.Arches, ","), when(l.StartedAt), fmt.Sprintf("%.0f s ago", l.UnseenSeconds)})
 	}
-	if wantsJSON(flags) {
-		return writeJSON(t.stdout, views)
+	if h.json {
+		return writeJSON(h.stdout, views)
 	}
-	return writeTable(t.stdout, []string{"CLIENT", "ROLES", "ARCHES", "STARTED", "SEEN"}, table)
+	return writeTable(h.stdout, []string{"CLIENT", "ROLES", "ARCHES", "STARTED", "SEEN"}, table)
 }
