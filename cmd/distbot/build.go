@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ func buildCommands() []command {
 			flags: func(flags *flag.FlagSet) {
 				jsonFlag(flags)
 				flags.String("package", "", "only of this `package`")
-				flags.String("state", "", "only in this `state`: BUILDING, COMPLETE, FAILED or CANCELED")
+				flags.String("state", "", "only in this `state`: "+strings.Join(buildStates(), ", "))
 				flags.String("target", "", "only for this `target`")
 				flags.Int("limit", 30, "at most `N`")
 			},
@@ -43,6 +44,10 @@ func buildCommands() []command {
 		{name: "build cancel", args: "ID", help: "end a running build", flags: configFlag, run: withHub(readID("build"), buildCancel)},
 		{name: "build retry", args: "ID", help: "build a failed or canceled build's commit again", flags: configFlag, run: withHub(readID("build"), buildRetry)},
 	}
+}
+
+func buildStates() []string {
+	return []string{queue.BuildBuilding, queue.BuildComplete, queue.BuildDeleted, queue.BuildFailed, queue.BuildCanceled}
 }
 
 // buildView is a build for people and programs.
@@ -75,13 +80,18 @@ type statusView struct {
 
 func readBuildList(flags *flag.FlagSet) (db.ListBuildsParams, error) {
 	n, err := limit(flags)
-	return db.ListBuildsParams{
-		Package: optional(flags, "package"), State: optional(flags, "state"), Target: optional(flags, "target"), MaxRows: n,
-	}, err
+	if err != nil {
+		return db.ListBuildsParams{}, err
+	}
+	state, err := oneOf(flags, "state", buildStates())
+	return db.ListBuildsParams{Package: optional(flags, "package"), State: state, Target: optional(flags, "target"), MaxRows: n}, err
 }
 
 func buildList(ctx context.Context, h *hub, asked db.ListBuildsParams) error {
 	rows, err := db.New(h.pool).ListBuilds(ctx, asked)
+	if err == nil && len(rows) == 0 {
+		err = errors.Join(h.knowsPackage(ctx, asked.Package), h.knowsTarget(ctx, asked.Target))
+	}
 	if err != nil {
 		return err
 	}
@@ -98,6 +108,36 @@ func buildList(ctx context.Context, h *hub, asked db.ListBuildsParams) error {
 		return writeJSON(h.stdout, views)
 	}
 	return writeTable(h.stdout, []string{"ID", "NVR", "TARGET", "STATE", "CREATED", "COMMIT", "REASON"}, table)
+}
+
+// knowsPackage returns an error for a package that nothing was ever built of.
+func (h *hub) knowsPackage(ctx context.Context, name *string) error {
+	if name == nil {
+		return nil
+	}
+	rows, err := db.New(h.pool).ListBuilds(ctx, db.ListBuildsParams{Package: name, MaxRows: 1})
+	if err != nil || len(rows) > 0 {
+		return err
+	}
+	return fmt.Errorf("there is no package %s: nothing was built of it yet", *name)
+}
+
+// knowsTarget returns an error for a target that neither is nor had builds
+// before it was removed.
+func (h *hub) knowsTarget(ctx context.Context, name *string) error {
+	if name == nil {
+		return nil
+	}
+	q := db.New(h.pool)
+	names, err := q.TargetNames(ctx)
+	if err != nil || slices.Contains(names, *name) {
+		return err
+	}
+	rows, err := q.ListBuilds(ctx, db.ListBuildsParams{Target: name, MaxRows: 1})
+	if err != nil || len(rows) > 0 {
+		return err
+	}
+	return fmt.Errorf("there is no target %s: there are %s", *name, orNone(names))
 }
 
 // readBuild reads the one argument, which is the id or the NVR of a build.

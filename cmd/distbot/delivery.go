@@ -5,7 +5,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,13 +24,18 @@ func deliveryCommands() []command {
 			flags: func(flags *flag.FlagSet) {
 				jsonFlag(flags)
 				flags.String("forge", "", "only of this `forge`")
-				flags.String("state", "", "only in this `state`: received, planned, ignored, duplicate or failed")
+				flags.String("state", "", "only in this `state`: "+strings.Join(deliveryStates(), ", "))
 				flags.Int("limit", 30, "at most `N`")
 			},
 		},
 		{name: "delivery show", args: "ID", help: "show one delivery and what came of it", flags: jsonFlag, run: withHub(readID("delivery"), deliveryShow)},
 		{name: "delivery replay", args: "ID", help: "plan a delivery again", flags: configFlag, run: withHub(readID("delivery"), deliveryReplay)},
 	}
+}
+
+// deliveryStates are the states that the table of deliveries permits.
+func deliveryStates() []string {
+	return []string{"received", "planned", "ignored", "duplicate", "failed"}
 }
 
 // deliveryView is a delivery for people and programs.
@@ -68,6 +75,16 @@ func readID(what string) func(*flag.FlagSet) (int64, error) {
 	}
 }
 
+// oneOf is a flag's text, nil when it is empty. Another than the allowed ones
+// is wrong usage.
+func oneOf(flags *flag.FlagSet, name string, allowed []string) (*string, error) {
+	value := optional(flags, name)
+	if value != nil && !slices.Contains(allowed, *value) {
+		return nil, usage("--%s %q is none of: %s", name, *value, strings.Join(allowed, ", "))
+	}
+	return value, nil
+}
+
 // optional is a flag's text, nil when it is empty.
 func optional(flags *flag.FlagSet, name string) *string {
 	value := flags.Lookup(name).Value.String()
@@ -87,11 +104,18 @@ func limit(flags *flag.FlagSet) (int32, error) {
 
 func readDeliveryList(flags *flag.FlagSet) (db.ListDeliveriesParams, error) {
 	n, err := limit(flags)
-	return db.ListDeliveriesParams{Forge: optional(flags, "forge"), State: optional(flags, "state"), MaxRows: n}, err
+	if err != nil {
+		return db.ListDeliveriesParams{}, err
+	}
+	state, err := oneOf(flags, "state", deliveryStates())
+	return db.ListDeliveriesParams{Forge: optional(flags, "forge"), State: state, MaxRows: n}, err
 }
 
 func deliveryList(ctx context.Context, h *hub, asked db.ListDeliveriesParams) error {
 	rows, err := db.New(h.pool).ListDeliveries(ctx, asked)
+	if err == nil && len(rows) == 0 {
+		err = h.knowsForge(ctx, asked.Forge)
+	}
 	if err != nil {
 		return err
 	}
@@ -108,6 +132,34 @@ func deliveryList(ctx context.Context, h *hub, asked db.ListDeliveriesParams) er
 		return writeJSON(h.stdout, views)
 	}
 	return writeTable(h.stdout, []string{"ID", "RECEIVED", "FORGE", "EVENT", "REPOSITORY", "REF", "STATE", "REASON"}, table)
+}
+
+// knowsForge returns an error for a forge that is neither configured nor ever
+// delivered anything.
+func (h *hub) knowsForge(ctx context.Context, name *string) error {
+	if name == nil {
+		return nil
+	}
+	var names []string
+	for _, c := range h.config.Forges {
+		names = append(names, c.Name)
+	}
+	if slices.Contains(names, *name) {
+		return nil
+	}
+	rows, err := db.New(h.pool).ListDeliveries(ctx, db.ListDeliveriesParams{Forge: name, MaxRows: 1})
+	if err != nil || len(rows) > 0 {
+		return err
+	}
+	return fmt.Errorf("there is no forge %s: the configuration has %s", *name, orNone(names))
+}
+
+// orNone lists names in a sentence.
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
 }
 
 func deliveryShow(ctx context.Context, h *hub, id int64) error {

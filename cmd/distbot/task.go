@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/queue"
 )
 
 func taskCommands() []command {
@@ -20,13 +21,17 @@ func taskCommands() []command {
 			name: "task list", args: "[--state STATE] [--limit N]", help: "list tasks, newest first", run: withHub(readTaskList, taskList),
 			flags: func(flags *flag.FlagSet) {
 				jsonFlag(flags)
-				flags.String("state", "", "only in this `state`: FREE, OPEN, CLOSED, CANCELED or FAILED")
+				flags.String("state", "", "only in this `state`: "+strings.Join(taskStates(), ", "))
 				flags.Int("limit", 30, "at most `N`")
 			},
 		},
 		{name: "task show", args: "ID", help: "show a task and its earlier attempts", flags: jsonFlag, run: withHub(readID("task"), taskShow)},
 		{name: "host list", help: "list the processes that work", flags: jsonFlag, run: withHub(readNothing, hostList)},
 	}
+}
+
+func taskStates() []string {
+	return []string{queue.TaskFree, queue.TaskOpen, queue.TaskClosed, queue.TaskCanceled, queue.TaskAssigned, queue.TaskFailed}
 }
 
 // taskView is a task for people and programs.
@@ -64,7 +69,11 @@ func viewTask(t db.Task) taskView {
 
 func readTaskList(flags *flag.FlagSet) (db.ListTasksParams, error) {
 	n, err := limit(flags)
-	return db.ListTasksParams{State: optional(flags, "state"), MaxRows: n}, err
+	if err != nil {
+		return db.ListTasksParams{}, err
+	}
+	state, err := oneOf(flags, "state", taskStates())
+	return db.ListTasksParams{State: state, MaxRows: n}, err
 }
 
 func taskList(ctx context.Context, h *hub, asked db.ListTasksParams) error {
