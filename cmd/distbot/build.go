@@ -164,7 +164,7 @@ func findBuild(ctx context.Context, q *db.Queries, name string) (db.GetBuildRow,
 	}
 	build, err := q.GetBuild(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return db.GetBuildRow{}, fmt.Errorf("there is no build %d", id)
+		return db.GetBuildRow{}, noBuild(id)
 	}
 	return build, err
 }
@@ -288,7 +288,10 @@ func buildLog(ctx context.Context, h *hub, asked logChoice) error {
 	}
 	task, ok := logTask(tasks, asked.task)
 	if !ok {
-		return fmt.Errorf("build %d has no such task", b.ID)
+		if asked.task != "0" {
+			return fmt.Errorf("build %d has no task %s: distbot build show %d lists its tasks", b.ID, asked.task, b.ID)
+		}
+		return fmt.Errorf("build %d has no task that writes logs yet", b.ID)
 	}
 	return printLogs(h.stdout, tasklog.In(h.config.StateDir), task, asked.names)
 }
@@ -335,14 +338,14 @@ func printLogs(w io.Writer, logs tasklog.Dirs, task db.Task, names []string) err
 		printed = true
 	}
 	if !printed {
-		return fmt.Errorf("task %d has no such log", task.ID)
+		return fmt.Errorf("task %d of build %d has no such log: it may have %s", task.ID, task.BuildID, strings.Join(tasklog.Names(), ", "))
 	}
 	return nil
 }
 
 func buildCancel(ctx context.Context, h *hub, id int64) error {
 	if err := queue.CancelBuild(ctx, h.pool, h.client, h.config.ExternalURL, id, "canceled from the command line"); err != nil {
-		return err
+		return notForBuild(id, "a running build can be canceled", err)
 	}
 	fmt.Fprintf(h.stdout, "build %d is canceled\n", id)
 	return nil
@@ -351,7 +354,7 @@ func buildCancel(ctx context.Context, h *hub, id int64) error {
 func buildRetry(ctx context.Context, h *hub, id int64) error {
 	again, err := queue.RetryBuild(ctx, h.pool, h.client, h.config.ExternalURL, id)
 	if err != nil {
-		return err
+		return notForBuild(id, "a failed or canceled build can be retried", err)
 	}
 	fmt.Fprintf(h.stdout, "build %d: %s\n", again, queue.BuildURL(h.config.ExternalURL, again))
 	return nil

@@ -185,6 +185,9 @@ func parseConfig(text []byte, dir string) (Config, error) {
 // unknownField is yaml's complaint about a key, which names a type of ours.
 var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
 
+// wrongType is its complaint about a value, which does the same.
+var wrongType = regexp.MustCompile("cannot unmarshal !!\\w+( `[^`]*`)? into \\S+")
+
 // inWords tells the mistakes of a file in an administrator's words, on one
 // line.
 func inWords(err error) error {
@@ -192,7 +195,8 @@ func inWords(err error) error {
 	if !errors.As(err, &mistakes) {
 		return err
 	}
-	return errors.New(unknownField.ReplaceAllString(strings.Join(mistakes.Errors, "; "), `unknown key "$1"`))
+	text := unknownField.ReplaceAllString(strings.Join(mistakes.Errors, "; "), `unknown key "$1"`)
+	return errors.New(wrongType.ReplaceAllString(text, "the value$1 is not what this key takes"))
 }
 
 // path makes a path of the file absolute.

@@ -86,10 +86,10 @@ func installHook(config Config, c ForgeConfig, dir string, force bool) error {
 	if err != nil {
 		return err
 	}
-	return plaingit.InstallHook(dir, plaingit.HookConfig{
+	return aboutHook(plaingit.InstallHook(dir, plaingit.HookConfig{
 		URL: hookURL(config, c), Repository: strings.TrimSuffix(filepath.ToSlash(name), ".git"),
 		SecretFile: config.path(c.WebhookSecretFiles[0]), Command: binary, Force: force,
-	})
+	}))
 }
 
 // hookPostReceive reports a push. It never makes the push fail: git has taken

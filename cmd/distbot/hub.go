@@ -64,13 +64,13 @@ func openHub(ctx context.Context, flags *flag.FlagSet) (*hub, error) {
 	if url == "" {
 		h.postgres, err = pglocal.Start(ctx, pglocal.Config{Dir: filepath.Join(config.StateDir, "postgres"), Durable: true})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("open the database: %w", err)
 		}
 		url = h.postgres.URL()
 	}
 	if err := migrations.Up(ctx, url); err != nil {
 		h.close()
-		return nil, err
+		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	if h.pool, err = pgxpool.New(ctx, url); err != nil {
 		h.close()

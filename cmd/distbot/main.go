@@ -159,10 +159,10 @@ func exitCode(t terminal, cmd command, err error) int {
 	case errors.Is(err, errFailed):
 		return exitFailed
 	case errors.As(err, &misuse):
-		fmt.Fprintf(t.stderr, "distbot %s: %v\nusage: distbot %s %s\n", cmd.name, err, cmd.name, cmd.args)
+		fmt.Fprintf(t.stderr, "distbot %s: %v\nusage: distbot %s %s\n", cmd.name, misuse, cmd.name, cmd.args)
 		return exitUsage
 	}
-	fmt.Fprintf(t.stderr, "distbot %s: %v\n", cmd.name, err)
+	fmt.Fprintf(t.stderr, "distbot %s: %s\n", cmd.name, forUsers(err))
 	return exitFailed
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -90,4 +91,80 @@ func TestFilters(t *testing.T) {
 			t.Errorf("exit code %d, stdout %q, stderr %q; want an empty list", code, stdout, stderr)
 		}
 	})
+}
+
+func TestMistakesAreTold(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	dir := filepath.Dir(c.config)
+	for name, content := range map[string]string{
+		"unknown.yaml": "distro: unknown-distro.yaml\ndatabase: {url: \"" + c.pool.Config().ConnString() + "\"}\n", "unknown-distro.yaml": "tags: {}\ntargetsx: {}\n",
+		"wrong.yaml": "distro: wrong-distro.yaml\ndatabase: {url: \"" + c.pool.Config().ConnString() + "\"}\n", "wrong-distro.yaml": "targets:\n  f37: {build_tag: nope, dest_tag: f37, branches: [f37]}\n",
+		"type.yaml": "forges: [x]\n", "unreachable.yaml": "database: {url: \"postgres://nobody@127.0.0.1:1/x\"}\n", "webhook.secret": "not a secret, but long\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hooks := filepath.Join(dir, "git", "own.git", "hooks")
+	if err := os.MkdirAll(hooks, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"../HEAD": "ref: refs/heads/main\n", "post-receive": "#!/bin/sh\n"} {
+		if err := os.WriteFile(filepath.Join(hooks, name), []byte(content), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for line, want := range map[string]string{
+		"build cancel BUILD":                   "distbot build cancel: build BUILD is COMPLETE: only a running build can be canceled",
+		"build retry BUILD":                    "distbot build retry: build BUILD is COMPLETE: only a failed or canceled build can be retried",
+		"build cancel 4711":                    "distbot build cancel: there is no build 4711",
+		"build retry 4711":                     "distbot build retry: there is no build 4711",
+		"build show 4711":                      "distbot build show: there is no build 4711",
+		"build show no-1-1":                    "distbot build show: there is no build no-1-1",
+		"build log BUILD --task 4711":          "distbot build log: build BUILD has no task 4711: distbot build show BUILD lists its tasks",
+		"build log BUILD":                      "has no such log: it may have checkout.log, root.log, build.log",
+		"task show 4711":                       "distbot task show: there is no task 4711",
+		"delivery show 4711":                   "distbot delivery show: there is no delivery 4711",
+		"delivery replay 4711":                 "distbot delivery replay: there is no delivery 4711",
+		"hook install /":                       "distbot hook install: / is not below " + dir + "/git",
+		"hook install " + dir + "/git/own.git": "distbot hook install: install hook in " + dir + "/git/own.git: the repository has a post-receive hook of its own: --force replaces it and keeps it beside",
+		"hook install " + dir + "/git/nosuch":  "distbot hook install: install hook: open " + dir + "/git/nosuch: no such file or directory",
+		"bootstrap debian --out " + dir:        `flag provided but not defined: -config`,
+		"apply":                                "distbot apply: there is no " + dir + "/distro.yaml: make one with distbot init, or name another with the key distro of distbot.yaml",
+		"apply unknown.yaml":                   "distbot apply: " + dir + `/unknown-distro.yaml: line 2: unknown key "targetsx"`,
+		"apply wrong.yaml":                     "distbot apply: " + dir + `/wrong-distro.yaml: line 2: target f37: build_tag "nope" is not a tag of this file`,
+		"tag list type.yaml":                   "distbot tag list: " + dir + "/type.yaml: line 1: the value `x` is not what this key takes",
+		"tag list unreachable.yaml":            "distbot tag list: open the database: connect: failed to connect to `user=nobody database=x`",
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			own := *c
+			words := strings.Fields(line)
+			if last := words[len(words)-1]; strings.HasSuffix(last, ".yaml") {
+				own.config, words = filepath.Join(dir, last), words[:len(words)-1]
+			}
+			code, stdout, stderr := own.call(strings.Join(words, " "))
+			want := strings.ReplaceAll(want, "BUILD", strconv.FormatInt(c.build, 10))
+			if code == exitDone || !strings.Contains(stderr, want) || stdout != "" {
+				t.Errorf("exit code %d, stdout %q, stderr %q; want %q", code, stdout, stderr, want)
+			}
+		})
+	}
+}
+
+func TestForUsers(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"queue: build 1 is COMPLETE":                                  "build 1 is COMPLETE",
+		"forge git: forge: read secret s: chmod 600 it":               "forge git: read secret s: chmod 600 it",
+		"plaingit: install hook: plaingit: it has one":                "install hook: it has one",
+		"migrations: connect: pglocal: start server\nstore: no space": "connect: start server\nno space",
+		"tag web: no arches":                                          "tag web: no arches",
+		"the queue is full":                                           "the queue is full",
+	} {
+		if got := forUsers(errors.New(text)); got != want {
+			t.Errorf("forUsers(%q) = %q, want %q", text, got, want)
+		}
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -91,7 +90,7 @@ func applyDistro(ctx context.Context, config Config, pool *pgxpool.Pool, jobs qu
 	defer file.Close()
 	distro, err := tags.ReadDistro(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", config.Distro, err)
+		return nil, aboutDistro(config.Distro, err)
 	}
 	return tags.Sync(ctx, pool, jobs, distro, "distbot")
 }

@@ -206,6 +206,9 @@ func migrate(_ context.Context, h *hub, _ nothing) error {
 
 func apply(ctx context.Context, h *hub, _ nothing) error {
 	changes, err := applyDistro(ctx, h.config, h.pool, h.client)
+	if errors.Is(err, os.ErrNotExist) {
+		return noDistro(h.config.Distro)
+	}
 	if err != nil {
 		return err
 	}
