@@ -38,6 +38,18 @@ func TestMain(m *testing.M) {
 type stubDriver struct {
 	mu    sync.Mutex
 	files map[string][]byte
+	// gate, where it is set, lets arch builds end once it is closed, and held
+	// counts those that wait for that; see hold.
+	gate chan struct{}
+	held int
+}
+
+// hold keeps arch builds from ending until release is called.
+func (d *stubDriver) hold() (release func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gate = make(chan struct{})
+	return sync.OnceFunc(func() { close(d.gate) })
 }
 
 // Name implements builders.Driver.
@@ -50,7 +62,18 @@ func (d *stubDriver) SRPM(_ context.Context, order builders.SRPMOrder) (builders
 
 // Build implements builders.Driver. The source package has no name of its own
 // in the order, so the build is found by what the SRPM says.
-func (d *stubDriver) Build(_ context.Context, order builders.BuildOrder) (builders.Outcome, error) {
+func (d *stubDriver) Build(ctx context.Context, order builders.BuildOrder) (builders.Outcome, error) {
+	d.mu.Lock()
+	gate := d.gate
+	d.held++
+	d.mu.Unlock()
+	if gate != nil {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return builders.Outcome{}, ctx.Err()
+		}
+	}
 	srpm, err := os.ReadFile(order.SRPM)
 	if err != nil {
 		return builders.Outcome{}, err
@@ -109,7 +132,18 @@ type flow struct {
 // pushed yet.
 func newFlow(tb testing.TB, n int) *flow {
 	tb.Helper()
+	return newFlowOn(tb, n, dbtest.NewURL(tb), slog.New(slog.DiscardHandler))
+}
+
+// newFlowOn is newFlow on a database, with a log; an empty URL is a private
+// PostgreSQL.
+func newFlowOn(tb testing.TB, n int, database string, logger *slog.Logger) *flow {
+	tb.Helper()
 	dir := tb.TempDir()
+	// A private PostgreSQL has an account of its own where tests run as root.
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
+		tb.Fatal(err)
+	}
 	f := &flow{driver: &stubDriver{files: map[string][]byte{}}, secret: forge.Secret("a secret of the test"), heads: map[string]string{}}
 	write := func(name, text string, mode os.FileMode) {
 		tb.Helper()
@@ -121,7 +155,7 @@ func newFlow(tb testing.TB, n int) *flow {
 	write("distro.yaml", "arches: [x86_64, aarch64]\ntags:\n  f37: {}\n  f37-build: {inherit: [f37], groups: {build: [bash], srpm-build: [bash]}}\n"+
 		"targets:\n  f37: {build_tag: f37-build, dest_tag: f37, branches: [f37]}\n", 0o644)
 	write("distbot.yaml", "listen: 127.0.0.1:0\nexternal_url: http://127.0.0.1:1\nstate_dir: state\nbuilder: {arches: [x86_64, aarch64], capacity: 8}\n"+
-		"database: {url: \""+dbtest.NewURL(tb)+"\"}\nforges:\n  - {name: git, kind: git, url: git, webhook_secret_files: [webhook.secret]}\n", 0o644)
+		"database: {url: \""+database+"\"}\nforges:\n  - {name: git, kind: git, url: git, webhook_secret_files: [webhook.secret]}\n", 0o644)
 	for i := range n {
 		f.makeRepository(tb, filepath.Join(dir, "git", "rpms"), fmt.Sprintf("pkg%03d", i))
 	}
@@ -129,7 +163,7 @@ func newFlow(tb testing.TB, n int) *flow {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	f.server = &Server{Config: config, Logger: slog.New(slog.DiscardHandler), Driver: f.driver}
+	f.server = &Server{Config: config, Logger: logger, Driver: f.driver}
 	for _, step := range []func(context.Context) error{f.server.Open, f.server.applyDistro, f.server.Start} {
 		if err := step(tb.Context()); err != nil {
 			tb.Fatal(err)

@@ -48,6 +48,8 @@ type Server struct {
 
 	lock     *os.File
 	postgres *pglocal.Server
+	// keptUp ends the care for postgres.
+	keptUp   func()
 	pool     *pgxpool.Pool
 	store    *store.Store
 	client   *queue.Client
@@ -69,7 +71,7 @@ type Server struct {
 func (s *Server) openPool(ctx context.Context) error {
 	url := s.Config.Database.URL
 	if url == "" {
-		server, err := pglocal.Start(ctx, pglocal.Config{Dir: filepath.Join(s.Config.StateDir, "postgres"), Durable: true})
+		server, err := pglocal.Start(ctx, pglocal.Config{Dir: filepath.Join(s.Config.StateDir, "postgres"), Durable: true, Log: s.Logger})
 		if err != nil {
 			return err
 		}
@@ -86,8 +88,13 @@ func (s *Server) openPool(ctx context.Context) error {
 	// Our statements are many and small; compiling one takes longer than
 	// running it.
 	config.ConnConfig.RuntimeParams["jit"] = "off"
-	s.pool, err = pgxpool.NewWithConfig(ctx, config)
-	return err
+	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return err
+	}
+	if s.postgres != nil {
+		s.keptUp = keepUp(s.postgres, s.pool, s.Logger)
+	}
+	return nil
 }
 
 // forges makes the configured forges.
@@ -352,6 +359,9 @@ func (s *Server) Close() error {
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
+	}
+	if s.keptUp != nil {
+		s.keptUp()
 	}
 	if s.postgres != nil {
 		errs = append(errs, s.postgres.Stop())
