@@ -26,6 +26,7 @@ import (
 	"github.com/distbot/distbot/internal/dbtest"
 	"github.com/distbot/distbot/internal/rpmfile/rpmtest"
 	"github.com/distbot/distbot/internal/sandbox"
+	"github.com/distbot/distbot/queue/queuetest"
 )
 
 func TestMain(m *testing.M) {
@@ -163,19 +164,28 @@ func newFlowOn(tb testing.TB, n int, database string, logger *slog.Logger) *flow
 	if err != nil {
 		tb.Fatal(err)
 	}
+	f.serve(tb, config, logger)
+	tb.Cleanup(func() { f.close(tb) })
+	return f
+}
+
+// serve starts a server, the first one or another on the same state.
+func (f *flow) serve(tb testing.TB, config Config, logger *slog.Logger) {
+	tb.Helper()
 	f.server = &Server{Config: config, Logger: logger, Driver: f.driver}
 	for _, step := range []func(context.Context) error{f.server.Open, f.server.applyDistro, f.server.Start} {
 		if err := step(tb.Context()); err != nil {
 			tb.Fatal(err)
 		}
 	}
-	tb.Cleanup(func() {
-		if err := f.server.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
 	f.pool = f.server.pool
-	return f
+}
+
+func (f *flow) close(tb testing.TB) {
+	tb.Helper()
+	if err := f.server.Close(); err != nil {
+		tb.Error(err)
+	}
 }
 
 // makeRepository makes a bare repository with one commit of a package.
@@ -189,20 +199,22 @@ func (f *flow) makeRepository(tb testing.TB, root, name string) {
 	spec := "Name: " + name + "\nVersion: 1\nRelease: 1\nSummary: A package\nLicense: MIT\n%description\nA package.\n%files\n"
 	stream := fmt.Sprintf("commit refs/heads/f37\ncommitter Ada <ada@example.invalid> 1790000000 +0000\ndata 5\nstart\n"+
 		"M 100644 inline %s.spec\ndata %d\n%s\n", name, len(spec), spec)
-	run := func(stdin string, args ...string) string {
-		tb.Helper()
-		cmd := exec.CommandContext(tb.Context(), "git", args...)
-		cmd.Dir, cmd.Stdin = repo, strings.NewReader(stdin)
-		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			tb.Fatalf("git %s: %v\n%s", args[0], err, out)
-		}
-		return strings.TrimSpace(string(out))
+	runGit(tb, repo, "", "init", "--quiet", "--bare", "--initial-branch=f37")
+	runGit(tb, repo, stream, "fast-import", "--quiet")
+	f.heads[name] = runGit(tb, repo, "", "rev-parse", "refs/heads/f37")
+}
+
+// runGit runs git in a directory and returns its output.
+func runGit(tb testing.TB, dir, stdin string, args ...string) string {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), "git", args...)
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader(stdin)
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		tb.Fatalf("git %s: %v\n%s", args[0], err, out)
 	}
-	run("", "init", "--quiet", "--bare", "--initial-branch=f37")
-	run(stream, "fast-import", "--quiet")
-	f.heads[name] = run("", "rev-parse", "refs/heads/f37")
+	return strings.TrimSpace(string(out))
 }
 
 // deliver posts the delivery of a package's push and returns the answer's code.
@@ -335,6 +347,24 @@ func TestFlow(t *testing.T) {
 			t.Errorf("the same push: %d, want 200", code)
 		}
 	})
+}
+
+// TestPushWhileDown pushes without a word to anybody while no server runs.
+func TestPushWhileDown(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 1)
+	f.deliver(t, "pkg000", "before")
+	f.published(t, 1)
+	f.close(t)
+	repo := filepath.Join(f.server.Config.path("git"), "rpms", "pkg000.git")
+	runGit(t, repo, "commit refs/heads/f37\ncommitter Ada <ada@example.invalid> 1790000001 +0000\ndata 5\nagain\n"+
+		"from refs/heads/f37^0\nM 100644 inline README\ndata 0\n", "fast-import", "--quiet")
+	head := runGit(t, repo, "", "rev-parse", "refs/heads/f37")
+	f.serve(t, f.server.Config, slog.New(slog.DiscardHandler))
+	f.wait(t, "the next server finds the push", "select exists (select from builds where commit_id = $1)", head)
+	if n := len(queuetest.Values[int64](t, f.pool, "select id from deliveries")); n != 1 {
+		t.Errorf("%d deliveries, want the first push's only", n)
+	}
 }
 
 // BenchmarkFlow takes 200 pushes for two architectures through all stages with

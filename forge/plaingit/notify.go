@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/distbot/distbot/forge"
@@ -111,7 +112,8 @@ func (n *Notifier) flush(ctx context.Context, s spool) error {
 	for i, name := range names {
 		if err := n.sendSpooled(ctx, s, name); err != nil {
 			n.say("%v", err)
-			n.say("%d push(es) wait in %s and are sent with the next push", len(names)-i, SpoolDir)
+			n.say("git has taken your push; %d push(es) wait in %s and are sent with the next one", len(names)-i, SpoolDir)
+			n.say("when it starts, and from time to time, distbot also looks for new commits on the branches it has seen before")
 			return fmt.Errorf("plaingit: deliver: %w", err)
 		}
 	}
@@ -177,7 +179,9 @@ func (e *refusedError) Error() string {
 	return fmt.Sprintf("distbot refuses this delivery with answer %d", e.code)
 }
 
-// post sends the delivery until it is taken, refused, or ctx is over.
+// post sends the delivery until it is taken, refused, or ctx is over. Where
+// nobody listens, nobody is waited for: a distbot that is down is down for
+// longer than a pusher waits, and hears of the push all the same.
 func (n *Notifier) post(ctx context.Context, d delivery) error {
 	pause := n.Pause
 	if pause <= 0 {
@@ -185,6 +189,9 @@ func (n *Notifier) post(ctx context.Context, d delivery) error {
 	}
 	for {
 		err := n.postOnce(ctx, d)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return fmt.Errorf("distbot does not run at %s (connection refused)", n.Config.URL)
+		}
 		if _, again := errors.AsType[*forge.RetryError](err); !again {
 			return err
 		}

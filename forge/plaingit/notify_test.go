@@ -207,6 +207,31 @@ func TestNotify(t *testing.T) {
 			t.Errorf("events (-want +got), %d waiting:\n%s", b.waiting(t), diff)
 		}
 	})
+	t.Run("a push is not held up where nobody listens", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		b.hub.Close()
+		// With a second attempt it would never come back.
+		b.notifier.Patience, b.notifier.Pause = 24*time.Hour, 24*time.Hour
+		ended := make(chan error, 1)
+		go func() {
+			ended <- b.notifier.Notify(t.Context(), strings.NewReader(line(commitA, commitB, "refs/heads/f37")))
+		}()
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("Notify = nil while nobody listens")
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatal("Notify still waits after 30 s")
+		}
+		want := "distbot: distbot does not run at " + b.hub.URL + " (connection refused)\n" +
+			"distbot: git has taken your push; 1 push(es) wait in distbot-spool and are sent with the next one\n" +
+			"distbot: when it starts, and from time to time, distbot also looks for new commits on the branches it has seen before\n"
+		if diff := cmp.Diff(want, b.terminal.String()); diff != "" || b.waiting(t) != 1 {
+			t.Errorf("%d pushes wait; terminal (-want +got):\n%s", b.waiting(t), diff)
+		}
+	})
 	t.Run("Flush sends what waits", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t, 401)
