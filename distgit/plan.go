@@ -244,7 +244,8 @@ func judgeTree(tree *Tree, c change, target db.TargetsForBranchRow) verdict {
 }
 
 // apply records a verdict: a build, a refusal or nothing. Planning the same
-// commit for the same target again does nothing.
+// commit for the same target again does nothing, unless it was refused and is
+// not, or for another reason.
 func (p *Planner) apply(ctx context.Context, tx pgx.Tx, c change, repository db.Repository, commit Commit, v verdict) (summary string, err error) {
 	switch {
 	case v.none != "":
@@ -256,17 +257,18 @@ func (p *Planner) apply(ctx context.Context, tx pgx.Tx, c change, repository db.
 	if late, err := outdated(ctx, q, c, repository, v.target.Name); err != nil || late {
 		return "a newer head of the pull request was planned before", err
 	}
-	planned, err := q.InsertPlannedPush(ctx, db.InsertPlannedPushParams{
-		RepositoryID: repository.ID, Ref: c.ref, CommitID: c.commit, Target: v.target.Name, DeliveryID: c.delivery, Outcome: "build",
-	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		var before string
-		if planned, before, err = plannedBefore(ctx, q, c, repository, v.target.Name); before != "" {
-			return before, err
-		}
-	}
+	planned, err := recordVerdict(ctx, q, c, repository, v.target.Name, "build", "")
 	if err != nil {
-		return "", fmt.Errorf("distgit: record planned push: %w", err)
+		return "", err
+	}
+	if planned == 0 {
+		var before string
+		if planned, before, err = plannedBefore(ctx, q, c, repository, v.target.Name); err != nil {
+			return "", fmt.Errorf("distgit: read planned push: %w", err)
+		}
+		if before != "" {
+			return before, nil
+		}
 	}
 	build, err := p.start(ctx, tx, c, repository, commit, v)
 	if err != nil {
@@ -297,71 +299,6 @@ func (p *Planner) start(ctx context.Context, tx pgx.Tx, c change, repository db.
 		}
 	}
 	return queue.StartBuild(ctx, tx, p.Jobs, p.ExternalURL, build)
-}
-
-// plannedBefore finds what was decided when the commit was planned first, and
-// says it. It says nothing for a pull request that went back to a head whose
-// build was canceled, by a newer head as a rule: that is built again.
-func plannedBefore(ctx context.Context, q *db.Queries, c change, repository db.Repository, target string) (planned int64, said string, err error) {
-	before, err := q.PlannedPush(ctx, db.PlannedPushParams{RepositoryID: repository.ID, Ref: c.ref, CommitID: c.commit, Target: target})
-	if err != nil {
-		return 0, "", err
-	}
-	if before.BuildID == nil {
-		return before.ID, "planned before: " + before.Reason, nil
-	}
-	if c.pull != nil {
-		build, err := q.LockBuild(ctx, *before.BuildID)
-		if err != nil || build.State == queue.BuildCanceled {
-			return before.ID, "", err
-		}
-	}
-	return before.ID, fmt.Sprintf("planned before, as build %d", *before.BuildID), nil
-}
-
-// recordNothing notes that a change needs no build.
-func (p *Planner) recordNothing(ctx context.Context, tx pgx.Tx, c change, repository db.Repository, target, reason string) (string, error) {
-	_, err := db.New(tx).InsertPlannedPush(ctx, db.InsertPlannedPushParams{
-		RepositoryID: repository.ID, Ref: c.ref, CommitID: c.commit, Target: target, DeliveryID: c.delivery, Outcome: "none", Reason: reason,
-	})
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return "", fmt.Errorf("distgit: record planned push: %w", err)
-	}
-	return reason, nil
-}
-
-// refuse notes that a change can't be built and says so in a status.
-func (p *Planner) refuse(ctx context.Context, tx pgx.Tx, c change, repository db.Repository, target, contextName, reason, state string) (string, error) {
-	_, err := db.New(tx).InsertPlannedPush(ctx, db.InsertPlannedPushParams{
-		RepositoryID: repository.ID, Ref: c.ref, CommitID: c.commit, Target: target, DeliveryID: c.delivery, Outcome: "refused", Reason: reason,
-	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "refused before: " + reason, nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("distgit: record planned push: %w", err)
-	}
-	p.Logger.Warn("distgit: push refused", "repository", c.repository.FullName, "ref", c.ref, "commit", c.commit, "reason", reason)
-	url := strings.TrimRight(p.ExternalURL, "/") + "/"
-	if c.delivery != nil {
-		url += "deliveries/" + strconv.FormatInt(*c.delivery, 10)
-	}
-	err = queue.WantStatus(ctx, tx, p.Jobs, queue.Status{
-		RepositoryID: repository.ID, Commit: c.commit, Context: queue.ContextOf(contextName, ""), State: state,
-		Description: reason, TargetURL: url,
-	})
-	return "refused: " + reason, err
-}
-
-func (p *Planner) upsertRepository(ctx context.Context, tx pgx.Tx, c change) (db.Repository, error) {
-	repository, err := db.New(tx).UpsertRepository(ctx, db.UpsertRepositoryParams{
-		Forge: c.host, ForgeRepoID: c.repository.ID, FullName: c.repository.FullName,
-		CloneUrl: p.Hosts[c.host].Forge.CloneURL(c.repository), DefaultBranch: c.repository.DefaultBranch,
-	})
-	if err != nil {
-		return db.Repository{}, fmt.Errorf("distgit: record repository %s: %w", c.repository.FullName, err)
-	}
-	return repository, nil
 }
 
 // remote is where a repository is fetched from.

@@ -1,6 +1,7 @@
 package webhooks_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -182,4 +183,55 @@ func TestReplay(t *testing.T) {
 		return webhooks.Replay(t.Context(), tx, queuetest.Inserter(t, d.pool), id)
 	})
 	d.wantStored(t, "received 1, jobs 2")
+}
+
+func TestReplayRefuses(t *testing.T) {
+	t.Parallel()
+	replay := func(t *testing.T, d *door, id int64) error {
+		t.Helper()
+		return pgx.BeginFunc(t.Context(), d.pool, func(tx pgx.Tx) error {
+			return webhooks.Replay(t.Context(), tx, queuetest.Inserter(t, d.pool), id)
+		})
+	}
+	otherHook := func(t *testing.T) forgetest.Recording { return giteaPush(t).With("X-Gitea-Delivery", "other-hook") }
+
+	t.Run("a duplicate, and names the delivery that is planned", func(t *testing.T) {
+		t.Parallel()
+		d := open(t)
+		first := d.post(t, "gitea", giteaPush(t)).Delivery
+		second := d.post(t, "gitea", otherHook(t)).Delivery
+		var duplicate *webhooks.DuplicateError
+		if err := replay(t, d, second); !errors.As(err, &duplicate) || *duplicate != (webhooks.DuplicateError{ID: second, Of: first}) {
+			t.Errorf("Replay = %v, want that %d is a duplicate of %d", err, second, first)
+		}
+		d.wantStored(t, "duplicate 1, received 1, jobs 1")
+	})
+
+	t.Run("a failed delivery whose push came through another hook", func(t *testing.T) {
+		t.Parallel()
+		d := open(t)
+		first := d.post(t, "gitea", giteaPush(t)).Delivery
+		queuetest.Exec(t, d.pool, "update deliveries set state = 'failed', finished_at = now()")
+		second := d.post(t, "gitea", otherHook(t)).Delivery
+		var duplicate *webhooks.DuplicateError
+		if err := replay(t, d, first); !errors.As(err, &duplicate) || *duplicate != (webhooks.DuplicateError{ID: first, Of: second}) {
+			t.Errorf("Replay = %v, want that %d is the same push as %d", err, first, second)
+		}
+		d.wantStored(t, "failed 1, received 1, jobs 2")
+	})
+
+	t.Run("a delivery that waits to be planned", func(t *testing.T) {
+		t.Parallel()
+		d := open(t)
+		if err := replay(t, d, d.post(t, "gitea", giteaPush(t)).Delivery); !errors.Is(err, webhooks.ErrWaiting) {
+			t.Errorf("Replay = %v, want ErrWaiting", err)
+		}
+	})
+
+	t.Run("a delivery that is not there", func(t *testing.T) {
+		t.Parallel()
+		if err := replay(t, open(t), 4711); !errors.Is(err, webhooks.ErrNoDelivery) {
+			t.Errorf("Replay = %v, want ErrNoDelivery", err)
+		}
+	})
 }

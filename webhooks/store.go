@@ -118,15 +118,6 @@ func (s deliveries) storeKnown(ctx context.Context, tx pgx.Tx, d delivery, heade
 	return receipt{id: id, status: statusDuplicate, reason: reason}, err
 }
 
-// Replay plans a stored delivery again, as part of tx.
-func Replay(ctx context.Context, tx pgx.Tx, inserter queue.Inserter, id int64) error {
-	if err := db.New(tx).ReceiveDeliveryAgain(ctx, id); err != nil {
-		return fmt.Errorf("webhooks: replay delivery %d: %w", id, err)
-	}
-	_, err := queue.Insert(ctx, tx, inserter, queue.PlanArgs{DeliveryID: id})
-	return err
-}
-
 // effectOf is the delivery's effect, nil for one that may be repeated. A
 // delivery nothing follows from must not stand in the way of one that has
 // consequences.

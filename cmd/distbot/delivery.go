@@ -194,22 +194,21 @@ func deliveryShow(ctx context.Context, h *hub, id int64) error {
 
 func deliveryReplay(ctx context.Context, h *hub, id int64) error {
 	err := pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error {
-		d, err := db.New(tx).LockDelivery(ctx, id)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("there is no delivery %d", id)
-		}
-		if err != nil {
-			return err
-		}
-		if d.State == "received" {
-			return fmt.Errorf("delivery %d is waiting to be planned already", id)
-		}
 		return webhooks.Replay(ctx, tx, h.client, id)
 	})
-	if err == nil {
-		fmt.Fprintf(h.stdout, "delivery %d will be planned again\n", id)
+	var duplicate *webhooks.DuplicateError
+	switch {
+	case errors.Is(err, webhooks.ErrNoDelivery):
+		return fmt.Errorf("there is no delivery %d", id)
+	case errors.Is(err, webhooks.ErrWaiting):
+		return fmt.Errorf("delivery %d is waiting to be planned already", id)
+	case errors.As(err, &duplicate):
+		return fmt.Errorf("delivery %d is the same push as delivery %d and is not planned itself: replay delivery %d", id, duplicate.Of, duplicate.Of)
+	case err != nil:
+		return err
 	}
-	return err
+	fmt.Fprintf(h.stdout, "delivery %d will be planned again\n", id)
+	return nil
 }
 
 // nvrOf is a build's NVR, or what the planner expects it to be.

@@ -115,7 +115,11 @@ func TestMistakesAreTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	queuetest.Exec(t, c.pool, `insert into deliveries (forge, delivery_id, event, state, headers, body, duplicate_of)
+		values ('git', 'one', 'push', 'received', '{}', '', null), ('git', 'two', 'push', 'duplicate', '{}', '', 1)`)
 	for line, want := range map[string]string{
+		"delivery replay 1":                    "distbot delivery replay: delivery 1 is waiting to be planned already",
+		"delivery replay 2":                    "distbot delivery replay: delivery 2 is the same push as delivery 1 and is not planned itself: replay delivery 1",
 		"build cancel BUILD":                   "distbot build cancel: build BUILD is COMPLETE: only a running build can be canceled",
 		"build retry BUILD":                    "distbot build retry: build BUILD is COMPLETE: only a failed or canceled build can be retried",
 		"build cancel 4711":                    "distbot build cancel: there is no build 4711",

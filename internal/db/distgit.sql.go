@@ -168,6 +168,40 @@ func (q *Queries) InsertPlannedPush(ctx context.Context, arg InsertPlannedPushPa
 	return id, err
 }
 
+const judgePushAgain = `-- name: JudgePushAgain :one
+update planned_pushes set outcome = $1, reason = $2, delivery_id = coalesce($3, delivery_id), planned_at = now()
+where repository_id = $4 and ref = $5 and commit_id = $6 and target = $7
+  and outcome = 'refused' and (outcome, reason) is distinct from ($1, $2)
+returning id
+`
+
+type JudgePushAgainParams struct {
+	Outcome      string
+	Reason       string
+	DeliveryID   *int64
+	RepositoryID int64
+	Ref          string
+	CommitID     string
+	Target       string
+}
+
+// Replaces a refusal by another verdict. Returns no row when the same was
+// refused for the same reason, or when the push was not refused.
+func (q *Queries) JudgePushAgain(ctx context.Context, arg JudgePushAgainParams) (int64, error) {
+	row := q.db.QueryRow(ctx, judgePushAgain,
+		arg.Outcome,
+		arg.Reason,
+		arg.DeliveryID,
+		arg.RepositoryID,
+		arg.Ref,
+		arg.CommitID,
+		arg.Target,
+	)
+	var id int64
+	err := row.Scan(&id)
+	return id, err
+}
+
 const knownBranches = `-- name: KnownBranches :many
 select distinct unnest(branches)::text as branch from build_targets where revoke_event is null order by 1
 `

@@ -230,18 +230,27 @@ func (q *Queries) ListDeliveries(ctx context.Context, arg ListDeliveriesParams) 
 }
 
 const lockDelivery = `-- name: LockDelivery :one
-select id, state from deliveries where id = $1 for update
+select id, forge, effect, state, duplicate_of from deliveries where id = $1 for update
 `
 
 type LockDeliveryRow struct {
-	ID    int64
-	State string
+	ID          int64
+	Forge       string
+	Effect      *string
+	State       string
+	DuplicateOf *int64
 }
 
 func (q *Queries) LockDelivery(ctx context.Context, id int64) (LockDeliveryRow, error) {
 	row := q.db.QueryRow(ctx, lockDelivery, id)
 	var i LockDeliveryRow
-	err := row.Scan(&i.ID, &i.State)
+	err := row.Scan(
+		&i.ID,
+		&i.Forge,
+		&i.Effect,
+		&i.State,
+		&i.DuplicateOf,
+	)
 	return i, err
 }
 

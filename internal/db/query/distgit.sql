@@ -35,6 +35,14 @@ values (@repository_id, @ref, @commit_id, @target, sqlc.narg(delivery_id), @outc
 on conflict (repository_id, ref, commit_id, target) do nothing
 returning id;
 
+-- name: JudgePushAgain :one
+-- Replaces a refusal by another verdict. Returns no row when the same was
+-- refused for the same reason, or when the push was not refused.
+update planned_pushes set outcome = @outcome, reason = @reason, delivery_id = coalesce(sqlc.narg(delivery_id), delivery_id), planned_at = now()
+where repository_id = @repository_id and ref = @ref and commit_id = @commit_id and target = @target
+  and outcome = 'refused' and (outcome, reason) is distinct from (@outcome, @reason)
+returning id;
+
 -- name: PlannedPush :one
 select * from planned_pushes
 where repository_id = @repository_id and ref = @ref and commit_id = @commit_id and target = @target;

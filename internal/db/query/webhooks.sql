@@ -37,4 +37,4 @@ order by id desc limit @max_rows;
 select * from deliveries where id = @id;
 
 -- name: LockDelivery :one
-select id, state from deliveries where id = @id for update;
+select id, forge, effect, state, duplicate_of from deliveries where id = @id for update;
