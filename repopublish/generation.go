@@ -29,6 +29,7 @@ type generation struct {
 	packages   int
 	rpmIDs     []int64
 	rpmArches  []string
+	builds     map[int64]bool // those that have packages in it
 	took       time.Duration
 }
 
@@ -62,7 +63,7 @@ func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRo
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: number a generation of %s: %w", tag.Name, err)
 	}
-	made := &generation{id: row.ID, number: row.Number, arches: tag.Arches}
+	made := &generation{id: row.ID, number: row.Number, arches: tag.Arches, builds: map[int64]bool{}}
 	tree := filepath.Join(dir, partial+strconv.FormatInt(row.Number, 10))
 	if err := p.write(ctx, tree, made, rpms, comps); err != nil {
 		// The row is swept with the next success; the tree's space may be what
@@ -107,6 +108,7 @@ func (p *Publisher) write(ctx context.Context, tree string, made *generation, rp
 			}
 			entries = append(entries, entry)
 			made.rpmIDs, made.rpmArches = append(made.rpmIDs, rpm.ID), append(made.rpmArches, a)
+			made.builds[rpm.BuildID] = true
 		}
 		slices.SortFunc(entries, repomd.Compare)
 		_, err := repomd.Write(ctx, dir, len(entries), sequence(entries), repomd.Options{

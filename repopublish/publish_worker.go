@@ -105,7 +105,7 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 				return err
 			}
 		}
-		if err := w.tellBuilds(ctx, tx, tag, revs.BuiltRev); err != nil {
+		if err := w.tellBuilds(ctx, tx, tag, revs.BuiltRev, made); err != nil {
 			return err
 		}
 		if again = revs.BuiltRev < revs.WantRev; again {
@@ -129,8 +129,9 @@ func (w *Worker) publishRow(ctx context.Context, tx pgx.Tx, made *generation) er
 	return q.InsertGenerationRPMs(ctx, db.InsertGenerationRPMsParams{GenerationID: made.id, RpmIds: made.rpmIDs, Arches: made.rpmArches})
 }
 
-// tellBuilds ends the builds that can be installed from now on.
-func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublishRow, rev int64) error {
+// tellBuilds ends the builds that a generation was the first to see; made is
+// nil where it was recorded before. Most can be installed from now on.
+func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublishRow, rev int64, made *generation) error {
 	q := db.New(tx)
 	builds, err := q.PublishedBuilds(ctx, db.PublishedBuildsParams{TagID: tag.ID, Rev: &rev})
 	if err != nil {
@@ -140,16 +141,36 @@ func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublish
 		if _, err := q.EndTask(ctx, db.EndTaskParams{ID: *build.TaskID, State: queue.TaskClosed}); err != nil {
 			return err
 		}
-		err := queue.WantStatus(ctx, tx, w.Jobs, queue.Status{
+		result := *build.Nvr + " is in the repository of " + tag.Name
+		if made == nil || !made.builds[build.ID] {
+			if result, err = absence(ctx, q, tag, build, result); err != nil {
+				return err
+			}
+		}
+		err = queue.WantStatus(ctx, tx, w.Jobs, queue.Status{
 			RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: queue.ContextOf(build.Target, ""), State: "success",
-			Description: *build.Nvr + " is in the repository of " + tag.Name,
-			TargetURL:   queue.BuildURL(w.ExternalURL, build.ID), BuildID: build.ID,
+			Description: result, TargetURL: queue.BuildURL(w.ExternalURL, build.ID), BuildID: build.ID,
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// absence says why a build that was tagged is not in its tag's repository;
+// present where it is.
+func absence(ctx context.Context, q *db.Queries, tag db.TagForPublishRow, build db.PublishedBuildsRow, present string) (string, error) {
+	there, err := q.BuildInRepository(ctx, db.BuildInRepositoryParams{PackageID: build.PackageID, TagID: tag.ID})
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return fmt.Sprintf("%s was tagged into %s, whose repository has no package of it", *build.Nvr, tag.Name), nil
+	case err != nil:
+		return "", err
+	case there.ID == build.ID:
+		return present, nil
+	}
+	return fmt.Sprintf("%s was tagged into %s; %s replaced it before the repository was made", *build.Nvr, tag.Name, *there.Nvr), nil
 }
 
 // lock makes the tag's directory and takes its lock, which ends with the

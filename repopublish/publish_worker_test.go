@@ -60,6 +60,27 @@ func TestPublish(t *testing.T) {
 		}
 	})
 
+	t.Run("says of a build only what is so", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t, "x86_64")
+		// All are tagged before anything is published.
+		s.tag(t, s.dist.DestTag, s.complete(t, 0, "hello", "1.0", "hello.x86_64"))
+		s.tag(t, s.dist.DestTag, s.complete(t, 1, "hello", "2.0", "hello.x86_64"))
+		s.tag(t, s.dist.DestTag, s.complete(t, 2, "foreign", "1.0", "foreign.s390x"))
+		s.work(t)
+		s.settled(t)
+		s.fresh(t)
+		s.wantPackages(t, "f37", "x86_64", "hello-2.0-1.x86_64")
+		got := queuetest.Values[string](t, s.Pool, "select state || ': ' || description from reports where context = 'distbot/f37' order by build_id")
+		if diff := cmp.Diff([]string{
+			"success: hello-1.0-1 was tagged into f37; hello-2.0-1 replaced it before the repository was made",
+			"success: hello-2.0-1 is in the repository of f37",
+			"success: foreign-1.0-1 was tagged into f37, whose repository has no package of it",
+		}, got); diff != "" {
+			t.Errorf("statuses (-want +got):\n%s", diff)
+		}
+	})
+
 	t.Run("holds the latest build of each package by order of inheritance", func(t *testing.T) {
 		t.Parallel()
 		s := newStage(t, "x86_64")

@@ -49,6 +49,31 @@ func (q *Queries) AbandonedGenerations(ctx context.Context, arg AbandonedGenerat
 	return items, nil
 }
 
+const buildInRepository = `-- name: BuildInRepository :one
+select b.id, b.nvr from builds b join rpms r on r.build_id = b.id join generation_rpms gr on gr.rpm_id = r.id
+where b.package_id = $1
+  and gr.generation_id = (select g.id from repo_generations g where g.tag_id = $2 and g.state = 'published' order by g.number desc limit 1)
+order by b.id desc limit 1
+`
+
+type BuildInRepositoryParams struct {
+	PackageID int64
+	TagID     int64
+}
+
+type BuildInRepositoryRow struct {
+	ID  int64
+	Nvr *string
+}
+
+// The build of a package in the newest generation of a tag's repository.
+func (q *Queries) BuildInRepository(ctx context.Context, arg BuildInRepositoryParams) (BuildInRepositoryRow, error) {
+	row := q.db.QueryRow(ctx, buildInRepository, arg.PackageID, arg.TagID)
+	var i BuildInRepositoryRow
+	err := row.Scan(&i.ID, &i.Nvr)
+	return i, err
+}
+
 const expirableGenerations = `-- name: ExpirableGenerations :many
 select g.id, g.number from repo_generations g
 where g.tag_id = $1 and g.state = 'published'
@@ -289,7 +314,7 @@ func (q *Queries) PublishGeneration(ctx context.Context, arg PublishGenerationPa
 const publishedBuilds = `-- name: PublishedBuilds :many
 update builds set published_at = now()
 where dest_tag = $1 and tagged_rev is not null and tagged_rev <= $2 and published_at is null
-returning id, repository_id, commit_id, target, nvr, task_id
+returning id, repository_id, commit_id, target, nvr, task_id, package_id
 `
 
 type PublishedBuildsParams struct {
@@ -304,10 +329,11 @@ type PublishedBuildsRow struct {
 	Target       string
 	Nvr          *string
 	TaskID       *int64
+	PackageID    int64
 }
 
-// Builds of the destination tag that the published revision holds and whose
-// publication nobody has announced.
+// Builds of the destination tag that the published revision has seen and whose
+// publication nobody has announced. Newer builds may have taken their places.
 func (q *Queries) PublishedBuilds(ctx context.Context, arg PublishedBuildsParams) ([]PublishedBuildsRow, error) {
 	rows, err := q.db.Query(ctx, publishedBuilds, arg.TagID, arg.Rev)
 	if err != nil {
@@ -324,6 +350,7 @@ func (q *Queries) PublishedBuilds(ctx context.Context, arg PublishedBuildsParams
 			&i.Target,
 			&i.Nvr,
 			&i.TaskID,
+			&i.PackageID,
 		); err != nil {
 			return nil, err
 		}

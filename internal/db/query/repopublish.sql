@@ -74,8 +74,15 @@ order by g.number;
 update repo_generations set state = 'expired' where id = @id;
 
 -- name: PublishedBuilds :many
--- Builds of the destination tag that the published revision holds and whose
--- publication nobody has announced.
+-- Builds of the destination tag that the published revision has seen and whose
+-- publication nobody has announced. Newer builds may have taken their places.
 update builds set published_at = now()
 where dest_tag = @tag_id and tagged_rev is not null and tagged_rev <= @rev and published_at is null
-returning id, repository_id, commit_id, target, nvr, task_id;
+returning id, repository_id, commit_id, target, nvr, task_id, package_id;
+
+-- name: BuildInRepository :one
+-- The build of a package in the newest generation of a tag's repository.
+select b.id, b.nvr from builds b join rpms r on r.build_id = b.id join generation_rpms gr on gr.rpm_id = r.id
+where b.package_id = @package_id
+  and gr.generation_id = (select g.id from repo_generations g where g.tag_id = @tag_id and g.state = 'published' order by g.number desc limit 1)
+order by b.id desc limit 1;
