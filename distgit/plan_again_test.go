@@ -1,6 +1,8 @@
 package distgit
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -65,7 +67,8 @@ func TestPlanAgain(t *testing.T) {
 		h.work()
 		setMacros(h, `{"rpm.macro.upstream": "other"}`)
 		o := h.repository("rpms/hello")
-		delivery := h.pushed(o, "refs/heads/f37", o.change("hello.spec", named, "refs/heads/f37"))
+		commit := o.change("hello.spec", named, "refs/heads/f37")
+		delivery := h.pushed(o, "refs/heads/f37", commit)
 		h.planned(delivery)
 		setMacros(h, `{"rpm.macro.upstream": "third"}`)
 		if got, want := h.again(delivery), "planned: refused: "+refusal("third"); got != want {
@@ -73,6 +76,37 @@ func TestPlanAgain(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"f37 refused " + refusal("third")}, h.outcomes()); diff != "" {
 			t.Errorf("planned (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"distbot/f37 failure: " + refusal("third")}, h.statuses(commit)); diff != "" {
+			t.Errorf("statuses (-want +got):\n%s", diff)
+		}
+	})
+
+	t.Run("says why it is refused where it could not be planned before", func(t *testing.T) {
+		t.Parallel()
+		h := newHub(t)
+		h.work()
+		setMacros(h, `{"rpm.macro.upstream": "other"}`)
+		o := h.repository("rpms/hello")
+		commit := o.change("hello.spec", named, "refs/heads/f37")
+		delivery := h.pushed(o, "refs/heads/f37", commit)
+		if err := os.Rename(o.bare(), o.bare()+".away"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(o.bare(), 0o755); err != nil { // no repository
+			t.Fatal(err)
+		}
+		if got := h.planned(delivery); !strings.HasPrefix(got, "failed: fetch rpms/hello of git: ") {
+			t.Fatalf("the delivery is %s", got)
+		}
+		if err := errors.Join(os.Remove(o.bare()), os.Rename(o.bare()+".away", o.bare())); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := h.again(delivery), "planned: refused: "+refusal("other"); got != want {
+			t.Errorf("the delivery is %q, want %q", got, want)
+		}
+		if diff := cmp.Diff([]string{"distbot/f37 failure: " + refusal("other")}, h.statuses(commit)); diff != "" {
+			t.Errorf("statuses (-want +got):\n%s", diff)
 		}
 	})
 

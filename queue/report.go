@@ -21,13 +21,13 @@ type Status struct {
 	TargetURL    string
 	// BuildID orders statuses of builds of the same commit: those of a newer
 	// build replace those of an older one, never the other way round. 0 for a
-	// push that became no build.
+	// push that became no build, of which the newest final state is shown.
 	BuildID int64
 }
 
 // WantStatus asks in tx for a status to be shown and enqueues its report. A
 // status that comes after the same build's final one, or belongs to an older
-// build, changes nothing.
+// build, changes nothing; see Status.BuildID for those without a build.
 func WantStatus(ctx context.Context, tx pgx.Tx, inserter Inserter, status Status) error {
 	row, err := db.New(tx).WantReport(ctx, db.WantReportParams{
 		RepositoryID: status.RepositoryID, CommitID: status.Commit, Context: status.Context,

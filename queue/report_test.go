@@ -19,13 +19,14 @@ import (
 
 // outbox makes a distribution whose reports note every change of theirs, and
 // break the test's rule aloud: nothing follows the final state of a build but
-// a newer build.
+// a newer build, and another final state where there is no build.
 func outbox(t *testing.T) (*pgxpool.Pool, *queuetest.Distribution, *queue.Client) {
 	t.Helper()
 	pool := dbtest.New(t)
 	queuetest.Exec(t, pool, `create function guard() returns trigger language plpgsql as $$ begin
 		if new.seq = old.seq then return new; end if;
-		if new.build_id < old.build_id or new.build_id = old.build_id and old.state <> 'pending' then
+		if new.build_id < old.build_id or new.build_id = old.build_id and old.state <> 'pending'
+			and (old.build_id > 0 or new.state = 'pending') then
 			raise exception 'build % % was overwritten by build % %', old.build_id, old.state, new.build_id, new.state;
 		end if;
 		if new.seq <> old.seq + 1 then raise exception 'seq went from % to %', old.seq, new.seq; end if;
@@ -40,7 +41,8 @@ type asked struct {
 	state string
 }
 
-// history makes the statuses of some builds in a random order: each build asks
+// history makes the statuses of some builds in a random order, as if no build,
+// 0, asked like the others: each build asks
 // for pending a few times and for one or two final states, in any order.
 func history(random *rand.Rand) []asked {
 	var all []asked
@@ -61,7 +63,7 @@ func history(random *rand.Rand) []asked {
 func shown(all []asked) asked {
 	now := all[0]
 	for _, next := range all[1:] {
-		if next.build > now.build || next.build == now.build && now.state == "pending" {
+		if next.build > now.build || next.build == now.build && (now.state == "pending" || now.build == 0 && next.state != "pending") {
 			now = next
 		}
 	}

@@ -99,14 +99,15 @@ select pg_try_advisory_xact_lock(7234017283807667300);
 
 -- name: WantReport :one
 -- Asks for a status. Statuses of an older build, and anything but the same
--- build's first final state, change nothing and return no row.
+-- build's first final state, change nothing and return no row. What is said
+-- without a build, of a push that became none, is replaced by what is said later.
 insert into reports (repository_id, commit_id, context, state, description, target_url, build_id)
 values (@repository_id, @commit_id, @context, @state, @description, @target_url, @build_id)
 on conflict (repository_id, commit_id, context) do update
 set state = excluded.state, description = excluded.description, target_url = excluded.target_url,
     build_id = excluded.build_id, seq = reports.seq + 1, failures = 0, updated_at = now()
 where excluded.build_id > reports.build_id
-   or (excluded.build_id = reports.build_id and reports.state = 'pending'
+   or (excluded.build_id = reports.build_id and (reports.state = 'pending' or excluded.build_id = 0 and excluded.state <> 'pending')
        and (reports.state, reports.description, reports.target_url)
            is distinct from (excluded.state, excluded.description, excluded.target_url))
 returning id, seq;
