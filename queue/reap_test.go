@@ -200,6 +200,9 @@ func TestReaper(t *testing.T) {
 		if err := worker.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
+		if err := worker.Wait(); err == nil {
+			t.Fatal("the worker was not killed")
+		}
 		reap(t, newReaper(t, pool), 1)
 		var again int64
 		queuetest.Tx(t, pool, func(tx pgx.Tx) (err error) {
