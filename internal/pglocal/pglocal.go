@@ -30,7 +30,8 @@
 // exclusive lock and then runs "pg_ctl stop": when the last user is killed with
 // SIGKILL, its watcher still stops the server in good order. A Start that comes
 // meanwhile waits until the server is down and starts it again; a Start that
-// finds a server running adopts it.
+// finds a server running adopts it. A server that ends under its users is
+// started again by those that called Keep.
 package pglocal
 
 import (
