@@ -142,25 +142,29 @@ func (s *Stages) checkMachines(results []result) error {
 // record notes results and buildroot of the attempt in tx.
 func (s *Stages) record(ctx context.Context, tx pgx.Tx, a *attempt, root Recipe, outcome Outcome, results []result) error {
 	q := db.New(tx)
+	artifacts := db.InsertArtifactsParams{TaskID: a.task.ID, Attempt: a.task.Attempt}
 	for _, r := range results {
 		kind := "rpm"
 		if r.pkg.Source {
 			kind = "srpm"
 		}
-		err := q.InsertArtifact(ctx, db.InsertArtifactParams{
-			TaskID: a.task.ID, Attempt: a.task.Attempt, Name: r.file, Kind: kind, Sha256: r.blob.SHA256, Size: r.blob.Size,
-			RpmName: r.pkg.Name, Epoch: int32(r.pkg.Epoch), Version: r.pkg.Version, Release: r.pkg.Release, Arch: r.pkg.Arch,
-			BuildTime: r.pkg.BuildTime,
-		})
-		if err != nil {
-			return fmt.Errorf("builders: record %s: %w", r.file, err)
-		}
+		artifacts.Names, artifacts.Kinds = append(artifacts.Names, r.file), append(artifacts.Kinds, kind)
+		artifacts.Sha256s, artifacts.Sizes = append(artifacts.Sha256s, r.blob.SHA256), append(artifacts.Sizes, r.blob.Size)
+		artifacts.RpmNames, artifacts.Epochs = append(artifacts.RpmNames, r.pkg.Name), append(artifacts.Epochs, int32(r.pkg.Epoch))
+		artifacts.Versions, artifacts.Releases = append(artifacts.Versions, r.pkg.Version), append(artifacts.Releases, r.pkg.Release)
+		artifacts.Arches, artifacts.BuildTimes = append(artifacts.Arches, r.pkg.Arch), append(artifacts.BuildTimes, r.pkg.BuildTime)
+	}
+	if err := q.InsertArtifacts(ctx, artifacts); err != nil {
+		return fmt.Errorf("builders: record packages: %w", err)
 	}
 	id, err := q.InsertBuildroot(ctx, db.InsertBuildrootParams{
 		TaskID: a.task.ID, Attempt: a.task.Attempt, Tag: root.Tag, Arch: root.Arch, RepoKey: outcome.RepoKey, Driver: s.Driver.Name(),
 	})
 	if err != nil {
 		return fmt.Errorf("builders: record buildroot: %w", err)
+	}
+	if len(outcome.Installed) == 0 {
+		return nil
 	}
 	nevras, digests := make([]string, len(outcome.Installed)), make([]string, len(outcome.Installed))
 	for i, installed := range outcome.Installed {

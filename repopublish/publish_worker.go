@@ -136,20 +136,19 @@ func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublish
 	if err != nil {
 		return err
 	}
-	for _, build := range builds {
-		if _, err := q.EndTask(ctx, db.EndTaskParams{ID: *build.TaskID, State: queue.TaskClosed}); err != nil {
-			return err
-		}
-		err := queue.WantStatus(ctx, tx, w.Jobs, queue.Status{
+	tasks, statuses := make([]int64, len(builds)), make([]queue.Status, len(builds))
+	for i, build := range builds {
+		tasks[i] = *build.TaskID
+		statuses[i] = queue.Status{
 			RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: queue.ContextOf(build.Target, ""), State: "success",
 			Description: *build.Nvr + " is in the repository of " + tag.Name,
 			TargetURL:   queue.BuildURL(w.ExternalURL, build.ID), BuildID: build.ID,
-		})
-		if err != nil {
-			return err
 		}
 	}
-	return nil
+	if err := q.CloseTasks(ctx, tasks); err != nil {
+		return err
+	}
+	return queue.WantStatuses(ctx, tx, w.Jobs, statuses)
 }
 
 // lock makes the tag's directory and takes its lock, which ends with the

@@ -79,3 +79,7 @@ update repo_generations set state = 'expired' where id = @id;
 update builds set published_at = now()
 where dest_tag = @tag_id and tagged_rev is not null and tagged_rev <= @rev and published_at is null
 returning id, repository_id, commit_id, target, nvr, task_id;
+
+-- name: CloseTasks :exec
+update tasks set state = 'CLOSED', reason = '', finished_at = now()
+where id = any (@ids::bigint[]) and state in ('FREE', 'ASSIGNED', 'OPEN');
