@@ -126,18 +126,14 @@ func (w *ImportWorker) finishImport(ctx context.Context, tx pgx.Tx, job *river.J
 	if err := q.InsertRPMs(ctx, rpms); err != nil {
 		return err
 	}
-	root, err := q.LockTask(ctx, *build.TaskID)
-	if err != nil {
-		return err
-	}
 	if build.Scratch {
-		if _, err := q.EndTask(ctx, db.EndTaskParams{ID: root.ID, State: queue.TaskClosed}); err != nil {
+		if _, err := q.EndTask(ctx, db.EndTaskParams{ID: *build.TaskID, State: queue.TaskClosed}); err != nil {
 			return err
 		}
 		if err := w.want(ctx, tx, build, "", "success", *build.Nvr+" builds (scratch)"); err != nil {
 			return err
 		}
-	} else if err := queue.AddTag(ctx, tx, w.Jobs, root, *build.Nvr+" → "+build.DestTagName); err != nil {
+	} else if err := queue.AddTag(ctx, tx, w.Jobs, build.ID, *build.TaskID, *build.Nvr+" → "+build.DestTagName); err != nil {
 		return err
 	}
 	// Last, since one import at a time holds the lock of the names.

@@ -130,15 +130,16 @@ func AddArches(ctx context.Context, tx pgx.Tx, inserter Inserter, buildID, root 
 	return startTasks(ctx, tx, inserter, tasks, statuses)
 }
 
-// AddTag adds the task that tags a complete build, with its job.
-func AddTag(ctx context.Context, tx pgx.Tx, inserter Inserter, root db.Task, label string) error {
+// AddTag adds the task that tags a complete build, with its job. root is the
+// build's own task.
+func AddTag(ctx context.Context, tx pgx.Tx, inserter Inserter, buildID, root int64, label string) error {
 	taskID, err := db.New(tx).InsertTask(ctx, db.InsertTaskParams{
-		ParentID: &root.ID, BuildID: root.BuildID, Method: MethodTagBuild, Label: label, Weight: weightTag,
+		ParentID: &root, BuildID: buildID, Method: MethodTagBuild, Label: label, Weight: weightTag,
 	})
 	if err != nil {
 		return fmt.Errorf("queue: insert tag task: %w", err)
 	}
-	return startTasks(ctx, tx, inserter, []taskJob{{taskID, TagArgs{BuildID: root.BuildID}}}, nil)
+	return startTasks(ctx, tx, inserter, []taskJob{{taskID, TagArgs{BuildID: buildID}}}, nil)
 }
 
 // NotBuildingError says that a build is over.
