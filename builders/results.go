@@ -141,37 +141,25 @@ func (s *Stages) checkMachines(results []result) error {
 
 // record notes results and buildroot of the attempt in tx.
 func (s *Stages) record(ctx context.Context, tx pgx.Tx, a *attempt, root Recipe, outcome Outcome, results []result) error {
-	q := db.New(tx)
-	artifacts := db.InsertArtifactsParams{TaskID: a.task.ID, Attempt: a.task.Attempt}
+	record := db.RecordResultsParams{
+		TaskID: a.task.ID, Attempt: a.task.Attempt, Tag: root.Tag, RootArch: root.Arch, RepoKey: outcome.RepoKey, Driver: s.Driver.Name(),
+	}
 	for _, r := range results {
 		kind := "rpm"
 		if r.pkg.Source {
 			kind = "srpm"
 		}
-		artifacts.Names, artifacts.Kinds = append(artifacts.Names, r.file), append(artifacts.Kinds, kind)
-		artifacts.Sha256s, artifacts.Sizes = append(artifacts.Sha256s, r.blob.SHA256), append(artifacts.Sizes, r.blob.Size)
-		artifacts.RpmNames, artifacts.Epochs = append(artifacts.RpmNames, r.pkg.Name), append(artifacts.Epochs, int32(r.pkg.Epoch))
-		artifacts.Versions, artifacts.Releases = append(artifacts.Versions, r.pkg.Version), append(artifacts.Releases, r.pkg.Release)
-		artifacts.Arches, artifacts.BuildTimes = append(artifacts.Arches, r.pkg.Arch), append(artifacts.BuildTimes, r.pkg.BuildTime)
+		record.Names, record.Kinds = append(record.Names, r.file), append(record.Kinds, kind)
+		record.Sha256s, record.Sizes = append(record.Sha256s, r.blob.SHA256), append(record.Sizes, r.blob.Size)
+		record.RpmNames, record.Epochs = append(record.RpmNames, r.pkg.Name), append(record.Epochs, int32(r.pkg.Epoch))
+		record.Versions, record.Releases = append(record.Versions, r.pkg.Version), append(record.Releases, r.pkg.Release)
+		record.Arches, record.BuildTimes = append(record.Arches, r.pkg.Arch), append(record.BuildTimes, r.pkg.BuildTime)
 	}
-	if err := q.InsertArtifacts(ctx, artifacts); err != nil {
-		return fmt.Errorf("builders: record packages: %w", err)
+	for _, installed := range outcome.Installed {
+		record.Nevras, record.Digests = append(record.Nevras, installed.NEVRA), append(record.Digests, installed.Digest)
 	}
-	id, err := q.InsertBuildroot(ctx, db.InsertBuildrootParams{
-		TaskID: a.task.ID, Attempt: a.task.Attempt, Tag: root.Tag, Arch: root.Arch, RepoKey: outcome.RepoKey, Driver: s.Driver.Name(),
-	})
-	if err != nil {
-		return fmt.Errorf("builders: record buildroot: %w", err)
-	}
-	if len(outcome.Installed) == 0 {
-		return nil
-	}
-	nevras, digests := make([]string, len(outcome.Installed)), make([]string, len(outcome.Installed))
-	for i, installed := range outcome.Installed {
-		nevras[i], digests[i] = installed.NEVRA, installed.Digest
-	}
-	if err := q.InsertBuildrootRPMs(ctx, db.InsertBuildrootRPMsParams{BuildrootID: id, Nevras: nevras, Digests: digests}); err != nil {
-		return fmt.Errorf("builders: record buildroot packages: %w", err)
+	if err := db.New(tx).RecordResults(ctx, record); err != nil {
+		return fmt.Errorf("builders: record results: %w", err)
 	}
 	return nil
 }

@@ -200,6 +200,7 @@ func TestReaper(t *testing.T) {
 		if err := worker.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
+		_ = worker.Wait() // says that it was killed
 		reap(t, newReaper(t, pool), 1)
 		var again int64
 		queuetest.Tx(t, pool, func(tx pgx.Tx) (err error) {

@@ -442,92 +442,6 @@ func (q *Queries) GetBuild(ctx context.Context, id int64) (GetBuildRow, error) {
 	return i, err
 }
 
-const insertArtifacts = `-- name: InsertArtifacts :exec
-insert into task_artifacts (task_id, attempt, name, kind, sha256, size, arch, epoch, rpm_name, version, release, build_time)
-select $1, $2, unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::bigint[]),
-       unnest($7::text[]), unnest($8::int[]), unnest($9::text[]), unnest($10::text[]),
-       unnest($11::text[]), unnest($12::bigint[])
-`
-
-type InsertArtifactsParams struct {
-	TaskID     int64
-	Attempt    int32
-	Names      []string
-	Kinds      []string
-	Sha256s    []string
-	Sizes      []int64
-	Arches     []string
-	Epochs     []int32
-	RpmNames   []string
-	Versions   []string
-	Releases   []string
-	BuildTimes []int64
-}
-
-func (q *Queries) InsertArtifacts(ctx context.Context, arg InsertArtifactsParams) error {
-	_, err := q.db.Exec(ctx, insertArtifacts,
-		arg.TaskID,
-		arg.Attempt,
-		arg.Names,
-		arg.Kinds,
-		arg.Sha256s,
-		arg.Sizes,
-		arg.Arches,
-		arg.Epochs,
-		arg.RpmNames,
-		arg.Versions,
-		arg.Releases,
-		arg.BuildTimes,
-	)
-	return err
-}
-
-const insertBuildroot = `-- name: InsertBuildroot :one
-insert into buildroots (task_id, attempt, tag, arch, repo_key, driver)
-values ($1, $2, $3, $4, $5, $6)
-returning id
-`
-
-type InsertBuildrootParams struct {
-	TaskID  int64
-	Attempt int32
-	Tag     string
-	Arch    string
-	RepoKey string
-	Driver  string
-}
-
-func (q *Queries) InsertBuildroot(ctx context.Context, arg InsertBuildrootParams) (int64, error) {
-	row := q.db.QueryRow(ctx, insertBuildroot,
-		arg.TaskID,
-		arg.Attempt,
-		arg.Tag,
-		arg.Arch,
-		arg.RepoKey,
-		arg.Driver,
-	)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
-}
-
-const insertBuildrootRPMs = `-- name: InsertBuildrootRPMs :exec
-insert into buildroot_rpms (buildroot_id, nevra, digest)
-select $1, unnest($2::text[]), unnest($3::text[])
-on conflict do nothing
-`
-
-type InsertBuildrootRPMsParams struct {
-	BuildrootID int64
-	Nevras      []string
-	Digests     []string
-}
-
-func (q *Queries) InsertBuildrootRPMs(ctx context.Context, arg InsertBuildrootRPMsParams) error {
-	_, err := q.db.Exec(ctx, insertBuildrootRPMs, arg.BuildrootID, arg.Nevras, arg.Digests)
-	return err
-}
-
 const insertRPMs = `-- name: InsertRPMs :exec
 insert into rpms (build_id, buildroot_id, name, epoch, version, release, arch, source, sha256, size, build_time, path)
 select $1, nullif(unnest($2::bigint[]), 0), unnest($3::text[]), unnest($4::int[]), unnest($5::text[]),
@@ -674,6 +588,69 @@ func (q *Queries) RPMsOfBuild(ctx context.Context, buildID int64) ([]Rpm, error)
 		return nil, err
 	}
 	return items, nil
+}
+
+const recordResults = `-- name: RecordResults :exec
+with root as (
+    insert into buildroots (task_id, attempt, tag, arch, repo_key, driver)
+    values ($1, $2, $13, $14, $15, $16)
+    returning id
+), installed as (
+    insert into buildroot_rpms (buildroot_id, nevra, digest)
+    select root.id, i.nevra, i.digest
+    from root, (select unnest($17::text[]) as nevra, unnest($18::text[]) as digest) i
+    on conflict do nothing
+)
+insert into task_artifacts (task_id, attempt, name, kind, sha256, size, arch, epoch, rpm_name, version, release, build_time)
+select $1, $2, unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::bigint[]),
+       unnest($7::text[]), unnest($8::int[]), unnest($9::text[]), unnest($10::text[]),
+       unnest($11::text[]), unnest($12::bigint[])
+`
+
+type RecordResultsParams struct {
+	TaskID     int64
+	Attempt    int32
+	Names      []string
+	Kinds      []string
+	Sha256s    []string
+	Sizes      []int64
+	Arches     []string
+	Epochs     []int32
+	RpmNames   []string
+	Versions   []string
+	Releases   []string
+	BuildTimes []int64
+	Tag        string
+	RootArch   string
+	RepoKey    string
+	Driver     string
+	Nevras     []string
+	Digests    []string
+}
+
+// Records the packages an attempt made and the buildroot it made them in.
+func (q *Queries) RecordResults(ctx context.Context, arg RecordResultsParams) error {
+	_, err := q.db.Exec(ctx, recordResults,
+		arg.TaskID,
+		arg.Attempt,
+		arg.Names,
+		arg.Kinds,
+		arg.Sha256s,
+		arg.Sizes,
+		arg.Arches,
+		arg.Epochs,
+		arg.RpmNames,
+		arg.Versions,
+		arg.Releases,
+		arg.BuildTimes,
+		arg.Tag,
+		arg.RootArch,
+		arg.RepoKey,
+		arg.Driver,
+		arg.Nevras,
+		arg.Digests,
+	)
+	return err
 }
 
 const retryableBuild = `-- name: RetryableBuild :one

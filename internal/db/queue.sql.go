@@ -146,20 +146,26 @@ func (q *Queries) EndTask(ctx context.Context, arg EndTaskParams) (int64, error)
 }
 
 const finishTask = `-- name: FinishTask :execrows
+with parent as (
+    select p.id from tasks p where p.id = $7 for update
+)
 update tasks set state = $1, phase = $2, reason = $3, failure = $4, finished_at = now()
-where id = $5 and attempt = $6 and state = 'OPEN'
+where tasks.id = $5 and tasks.attempt = $6 and tasks.state = 'OPEN'
+  and (tasks.parent_id is null or exists (select 1 from parent))
 `
 
 type FinishTaskParams struct {
-	State   string
-	Phase   string
-	Reason  string
-	Failure string
-	ID      int64
-	Attempt int32
+	State    string
+	Phase    string
+	Reason   string
+	Failure  string
+	ID       int64
+	Attempt  int32
+	ParentID *int64
 }
 
-// Ends an attempt; zero rows mean that the attempt was given up meanwhile.
+// Ends an attempt, with the parent locked first; zero rows mean that the attempt
+// was given up meanwhile.
 func (q *Queries) FinishTask(ctx context.Context, arg FinishTaskParams) (int64, error) {
 	result, err := q.db.Exec(ctx, finishTask,
 		arg.State,
@@ -168,6 +174,7 @@ func (q *Queries) FinishTask(ctx context.Context, arg FinishTaskParams) (int64, 
 		arg.Failure,
 		arg.ID,
 		arg.Attempt,
+		arg.ParentID,
 	)
 	if err != nil {
 		return 0, err

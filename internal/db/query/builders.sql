@@ -66,23 +66,24 @@ left join lateral (select n.number, n.arches from repo_generations n
 -- name: LatestGeneration :one
 select * from repo_generations where tag_id = @tag_id and state = 'published' order by number desc limit 1;
 
--- name: InsertBuildroot :one
-insert into buildroots (task_id, attempt, tag, arch, repo_key, driver)
-values (@task_id, @attempt, @tag, @arch, @repo_key, @driver)
-returning id;
-
--- name: InsertBuildrootRPMs :exec
-insert into buildroot_rpms (buildroot_id, nevra, digest)
-select @buildroot_id, unnest(@nevras::text[]), unnest(@digests::text[])
-on conflict do nothing;
-
 -- name: BuildrootOfTask :one
 select * from buildroots where task_id = @task_id order by attempt desc limit 1;
 
 -- name: BuildrootRPMs :many
 select nevra, digest from buildroot_rpms where buildroot_id = @buildroot_id order by nevra;
 
--- name: InsertArtifacts :exec
+-- name: RecordResults :exec
+-- Records the packages an attempt made and the buildroot it made them in.
+with root as (
+    insert into buildroots (task_id, attempt, tag, arch, repo_key, driver)
+    values (@task_id, @attempt, @tag, @root_arch, @repo_key, @driver)
+    returning id
+), installed as (
+    insert into buildroot_rpms (buildroot_id, nevra, digest)
+    select root.id, i.nevra, i.digest
+    from root, (select unnest(@nevras::text[]) as nevra, unnest(@digests::text[]) as digest) i
+    on conflict do nothing
+)
 insert into task_artifacts (task_id, attempt, name, kind, sha256, size, arch, epoch, rpm_name, version, release, build_time)
 select @task_id, @attempt, unnest(@names::text[]), unnest(@kinds::text[]), unnest(@sha256s::text[]), unnest(@sizes::bigint[]),
        unnest(@arches::text[]), unnest(@epochs::int[]), unnest(@rpm_names::text[]), unnest(@versions::text[]),

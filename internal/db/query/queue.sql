@@ -40,9 +40,14 @@ update tasks set state = 'FREE', reason = @reason
 where id = @id and attempt = @attempt and state = 'OPEN';
 
 -- name: FinishTask :execrows
--- Ends an attempt; zero rows mean that the attempt was given up meanwhile.
+-- Ends an attempt, with the parent locked first; zero rows mean that the attempt
+-- was given up meanwhile.
+with parent as (
+    select p.id from tasks p where p.id = sqlc.narg(parent_id) for update
+)
 update tasks set state = @state, phase = @phase, reason = @reason, failure = @failure, finished_at = now()
-where id = @id and attempt = @attempt and state = 'OPEN';
+where tasks.id = @id and tasks.attempt = @attempt and tasks.state = 'OPEN'
+  and (tasks.parent_id is null or exists (select 1 from parent));
 
 -- name: EndTask :execrows
 -- Ends a task that nobody works on, whatever its attempt.
