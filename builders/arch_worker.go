@@ -68,13 +68,13 @@ func (w *ArchWorker) finishArch(ctx context.Context, job *river.Job[queue.ArchAr
 		if err := w.record(ctx, tx, a, root, outcome, results); err != nil {
 			return err
 		}
-		if err := w.want(ctx, tx, a.build, a.task.Arch, "success", packagesText(len(results))); err != nil {
-			return err
-		}
+		var next []river.JobArgs
 		if last {
-			if _, err := queue.Insert(ctx, tx, w.Jobs, queue.ImportArgs{BuildID: a.build.ID}); err != nil {
-				return err
-			}
+			next = append(next, queue.ImportArgs{BuildID: a.build.ID})
+		}
+		made := w.status(a.build, a.task.Arch, "success", packagesText(len(results)))
+		if err := queue.WantStatuses(ctx, tx, w.Jobs, []queue.Status{made}, next...); err != nil {
+			return err
 		}
 		return queue.Complete(ctx, tx, job)
 	})

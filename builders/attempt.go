@@ -57,20 +57,16 @@ func (s *Stages) guard(ctx context.Context, a *attempt, do func(context.Context,
 
 // begin waits for the build tag's repository and claims the task. An attempt
 // comes back with an error when the task was claimed and must not be worked on.
-func (s *Stages) begin(ctx context.Context, row *queue.JobRow, taskID int64) (*attempt, error) {
-	q := db.New(s.Pool)
-	task, err := q.GetTask(ctx, taskID)
+func (s *Stages) begin(ctx context.Context, job *queue.JobRow, taskID int64) (*attempt, error) {
+	row, err := db.New(s.Pool).BuildOfTask(ctx, taskID)
 	if err != nil {
-		return nil, fmt.Errorf("builders: read task %d: %w", taskID, err)
+		return nil, fmt.Errorf("builders: read build of task %d: %w", taskID, err)
 	}
-	build, err := q.GetBuild(ctx, task.BuildID)
-	if err != nil {
-		return nil, fmt.Errorf("builders: read build %d: %w", task.BuildID, err)
-	}
-	if err := s.ready(ctx, build); err != nil {
+	build := db.GetBuildRow(row)
+	if err := ready(build); err != nil {
 		return nil, err
 	}
-	task, err = queue.Claim(ctx, s.Pool, taskID, row, s.ClientID)
+	task, err := queue.Claim(ctx, s.Pool, taskID, job, s.ClientID)
 	var losses *queue.TooManyLossesError
 	if errors.As(err, &losses) {
 		return &attempt{task: task, build: build}, queue.Permanent(err)
@@ -233,8 +229,13 @@ func statusPart(task db.Task) string {
 
 // want asks for the status of a part of a build.
 func (s *Stages) want(ctx context.Context, tx pgx.Tx, build db.GetBuildRow, part, state, description string) error {
-	return queue.WantStatus(ctx, tx, s.Jobs, queue.Status{
+	return queue.WantStatus(ctx, tx, s.Jobs, s.status(build, part, state, description))
+}
+
+// status is the status of a part of a build.
+func (s *Stages) status(build db.GetBuildRow, part, state, description string) queue.Status {
+	return queue.Status{
 		RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: queue.ContextOf(build.Target, part),
 		State: state, Description: description, TargetURL: queue.BuildURL(s.ExternalURL, build.ID), BuildID: build.ID,
-	})
+	}
 }

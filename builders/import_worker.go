@@ -68,16 +68,16 @@ func (w *ImportWorker) importBuild(ctx context.Context, tx pgx.Tx, job *river.Jo
 // place links every package of the build into Koji's layout,
 // packages/NAME/VERSION/RELEASE/ARCH/FILE, or scratch/BUILD/ARCH/FILE. A
 // noarch package that several architectures made is taken from the first.
-func (w *ImportWorker) place(ctx context.Context, q *db.Queries, build db.GetBuildRow) ([]db.InsertRPMParams, error) {
+func (w *ImportWorker) place(ctx context.Context, q *db.Queries, build db.GetBuildRow) (db.InsertRPMsParams, error) {
 	artifacts, err := q.ArtifactsOfBuild(ctx, build.ID)
 	if err != nil {
-		return nil, fmt.Errorf("builders: results of build %d: %w", build.ID, err)
+		return db.InsertRPMsParams{}, fmt.Errorf("builders: results of build %d: %w", build.ID, err)
 	}
 	dir := path.Join("packages", build.Package, build.Version, build.Release)
 	if build.Scratch {
 		dir = path.Join("scratch", strconv.FormatInt(build.ID, 10))
 	}
-	var rpms []db.InsertRPMParams
+	rpms := db.InsertRPMsParams{BuildID: build.ID}
 	var places []store.Place
 	placed := map[string]bool{}
 	for _, artifact := range artifacts {
@@ -87,15 +87,12 @@ func (w *ImportWorker) place(ctx context.Context, q *db.Queries, build db.GetBui
 		placed[artifact.Name] = true
 		where := path.Join(dir, artifact.Arch, artifact.Name)
 		places = append(places, store.Place{Blob: store.Blob{SHA256: artifact.Sha256, Size: artifact.Size}, Name: where})
-		buildroot, err := q.BuildrootOfTask(ctx, artifact.TaskID)
-		if err != nil {
-			return nil, fmt.Errorf("builders: buildroot of task %d: %w", artifact.TaskID, err)
-		}
-		rpms = append(rpms, db.InsertRPMParams{
-			BuildID: build.ID, BuildrootID: &buildroot.ID, Name: artifact.RpmName, Epoch: artifact.Epoch, Version: artifact.Version,
-			Release: artifact.Release, Arch: artifact.Arch, Source: artifact.Kind == "srpm", Sha256: artifact.Sha256,
-			Size: artifact.Size, BuildTime: artifact.BuildTime, Path: where,
-		})
+		rpms.BuildrootIds, rpms.Sources = append(rpms.BuildrootIds, artifact.BuildrootID), append(rpms.Sources, artifact.Kind == "srpm")
+		rpms.Names, rpms.Epochs = append(rpms.Names, artifact.RpmName), append(rpms.Epochs, artifact.Epoch)
+		rpms.Versions, rpms.Releases = append(rpms.Versions, artifact.Version), append(rpms.Releases, artifact.Release)
+		rpms.Arches, rpms.BuildTimes = append(rpms.Arches, artifact.Arch), append(rpms.BuildTimes, artifact.BuildTime)
+		rpms.Sha256s, rpms.Sizes = append(rpms.Sha256s, artifact.Sha256), append(rpms.Sizes, artifact.Size)
+		rpms.Paths = append(rpms.Paths, where)
 	}
 	return rpms, w.link(ctx, build, places)
 }
@@ -121,31 +118,26 @@ func (w *ImportWorker) link(ctx context.Context, build db.GetBuildRow, places []
 }
 
 // finishImport records the packages and ends the build's making.
-func (w *ImportWorker) finishImport(ctx context.Context, tx pgx.Tx, job *river.Job[queue.ImportArgs], build db.GetBuildRow, rpms []db.InsertRPMParams) error {
+func (w *ImportWorker) finishImport(ctx context.Context, tx pgx.Tx, job *river.Job[queue.ImportArgs], build db.GetBuildRow, rpms db.InsertRPMsParams) error {
 	q := db.New(tx)
 	if _, err := q.FinishBuild(ctx, db.FinishBuildParams{ID: build.ID, State: queue.BuildComplete}); err != nil {
 		return err
 	}
-	for _, rpm := range rpms {
-		if err := q.InsertRPM(ctx, rpm); err != nil {
-			return err
-		}
-	}
-	if err := refuseTaken(ctx, q, build); err != nil {
-		return err
-	}
-	root, err := q.LockTask(ctx, *build.TaskID)
-	if err != nil {
+	if err := q.InsertRPMs(ctx, rpms); err != nil {
 		return err
 	}
 	if build.Scratch {
-		if _, err := q.EndTask(ctx, db.EndTaskParams{ID: root.ID, State: queue.TaskClosed}); err != nil {
+		if _, err := q.EndTask(ctx, db.EndTaskParams{ID: *build.TaskID, State: queue.TaskClosed}); err != nil {
 			return err
 		}
 		if err := w.want(ctx, tx, build, "", "success", *build.Nvr+" builds (scratch)"); err != nil {
 			return err
 		}
-	} else if err := queue.AddTag(ctx, tx, w.Jobs, root, *build.Nvr+" → "+build.DestTagName); err != nil {
+	} else if err := queue.AddTag(ctx, tx, w.Jobs, build.ID, *build.TaskID, *build.Nvr+" → "+build.DestTagName); err != nil {
+		return err
+	}
+	// Last, since one import at a time holds the lock of the names.
+	if err := refuseTaken(ctx, q, build); err != nil {
 		return err
 	}
 	return queue.Complete(ctx, tx, job)

@@ -141,33 +141,25 @@ func (s *Stages) checkMachines(results []result) error {
 
 // record notes results and buildroot of the attempt in tx.
 func (s *Stages) record(ctx context.Context, tx pgx.Tx, a *attempt, root Recipe, outcome Outcome, results []result) error {
-	q := db.New(tx)
+	record := db.RecordResultsParams{
+		TaskID: a.task.ID, Attempt: a.task.Attempt, Tag: root.Tag, RootArch: root.Arch, RepoKey: outcome.RepoKey, Driver: s.Driver.Name(),
+	}
 	for _, r := range results {
 		kind := "rpm"
 		if r.pkg.Source {
 			kind = "srpm"
 		}
-		err := q.InsertArtifact(ctx, db.InsertArtifactParams{
-			TaskID: a.task.ID, Attempt: a.task.Attempt, Name: r.file, Kind: kind, Sha256: r.blob.SHA256, Size: r.blob.Size,
-			RpmName: r.pkg.Name, Epoch: int32(r.pkg.Epoch), Version: r.pkg.Version, Release: r.pkg.Release, Arch: r.pkg.Arch,
-			BuildTime: r.pkg.BuildTime,
-		})
-		if err != nil {
-			return fmt.Errorf("builders: record %s: %w", r.file, err)
-		}
+		record.Names, record.Kinds = append(record.Names, r.file), append(record.Kinds, kind)
+		record.Sha256s, record.Sizes = append(record.Sha256s, r.blob.SHA256), append(record.Sizes, r.blob.Size)
+		record.RpmNames, record.Epochs = append(record.RpmNames, r.pkg.Name), append(record.Epochs, int32(r.pkg.Epoch))
+		record.Versions, record.Releases = append(record.Versions, r.pkg.Version), append(record.Releases, r.pkg.Release)
+		record.Arches, record.BuildTimes = append(record.Arches, r.pkg.Arch), append(record.BuildTimes, r.pkg.BuildTime)
 	}
-	id, err := q.InsertBuildroot(ctx, db.InsertBuildrootParams{
-		TaskID: a.task.ID, Attempt: a.task.Attempt, Tag: root.Tag, Arch: root.Arch, RepoKey: outcome.RepoKey, Driver: s.Driver.Name(),
-	})
-	if err != nil {
-		return fmt.Errorf("builders: record buildroot: %w", err)
+	for _, installed := range outcome.Installed {
+		record.Nevras, record.Digests = append(record.Nevras, installed.NEVRA), append(record.Digests, installed.Digest)
 	}
-	nevras, digests := make([]string, len(outcome.Installed)), make([]string, len(outcome.Installed))
-	for i, installed := range outcome.Installed {
-		nevras[i], digests[i] = installed.NEVRA, installed.Digest
-	}
-	if err := q.InsertBuildrootRPMs(ctx, db.InsertBuildrootRPMsParams{BuildrootID: id, Nevras: nevras, Digests: digests}); err != nil {
-		return fmt.Errorf("builders: record buildroot packages: %w", err)
+	if err := db.New(tx).RecordResults(ctx, record); err != nil {
+		return fmt.Errorf("builders: record results: %w", err)
 	}
 	return nil
 }

@@ -112,22 +112,17 @@ func (w *SRPMWorker) finishSRPM(ctx context.Context, job *river.Job[queue.SRPMAr
 		if err != nil {
 			return err
 		}
-		if err := queue.LockStatuses(ctx, tx, a.build.RepositoryID, a.build.CommitID); err != nil {
-			return err
-		}
-		if err := w.want(ctx, tx, a.build, "srpm", "success", results[0].file); err != nil {
-			return err
-		}
 		if refusal == "" && archErr != nil {
 			refusal = queue.OneLine(fmt.Sprintf("no matching arches were found: the package is for %s, the tag %s has %s",
 				archTagsText(pkg), a.build.BuildTagName, strings.Join(a.build.BuildTagArches, " ")))
 		}
+		made := w.status(a.build, "srpm", "success", results[0].file)
 		if refusal != "" {
-			end := queue.BuildEnd{State: queue.BuildFailed, Phase: string(PhaseSRPM), Reason: refusal}
-			if err := queue.EndBuild(ctx, tx, w.Jobs, w.ExternalURL, a.build.ID, end); err != nil {
-				return err
-			}
-		} else if err := w.startArches(ctx, tx, a, pkg.NVR(), arches); err != nil {
+			err = w.refuse(ctx, tx, a.build, made, refusal)
+		} else {
+			err = w.startArches(ctx, tx, a, made, pkg.NVR(), arches)
+		}
+		if err != nil {
 			return err
 		}
 		return queue.Complete(ctx, tx, job)
@@ -172,23 +167,28 @@ func (w *SRPMWorker) claimNVR(ctx context.Context, tx pgx.Tx, build db.GetBuildR
 	return fmt.Sprintf("%s was built already, as build %d: raise Release to build it again", nvr, owner.ID), nil
 }
 
+// refuse ends a build whose source package was made and can't be built.
+func (w *SRPMWorker) refuse(ctx context.Context, tx pgx.Tx, build db.GetBuildRow, made queue.Status, refusal string) error {
+	if err := queue.LockStatuses(ctx, tx, build.RepositoryID, build.CommitID); err != nil {
+		return err
+	}
+	if err := queue.WantStatus(ctx, tx, w.Jobs, made); err != nil {
+		return err
+	}
+	return queue.EndBuild(ctx, tx, w.Jobs, w.ExternalURL, build.ID, queue.BuildEnd{
+		State: queue.BuildFailed, Phase: string(PhaseSRPM), Reason: refusal,
+	})
+}
+
 // startArches adds the arch tasks.
-func (w *SRPMWorker) startArches(ctx context.Context, tx pgx.Tx, a *attempt, nvr string, arches []ArchTask) error {
-	root, err := db.New(tx).GetTask(ctx, *a.task.ParentID)
-	if err != nil {
-		return fmt.Errorf("builders: read root task: %w", err)
+func (w *SRPMWorker) startArches(ctx context.Context, tx pgx.Tx, a *attempt, made queue.Status, nvr string, arches []ArchTask) error {
+	statuses := []queue.Status{made, w.status(a.build, "", "pending", "building "+nvr)}
+	tasks := make([]queue.NewArch, len(arches))
+	for i, arch := range arches {
+		tasks[i] = queue.NewArch{Arch: arch.Arch, RootArch: arch.RootArch, Label: nvr + "." + arch.Arch}
+		statuses = append(statuses, w.status(a.build, arch.Arch, "pending", "waiting for a builder"))
 	}
-	for _, arch := range arches {
-		if _, err := queue.AddArch(ctx, tx, w.Jobs, root, arch.Arch, arch.RootArch, nvr+"."+arch.Arch); err != nil {
-			return err
-		}
-	}
-	for _, arch := range arches {
-		if err := w.want(ctx, tx, a.build, arch.Arch, "pending", "waiting for a builder"); err != nil {
-			return err
-		}
-	}
-	return w.want(ctx, tx, a.build, "", "pending", "building "+nvr)
+	return queue.AddArches(ctx, tx, w.Jobs, a.build.ID, *a.task.ParentID, tasks, statuses)
 }
 
 // archTagsText says in words which architectures a source package is for.

@@ -118,17 +118,12 @@ func (w *PlanWorker) failDelivery(ctx context.Context, tx pgx.Tx, delivery db.De
 	if err != nil {
 		return err
 	}
-	if err := queue.LockStatuses(ctx, tx, repository.ID, c.commit); err != nil {
-		return err
-	}
+	var statuses []queue.Status
 	for _, target := range targets {
-		err := queue.WantStatus(ctx, tx, w.Jobs, queue.Status{
+		statuses = append(statuses, queue.Status{
 			RepositoryID: repository.ID, Commit: c.commit, Context: queue.ContextOf(target.Name, ""), State: "error",
 			Description: "the push could not be planned: " + reason, TargetURL: w.ExternalURL,
 		})
-		if err != nil {
-			return err
-		}
 	}
-	return nil
+	return queue.WantStatuses(ctx, tx, w.Jobs, statuses)
 }

@@ -63,6 +63,10 @@ type Forge interface {
 	// sending again would not help.
 	SetStatus(ctx context.Context, repo Repository, commit string, status Status) error
 
+	// KeepsStatuses reports whether SetStatus shows anything to anybody. Where
+	// it does not, to set a status twice is the same as once.
+	KeepsStatuses() bool
+
 	// Statuses returns the newest status of each context on the commit, in no
 	// particular order. Used after a crash between sending and recording. What
 	// others set is among them, on Gitea with states that are not ours. Errors

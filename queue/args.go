@@ -132,9 +132,10 @@ func (PublishArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: QueuePublish, MaxAttempts: endless, UniqueOpts: once}
 }
 
-// ReportArgs asks report to bring one commit status up to date at its forge.
+// ReportArgs asks report to bring a commit's statuses up to date at its forge.
 type ReportArgs struct {
-	ReportID int64 `json:"report_id"`
+	RepositoryID int64  `json:"repository_id"`
+	Commit       string `json:"commit"`
 }
 
 // Kind implements river.JobArgs.

@@ -57,87 +57,89 @@ type NewBuild struct {
 // StartBuild begins a build in tx: the build, its task tree, the first job and
 // the first pending statuses. external is the installation's external URL.
 func StartBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external string, b NewBuild) (buildID int64, err error) {
-	q := db.New(tx)
-	buildID, err = q.InsertBuild(ctx, db.InsertBuildParams{
+	row, err := db.New(tx).InsertBuild(ctx, db.InsertBuildParams{
 		PackageID: b.PackageID, RepositoryID: b.RepositoryID, Target: b.Target, BuildTag: b.BuildTag, DestTag: b.DestTag,
 		Scratch: b.Scratch, Ref: b.Ref, CommitID: b.Commit, CommittedAt: b.CommittedAt, PullNumber: b.PullNumber,
-		Spec: b.Spec, PlannedNvr: b.PlannedNVR, RetryOf: b.RetryOf,
+		Spec: b.Spec, PlannedNvr: b.PlannedNVR, RetryOf: b.RetryOf, SrpmWeight: weightSRPM,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("queue: insert build: %w", err)
 	}
-	root, err := q.StartRootTask(ctx, db.StartRootTaskParams{BuildID: buildID, Label: b.PlannedNVR})
-	if err != nil {
-		return 0, fmt.Errorf("queue: insert root task: %w", err)
-	}
-	if err := q.SetBuildTask(ctx, db.SetBuildTaskParams{ID: buildID, TaskID: &root}); err != nil {
-		return 0, fmt.Errorf("queue: set root task: %w", err)
-	}
-	srpm, err := q.InsertTask(ctx, db.InsertTaskParams{
-		ParentID: &root, BuildID: buildID, Method: MethodBuildSRPM, Label: b.Spec, State: TaskFree, Weight: weightSRPM,
-	})
-	if err != nil {
-		return 0, fmt.Errorf("queue: insert source task: %w", err)
-	}
-	if err := startJob(ctx, tx, inserter, srpm, SRPMArgs{TaskID: srpm}); err != nil {
-		return 0, err
-	}
 	if err := LockStatuses(ctx, tx, b.RepositoryID, b.Commit); err != nil {
 		return 0, err
 	}
-	for _, first := range []struct{ part, description string }{
-		{"", "build " + strconv.FormatInt(buildID, 10) + " is queued"},
-		{"srpm", "waiting for a builder"},
-	} {
-		err := WantStatus(ctx, tx, inserter, Status{
-			RepositoryID: b.RepositoryID, Commit: b.Commit, Context: ContextOf(b.Target, first.part), State: "pending",
-			Description: first.description, TargetURL: BuildURL(external, buildID), BuildID: buildID,
-		})
-		if err != nil {
-			return 0, err
+	first := func(part, description string) Status {
+		return Status{
+			RepositoryID: b.RepositoryID, Commit: b.Commit, Context: ContextOf(b.Target, part), State: "pending",
+			Description: description, TargetURL: BuildURL(external, row.BuildID), BuildID: row.BuildID,
 		}
 	}
-	return buildID, nil
+	return row.BuildID, startTasks(ctx, tx, inserter, []taskJob{{row.SrpmTask, SRPMArgs{TaskID: row.SrpmTask}}}, []Status{
+		first("", "build "+strconv.FormatInt(row.BuildID, 10)+" is queued"), first("srpm", "waiting for a builder"),
+	})
 }
 
-// jobArgs is what a River job is made of.
-type jobArgs = river.JobArgs
+// taskJob is a task and the job that works on it.
+type taskJob struct {
+	task int64
+	args river.JobArgs
+}
 
-// startJob enqueues the job of a task and notes which it is, so that a cancel
-// finds it.
-func startJob(ctx context.Context, tx pgx.Tx, inserter Inserter, task int64, args jobArgs) error {
-	job, err := Insert(ctx, tx, inserter, args)
-	if err != nil {
+// startTasks asks for statuses, enqueues the jobs of tasks and notes which
+// they are, so that a cancel finds them.
+func startTasks(ctx context.Context, tx pgx.Tx, inserter Inserter, tasks []taskJob, statuses []Status) error {
+	var set db.SetTaskJobsParams
+	var jobs []river.JobArgs
+	for _, task := range tasks {
+		set.Ids, jobs = append(set.Ids, task.task), append(jobs, task.args)
+	}
+	var err error
+	if set.JobIds, err = wantAndInsert(ctx, tx, inserter, statuses, jobs); err != nil {
 		return err
 	}
-	if err := db.New(tx).SetTaskJob(ctx, db.SetTaskJobParams{ID: task, RiverJobID: &job}); err != nil {
-		return fmt.Errorf("queue: set job of task %d: %w", task, err)
+	if err := db.New(tx).SetTaskJobs(ctx, set); err != nil {
+		return fmt.Errorf("queue: set jobs of tasks: %w", err)
 	}
 	return nil
 }
 
-// AddArch adds the task that builds for arch in a buildroot of rootArch to a
-// running build, with its job.
-func AddArch(ctx context.Context, tx pgx.Tx, inserter Inserter, root db.Task, arch, rootArch, label string) (taskID int64, err error) {
-	taskID, err = db.New(tx).InsertTask(ctx, db.InsertTaskParams{
-		ParentID: &root.ID, BuildID: root.BuildID, Method: MethodBuildArch, Arch: arch, RootArch: rootArch,
-		Label: label, State: TaskFree, Weight: weightArch,
-	})
-	if err != nil {
-		return 0, fmt.Errorf("queue: insert %s task: %w", arch, err)
-	}
-	return taskID, startJob(ctx, tx, inserter, taskID, ArchArgs{TaskID: taskID, Arch: rootArch})
+// NewArch is a task that builds for Arch in a buildroot of RootArch.
+type NewArch struct {
+	Arch, RootArch string
+	Label          string
 }
 
-// AddTag adds the task that tags a complete build, with its job.
-func AddTag(ctx context.Context, tx pgx.Tx, inserter Inserter, root db.Task, label string) error {
+// AddArches adds arch tasks to a running build, with their jobs, and asks for
+// statuses. root is the build's own task.
+func AddArches(ctx context.Context, tx pgx.Tx, inserter Inserter, buildID, root int64, arches []NewArch, statuses []Status) error {
+	params := db.InsertArchTasksParams{ParentID: root, BuildID: buildID, Weight: weightArch}
+	rootArch := map[string]string{}
+	for _, arch := range arches {
+		params.Arches, params.RootArches = append(params.Arches, arch.Arch), append(params.RootArches, arch.RootArch)
+		params.Labels = append(params.Labels, arch.Label)
+		rootArch[arch.Arch] = arch.RootArch
+	}
+	rows, err := db.New(tx).InsertArchTasks(ctx, params)
+	if err != nil {
+		return fmt.Errorf("queue: insert arch tasks of build %d: %w", buildID, err)
+	}
+	tasks := make([]taskJob, len(rows))
+	for i, row := range rows {
+		tasks[i] = taskJob{row.ID, ArchArgs{TaskID: row.ID, Arch: rootArch[row.Arch]}}
+	}
+	return startTasks(ctx, tx, inserter, tasks, statuses)
+}
+
+// AddTag adds the task that tags a complete build, with its job. root is the
+// build's own task.
+func AddTag(ctx context.Context, tx pgx.Tx, inserter Inserter, buildID, root int64, label string) error {
 	taskID, err := db.New(tx).InsertTask(ctx, db.InsertTaskParams{
-		ParentID: &root.ID, BuildID: root.BuildID, Method: MethodTagBuild, Label: label, State: TaskFree, Weight: weightTag,
+		ParentID: &root, BuildID: buildID, Method: MethodTagBuild, Label: label, Weight: weightTag,
 	})
 	if err != nil {
 		return fmt.Errorf("queue: insert tag task: %w", err)
 	}
-	return startJob(ctx, tx, inserter, taskID, TagArgs{BuildID: root.BuildID})
+	return startTasks(ctx, tx, inserter, []taskJob{{taskID, TagArgs{BuildID: buildID}}}, nil)
 }
 
 // NotBuildingError says that a build is over.
@@ -260,16 +262,14 @@ func EndBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external string
 	if err != nil {
 		return fmt.Errorf("queue: pending statuses of build %d: %w", buildID, err)
 	}
-	for _, context := range pending {
-		err := WantStatus(ctx, tx, inserter, Status{
+	statuses := make([]Status, len(pending))
+	for i, context := range pending {
+		statuses[i] = Status{
 			RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: context, State: state,
 			Description: end.Reason, TargetURL: BuildURL(external, buildID), BuildID: buildID,
-		})
-		if err != nil {
-			return err
 		}
 	}
-	return nil
+	return WantStatuses(ctx, tx, inserter, statuses)
 }
 
 // RetryBuild starts a build again that failed or was canceled, as a new build

@@ -34,8 +34,8 @@ func TestStartBuild(t *testing.T) {
 		if diff := cmp.Diff("f37 pending\nf37/srpm pending", d.Statuses(t, 0)); diff != "" {
 			t.Errorf("statuses (-want +got):\n%s", diff)
 		}
-		if n := queuetest.Value[int](t, pool, "select count(*) from river_job where kind = 'report.send'"); n != 2 {
-			t.Errorf("%d reports are enqueued, want 2", n)
+		if n := queuetest.Value[int](t, pool, "select count(*) from river_job where kind = 'report.send'"); n != 1 {
+			t.Errorf("%d reports are enqueued, want one for the commit", n)
 		}
 	})
 
@@ -95,10 +95,15 @@ func TestStartBuild(t *testing.T) {
 
 // want asks for a status of hello's nth commit.
 func want(ctx context.Context, tx pgx.Tx, jobs queue.Inserter, d *queuetest.Distribution, n int, build int64, part, state string) error {
-	return queue.WantStatus(ctx, tx, jobs, queue.Status{
+	return queue.WantStatus(ctx, tx, jobs, status(d, n, build, part, state))
+}
+
+// status is a status of hello's nth commit.
+func status(d *queuetest.Distribution, n int, build int64, part, state string) queue.Status {
+	return queue.Status{
 		RepositoryID: d.Repository, Commit: queuetest.Commit(n), Context: queue.ContextOf(d.Target, part), State: state,
 		Description: state, TargetURL: queue.BuildURL(queuetest.ExternalURL, build), BuildID: build,
-	})
+	}
 }
 
 // addArches gives a build its arch tasks, as the end of its source task does.
@@ -111,19 +116,28 @@ func addArches(t *testing.T, pool *pgxpool.Pool, d *queuetest.Distribution, buil
 		if _, err := queue.Finish(t.Context(), tx, srpm, queue.Ending{State: queue.TaskClosed}); err != nil {
 			return err
 		}
-		if err := want(t.Context(), tx, jobs, d, 0, build, "srpm", "success"); err != nil {
-			return err
-		}
-		for _, arch := range []string{"x86_64", "riscv64"} {
-			if _, err := queue.AddArch(t.Context(), tx, jobs, root, arch, arch, "hello-1-1."+arch); err != nil {
-				return err
-			}
-			if err := want(t.Context(), tx, jobs, d, 0, build, arch, "pending"); err != nil {
-				return err
-			}
-		}
-		return nil
+		return queue.AddArches(t.Context(), tx, jobs, build, root.ID, []queue.NewArch{
+			{Arch: "x86_64", RootArch: "x86_64", Label: "hello-1-1.x86_64"}, {Arch: "riscv64", RootArch: "riscv64", Label: "hello-1-1.riscv64"},
+		}, []queue.Status{status(d, 0, build, "srpm", "success"), status(d, 0, build, "x86_64", "pending"), status(d, 0, build, "riscv64", "pending")})
 	})
+}
+
+func TestAddArches(t *testing.T) {
+	t.Parallel()
+	pool, d, build := setup(t)
+	addArches(t, pool, d, build)
+	got := queuetest.Values[string](t, pool, `select t.arch || ' in ' || t.root_arch || ' ' || t.state || ' ' || t.label || ': ' || j.kind || ' in ' || j.queue || ' ' || (j.args ->> 'task_id' = t.id::text)
+		from tasks t join river_job j on j.id = t.river_job_id where t.build_id = $1 and t.method = 'buildArch' order by t.arch`, build)
+	want := []string{
+		"riscv64 in riscv64 FREE hello-1-1.riscv64: builders.arch in arch_riscv64 true",
+		"x86_64 in x86_64 FREE hello-1-1.x86_64: builders.arch in arch_x86_64 true",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tasks and their jobs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff("f37 pending\nf37/riscv64 pending\nf37/srpm success\nf37/x86_64 pending", d.Statuses(t, 0)); diff != "" {
+		t.Errorf("statuses (-want +got):\n%s", diff)
+	}
 }
 
 func TestCancelBuild(t *testing.T) {

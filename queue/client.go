@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,6 +11,8 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
+
+	"github.com/distbot/distbot/internal/db"
 )
 
 // Config says what one process works on.
@@ -98,6 +99,7 @@ type JobRow = rivertype.JobRow
 
 // Inserter is what packages that enqueue need of a client.
 type Inserter interface {
+	InsertManyTx(ctx context.Context, tx pgx.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
 	InsertTx(ctx context.Context, tx pgx.Tx, args river.JobArgs, opts *river.InsertOpts) (*rivertype.JobInsertResult, error)
 }
 
@@ -109,11 +111,42 @@ type Canceler interface {
 
 // Insert enqueues args as part of tx and returns the job's id.
 func Insert(ctx context.Context, tx pgx.Tx, inserter Inserter, args river.JobArgs) (int64, error) {
-	result, err := inserter.InsertTx(ctx, tx, args, nil)
+	ids, err := insertAll(ctx, tx, inserter, []river.JobArgs{args})
 	if err != nil {
-		return 0, fmt.Errorf("queue: insert %s: %w", args.Kind(), err)
+		return 0, err
 	}
-	return result.Job.ID, nil
+	return ids[0], nil
+}
+
+// WantRepositories enqueues the making of tags' repositories, as part of tx.
+func WantRepositories(ctx context.Context, tx pgx.Tx, inserter Inserter, tags []int64) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	jobs := make([]river.JobArgs, len(tags))
+	for i, tag := range tags {
+		jobs[i] = PublishArgs{TagID: tag}
+	}
+	_, err := insertAll(ctx, tx, inserter, jobs)
+	return err
+}
+
+// insertAll enqueues jobs in one statement, no two of them the same where they
+// are unique, and returns their ids in their order.
+func insertAll(ctx context.Context, tx pgx.Tx, inserter Inserter, all []river.JobArgs) ([]int64, error) {
+	params := make([]river.InsertManyParams, len(all))
+	for i, args := range all {
+		params[i].Args = args
+	}
+	results, err := inserter.InsertManyTx(ctx, tx, params)
+	if err != nil {
+		return nil, fmt.Errorf("queue: insert %s: %w", all[0].Kind(), err)
+	}
+	ids := make([]int64, len(all))
+	for i, result := range results {
+		ids[i] = result.Job.ID
+	}
+	return ids, nil
 }
 
 // retryPolicy waits 1, 2, 4 … seconds, at most five minutes.
@@ -148,16 +181,16 @@ func (e *fitError) Unwrap() error { return e.error }
 // Complete ends the running job in the transaction of its result, so that the
 // two can't be torn apart by a crash. It returns ErrLostAttempt when the job
 // was given up meanwhile; the transaction must then be rolled back.
+//
+// It does what river.JobCompleteTx does to a job without output. That goes
+// through the statement that ends many jobs in all ways at once, which takes
+// PostgreSQL longer to plan than everything else in most of our transactions.
 func Complete[T river.JobArgs](ctx context.Context, tx pgx.Tx, job *river.Job[T]) error {
-	done, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
-	if errors.Is(err, river.ErrNotFound) {
-		return ErrLostAttempt
-	}
+	n, err := db.New(tx).CompleteJob(ctx, job.ID)
 	if err != nil {
 		return fmt.Errorf("queue: complete %s: %w", job.Kind, err)
 	}
-	// River leaves a row alone that is no longer running, without an error.
-	if done.State != rivertype.JobStateCompleted {
+	if n == 0 {
 		return ErrLostAttempt
 	}
 	return nil

@@ -1,12 +1,14 @@
 package queue
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"github.com/distbot/distbot/internal/db"
 )
@@ -25,27 +27,90 @@ type Status struct {
 	BuildID int64
 }
 
-// WantStatus asks in tx for a status to be shown and enqueues its report. A
-// status that comes after the same build's final one, or belongs to an older
-// build, changes nothing; see Status.BuildID for those without a build.
+// WantStatus is WantStatuses for one.
 func WantStatus(ctx context.Context, tx pgx.Tx, inserter Inserter, status Status) error {
-	row, err := db.New(tx).WantReport(ctx, db.WantReportParams{
-		RepositoryID: status.RepositoryID, CommitID: status.Commit, Context: status.Context,
-		State: status.State, Description: OneLine(status.Description), TargetUrl: status.TargetURL, BuildID: status.BuildID,
-	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("queue: want status %s: %w", status.Context, err)
-	}
-	_, err = Insert(ctx, tx, inserter, ReportArgs{ReportID: row.ID})
+	return WantStatuses(ctx, tx, inserter, []Status{status})
+}
+
+// WantStatuses asks in tx for statuses to be shown, and enqueues the reports of
+// their commits together with the jobs given. A status that comes after the
+// same build's final one, or belongs to an older build, changes nothing; see
+// Status.BuildID for those without a build.
+func WantStatuses(ctx context.Context, tx pgx.Tx, inserter Inserter, statuses []Status, jobs ...river.JobArgs) error {
+	_, err := wantAndInsert(ctx, tx, inserter, statuses, jobs)
 	return err
 }
 
-// LockStatuses locks the statuses of a commit. Who asks for more than one in a
-// transaction locks them first, after builds, tasks and jobs: two builds of
-// one commit could wait for each other's statuses otherwise.
+// wantAndInsert is WantStatuses; it returns the ids of the jobs.
+func wantAndInsert(ctx context.Context, tx pgx.Tx, inserter Inserter, statuses []Status, jobs []river.JobArgs) ([]int64, error) {
+	given := len(jobs)
+	changed := map[ReportArgs]bool{}
+	for len(statuses) > 0 {
+		now, later := firstOfEach(statuses)
+		commits, err := wantReports(ctx, tx, now)
+		if err != nil {
+			return nil, err
+		}
+		for _, commit := range commits {
+			if args := (ReportArgs{RepositoryID: commit.RepositoryID, Commit: commit.CommitID}); !changed[args] {
+				changed[args] = true
+				jobs = append(jobs, args)
+			}
+		}
+		statuses = later
+	}
+	if len(jobs) == 0 {
+		return nil, nil
+	}
+	ids, err := insertAll(ctx, tx, inserter, jobs)
+	if err != nil {
+		return nil, err
+	}
+	return ids[:given], nil
+}
+
+// firstOfEach parts statuses into the first one of each context, in the order
+// in which everybody locks them, and those that come after.
+func firstOfEach(statuses []Status) (first, later []Status) {
+	seen := map[Status]bool{}
+	for _, status := range statuses {
+		key := Status{RepositoryID: status.RepositoryID, Commit: status.Commit, Context: status.Context}
+		if seen[key] {
+			later = append(later, status)
+			continue
+		}
+		seen[key] = true
+		first = append(first, status)
+	}
+	slices.SortFunc(first, func(a, b Status) int {
+		return cmp.Or(cmp.Compare(a.RepositoryID, b.RepositoryID), strings.Compare(a.Commit, b.Commit), strings.Compare(a.Context, b.Context))
+	})
+	return first, later
+}
+
+// wantReports writes statuses to the outbox and tells whose commits' it
+// changed.
+func wantReports(ctx context.Context, tx pgx.Tx, statuses []Status) ([]db.WantReportsRow, error) {
+	var params db.WantReportsParams
+	for _, status := range statuses {
+		params.RepositoryIds = append(params.RepositoryIds, status.RepositoryID)
+		params.CommitIds = append(params.CommitIds, status.Commit)
+		params.Contexts = append(params.Contexts, status.Context)
+		params.States = append(params.States, status.State)
+		params.Descriptions = append(params.Descriptions, OneLine(status.Description))
+		params.TargetUrls = append(params.TargetUrls, status.TargetURL)
+		params.BuildIds = append(params.BuildIds, status.BuildID)
+	}
+	changed, err := db.New(tx).WantReports(ctx, params)
+	if err != nil {
+		return nil, fmt.Errorf("queue: want status %s: %w", statuses[0].Context, err)
+	}
+	return changed, nil
+}
+
+// LockStatuses locks the statuses of a commit. Who asks for statuses more than
+// once in a transaction locks them first, after builds, tasks and jobs: two
+// builds of one commit could wait for each other's statuses otherwise.
 func LockStatuses(ctx context.Context, tx pgx.Tx, repositoryID int64, commit string) error {
 	if _, err := db.New(tx).LockReports(ctx, db.LockReportsParams{RepositoryID: repositoryID, CommitID: commit}); err != nil {
 		return fmt.Errorf("queue: lock statuses of %s: %w", commit, err)

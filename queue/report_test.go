@@ -140,6 +140,57 @@ func TestWantStatus(t *testing.T) {
 		}
 	})
 
+	t.Run("shows the same when all are asked for at once", func(t *testing.T) {
+		t.Parallel()
+		pool, d, jobs := outbox(t)
+		for n := range 150 {
+			all := history(rand.New(rand.NewPCG(uint64(n), 3)))
+			var statuses []queue.Status
+			for i, a := range all {
+				for _, part := range []string{"x86_64", ""} {
+					statuses = append(statuses, queue.Status{
+						RepositoryID: d.Repository, Commit: queuetest.Commit(n), Context: queue.ContextOf("f37", part), State: a.state,
+						Description: fmt.Sprint(i), BuildID: a.build,
+					})
+				}
+			}
+			queuetest.Tx(t, pool, func(tx pgx.Tx) error { return queue.WantStatuses(t.Context(), tx, jobs, statuses) })
+			want := shown(all)
+			line := fmt.Sprint(want.build, " ", want.state)
+			got := queuetest.Values[string](t, pool, "select build_id || ' ' || state from reports where commit_id = $1", queuetest.Commit(n))
+			if diff := cmp.Diff([]string{line, line}, got); diff != "" {
+				t.Fatalf("history %d: %v shows (-want +got):\n%s", n, all, diff)
+			}
+		}
+	})
+
+	t.Run("enqueues one report for each commit, and the jobs given", func(t *testing.T) {
+		t.Parallel()
+		pool, d, jobs := outbox(t)
+		var statuses []queue.Status
+		for n := range 3 {
+			for _, part := range []string{"", "x86_64", "srpm"} {
+				statuses = append(statuses, status(d, n, 1, part, "pending"))
+			}
+		}
+		queuetest.Tx(t, pool, func(tx pgx.Tx) error {
+			return queue.WantStatuses(t.Context(), tx, jobs, statuses, queue.ImportArgs{BuildID: 7})
+		})
+		got := queuetest.Values[string](t, pool, "select kind || ' ' || coalesce(args ->> 'build_id', args ->> 'commit') from river_job order by id")
+		want := []string{"builders.import 7", "report.send " + queuetest.Commit(0), "report.send " + queuetest.Commit(1), "report.send " + queuetest.Commit(2)}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("jobs (-want +got):\n%s", diff)
+		}
+		// Nothing new: no report, but the job is still wanted.
+		queuetest.Exec(t, pool, "delete from river_job")
+		queuetest.Tx(t, pool, func(tx pgx.Tx) error {
+			return queue.WantStatuses(t.Context(), tx, jobs, statuses, queue.ImportArgs{BuildID: 8})
+		})
+		if diff := cmp.Diff([]string{"builders.import"}, queuetest.Values[string](t, pool, "select kind from river_job")); diff != "" {
+			t.Errorf("jobs after the same statuses (-want +got):\n%s", diff)
+		}
+	})
+
 	t.Run("enqueues one report however often it is asked", func(t *testing.T) {
 		t.Parallel()
 		pool, d, jobs := outbox(t)

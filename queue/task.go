@@ -97,13 +97,8 @@ type Ending struct {
 // ErrLostAttempt when the attempt is no longer the task's.
 func Finish(ctx context.Context, tx pgx.Tx, task db.Task, ending Ending) (last bool, err error) {
 	q := db.New(tx)
-	if task.ParentID != nil {
-		if _, err := q.LockTask(ctx, *task.ParentID); err != nil {
-			return false, fmt.Errorf("queue: lock task %d: %w", *task.ParentID, err)
-		}
-	}
 	n, err := q.FinishTask(ctx, db.FinishTaskParams{
-		ID: task.ID, Attempt: task.Attempt,
+		ID: task.ID, Attempt: task.Attempt, ParentID: task.ParentID,
 		State: ending.State, Phase: ending.Phase, Reason: ending.Reason, Failure: ending.Failure,
 	})
 	if err != nil {

@@ -137,25 +137,24 @@ func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublish
 	if err != nil {
 		return err
 	}
-	for _, build := range builds {
-		if _, err := q.EndTask(ctx, db.EndTaskParams{ID: *build.TaskID, State: queue.TaskClosed}); err != nil {
-			return err
-		}
+	tasks, statuses := make([]int64, len(builds)), make([]queue.Status, len(builds))
+	for i, build := range builds {
 		result := *build.Nvr + " is in the repository of " + tag.Name
 		if made == nil || !made.builds[build.ID] {
 			if result, err = absence(ctx, q, tag, build, result); err != nil {
 				return err
 			}
 		}
-		err = queue.WantStatus(ctx, tx, w.Jobs, queue.Status{
+		tasks[i] = *build.TaskID
+		statuses[i] = queue.Status{
 			RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: queue.ContextOf(build.Target, ""), State: "success",
 			Description: result, TargetURL: queue.BuildURL(w.ExternalURL, build.ID), BuildID: build.ID,
-		})
-		if err != nil {
-			return err
 		}
 	}
-	return nil
+	if err := q.CloseTasks(ctx, tasks); err != nil {
+		return err
+	}
+	return queue.WantStatuses(ctx, tx, w.Jobs, statuses)
 }
 
 // absence says why a build that was tagged is not in its tag's repository;

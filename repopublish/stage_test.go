@@ -83,9 +83,10 @@ func (s *stage) complete(t *testing.T, n int, name, version string, rpms ...stri
 		rpmName, arch, _ := strings.Cut(rpm, ".")
 		source := arch == "src"
 		blob := s.pack(t, rpmName, version, arch)
-		err := db.New(s.Pool).InsertRPM(t.Context(), db.InsertRPMParams{
-			BuildID: id, Name: rpmName, Version: version, Release: "1", Arch: arch, Source: source,
-			Sha256: blob.SHA256, Size: blob.Size, BuildTime: 1_700_000_000, Path: "-",
+		err := db.New(s.Pool).InsertRPMs(t.Context(), db.InsertRPMsParams{
+			BuildID: id, BuildrootIds: []int64{0}, Names: []string{rpmName}, Epochs: []int32{0}, Versions: []string{version},
+			Releases: []string{"1"}, Arches: []string{arch}, Sources: []bool{source}, Sha256s: []string{blob.SHA256},
+			Sizes: []int64{blob.Size}, BuildTimes: []int64{1_700_000_000}, Paths: []string{"-"},
 		})
 		if err != nil {
 			t.Fatal(err)

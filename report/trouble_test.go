@@ -110,7 +110,7 @@ func TestReportToAForgeInTrouble(t *testing.T) {
 		}
 		// A job that runs once more neither sends it nor forgets the reason.
 		queuetest.Tx(t, s.pool, func(tx pgx.Tx) error {
-			_, err := queue.Insert(t.Context(), tx, s.jobs, queue.ReportArgs{ReportID: queuetest.Value[int64](t, s.pool, "select id from reports")})
+			_, err := queue.Insert(t.Context(), tx, s.jobs, queue.ReportArgs{RepositoryID: s.dist.Repository, Commit: queuetest.Commit(0)})
 			return err
 		})
 		s.settled(t)

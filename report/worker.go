@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,63 +35,114 @@ type Worker struct {
 	Logger *slog.Logger
 }
 
-// Work sends the status that is wanted now, unless the forge shows it already,
-// and runs again if another one was asked for meanwhile.
+// errMore says that a commit has statuses again that were not sent.
+var errMore = errors.New("report: more was asked for")
+
+// Work sends the statuses of a commit that its forge does not show yet, and
+// runs again if others were asked for meanwhile.
 func (w *Worker) Work(ctx context.Context, job *river.Job[queue.ReportArgs]) error {
-	r, err := db.New(w.Pool).GetReport(ctx, job.Args.ReportID)
+	q := db.New(w.Pool)
+	reports, err := q.UnsentReports(ctx, db.UnsentReportsParams{RepositoryID: job.Args.RepositoryID, CommitID: job.Args.Commit})
 	if err != nil {
-		return fmt.Errorf("report: read report %d: %w", job.Args.ReportID, err)
+		return fmt.Errorf("report: read statuses of %s: %w", job.Args.Commit, err)
 	}
-	if r.SentSeq >= r.Seq {
-		return w.finish(ctx, job, r, func(q *db.Queries) (more bool, err error) {
-			row, err := q.LockReport(ctx, r.ID)
-			return row.SentSeq < row.Seq, err
-		})
+	if len(reports) == 0 {
+		return w.finish(ctx, job)
 	}
-	err = w.send(ctx, r)
-	if err == nil {
-		return w.finish(ctx, job, r, func(q *db.Queries) (more bool, err error) {
-			row, err := q.MarkReportSent(ctx, db.MarkReportSentParams{ID: r.ID, Seq: r.Seq})
-			return row.SentSeq < row.Seq, err
-		})
-	}
+	outcomes, wait := w.sendAll(ctx, reports)
 	if ctx.Err() != nil {
+		// What was sent is marked: the next run asks the forge about it.
 		return context.Cause(ctx)
 	}
-	var retry *forge.RetryError
-	if errors.As(err, &retry) && r.Failures < maxFailures {
-		return w.wait(ctx, r, retry)
+	// Not in the transaction that ends the job: who asks for statuses locks
+	// them before their job.
+	if err := q.RecordReports(ctx, outcomes); err != nil {
+		return fmt.Errorf("report: record statuses of %s: %w", job.Args.Commit, err)
 	}
-	w.Logger.Error("report: status given up", "report", r.ID, "repository", r.FullName, "commit", r.CommitID, "context", r.Context, "error", err)
-	return w.finish(ctx, job, r, func(q *db.Queries) (more bool, err2 error) {
-		row, err2 := q.AbandonReport(ctx, db.AbandonReportParams{ID: r.ID, Seq: r.Seq, LastError: err.Error()})
-		return row.SentSeq < row.Seq, err2
-	})
+	if wait > 0 {
+		return river.JobSnooze(wait)
+	}
+	return w.finish(ctx, job)
+}
+
+// sendAll sends statuses of one commit one after another. It tells what to
+// record of each, and how long the forge wants to be left alone, 0 for not at
+// all. One that is refused does not keep the others back; a forge that asks for
+// patience is asked for nothing else.
+func (w *Worker) sendAll(ctx context.Context, reports []db.UnsentReportsRow) (outcomes db.RecordReportsParams, wait time.Duration) {
+	note := func(r db.UnsentReportsRow, settled bool, reason string) {
+		outcomes.Ids, outcomes.Seqs = append(outcomes.Ids, r.ID), append(outcomes.Seqs, r.Seq)
+		outcomes.Settled, outcomes.Errors = append(outcomes.Settled, settled), append(outcomes.Errors, queue.OneLine(reason))
+	}
+	shown := w.shownOnce(reports[0])
+	for _, r := range reports {
+		log := w.Logger.With("report", r.ID, "repository", r.FullName, "commit", r.CommitID, "context", r.Context)
+		err := w.send(ctx, r, shown)
+		var retry *forge.RetryError
+		switch {
+		case ctx.Err() != nil:
+			return outcomes, 0
+		case errors.Is(err, errOutdated):
+		case err == nil:
+			note(r, true, "")
+		case errors.As(err, &retry) && r.Failures < maxFailures:
+			after := min(max(retry.After, minWait<<min(r.Failures, 9)), max(maxWait, retry.After))
+			log.Warn("report: status put off", "after", after, "error", retry.Err)
+			note(r, false, retry.Error())
+			if wait = max(wait, after); retry.After > 0 {
+				return outcomes, wait
+			}
+		default:
+			log.Error("report: status given up", "error", err)
+			note(r, true, err.Error())
+		}
+	}
+	return outcomes, wait
+}
+
+// errOutdated says that another status was asked for since the row was read:
+// the next run sends that one.
+var errOutdated = errors.New("report: another status was asked for")
+
+// shownOnce returns a function that asks the forge what it shows of a report's
+// commit, once at most.
+func (w *Worker) shownOnce(r db.UnsentReportsRow) func(context.Context) ([]forge.Status, error) {
+	var shown []forge.Status
+	var err error
+	asked := false
+	return func(ctx context.Context) ([]forge.Status, error) {
+		if !asked {
+			asked = true
+			shown, err = w.Forges[r.Forge].Statuses(ctx, repositoryOf(r), r.CommitID)
+		}
+		return shown, err
+	}
 }
 
 // send brings one status to its forge. A crash between sending and recording
 // leaves a mark; then the forge is asked first what it shows, so that no
 // status is sent twice.
-func (w *Worker) send(ctx context.Context, r db.GetReportRow) error {
+func (w *Worker) send(ctx context.Context, r db.UnsentReportsRow, shown func(context.Context) ([]forge.Status, error)) error {
 	f, ok := w.Forges[r.Forge]
 	if !ok {
 		return fmt.Errorf("report: forge %q is not configured any more", r.Forge)
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	repository := forge.Repository{ID: r.ForgeRepoID, FullName: r.FullName, CloneURL: r.CloneUrl}
 	status := forge.Status{
 		Context: r.Context, State: forge.State(r.State), Description: forge.CutDescription(r.Description), TargetURL: r.TargetUrl,
 	}
+	if !f.KeepsStatuses() {
+		// Nobody can see it twice.
+		return f.SetStatus(ctx, repositoryOf(r), r.CommitID, status)
+	}
 	if r.SendingSeq == r.Seq {
-		shown, err := f.Statuses(ctx, repository, r.CommitID)
+		there, err := shown(ctx)
 		if err != nil {
 			return err
 		}
-		for _, s := range shown {
-			if s == status {
-				return nil
-			}
+		if slices.Contains(there, status) {
+			return nil
 		}
 	}
 	n, err := db.New(w.Pool).MarkReportSending(ctx, db.MarkReportSendingParams{ID: r.ID, Seq: r.Seq})
@@ -98,45 +150,37 @@ func (w *Worker) send(ctx context.Context, r db.GetReportRow) error {
 		return &forge.RetryError{Err: fmt.Errorf("report: mark report %d: %w", r.ID, err)}
 	}
 	if n == 0 {
-		// Another status was asked for since the row was read: the next run
-		// sends that one.
-		return nil
+		return errOutdated
 	}
-	return f.SetStatus(ctx, repository, r.CommitID, status)
+	return f.SetStatus(ctx, repositoryOf(r), r.CommitID, status)
 }
 
-// finish records an outcome and ends the job in one transaction, or runs it
-// again when another status was asked for meanwhile.
-func (w *Worker) finish(ctx context.Context, job *river.Job[queue.ReportArgs], r db.GetReportRow, record func(*db.Queries) (more bool, err error)) error {
-	again := false
+func repositoryOf(r db.UnsentReportsRow) forge.Repository {
+	return forge.Repository{ID: r.ForgeRepoID, FullName: r.FullName, CloneURL: r.CloneUrl}
+}
+
+// finish ends the job, or runs it again when the commit has statuses that were
+// not sent. Who asks for one finds the job and locks it, or finds none and
+// makes one. So the job is ended first: then whoever found it has committed, and
+// what they asked for can be seen.
+func (w *Worker) finish(ctx context.Context, job *river.Job[queue.ReportArgs]) error {
 	err := pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
-		more, err := record(db.New(tx))
-		if err != nil {
+		if err := queue.Complete(ctx, tx, job); err != nil {
 			return err
 		}
-		if again = more; more {
-			return nil
+		more, err := db.New(tx).HasUnsentReports(ctx, db.HasUnsentReportsParams{RepositoryID: job.Args.RepositoryID, CommitID: job.Args.Commit})
+		if err == nil && more {
+			err = errMore
 		}
-		return queue.Complete(ctx, tx, job)
+		return err
 	})
-	if errors.Is(err, queue.ErrLostAttempt) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("report: record report %d: %w", r.ID, err)
-	}
-	if again {
+	switch {
+	case errors.Is(err, errMore):
 		return river.JobSnooze(0)
+	case errors.Is(err, queue.ErrLostAttempt):
+		return nil
+	case err != nil:
+		return fmt.Errorf("report: end the report of %s: %w", job.Args.Commit, err)
 	}
 	return nil
-}
-
-// wait puts the report off for as long as the forge asks, or longer each time.
-func (w *Worker) wait(ctx context.Context, r db.GetReportRow, retry *forge.RetryError) error {
-	if err := db.New(w.Pool).MarkReportFailed(ctx, db.MarkReportFailedParams{ID: r.ID, LastError: retry.Error()}); err != nil {
-		return fmt.Errorf("report: record failure of report %d: %w", r.ID, err)
-	}
-	after := min(max(retry.After, minWait<<min(r.Failures, 9)), max(maxWait, retry.After))
-	w.Logger.Warn("report: status put off", "report", r.ID, "context", r.Context, "after", after, "error", retry.Err)
-	return river.JobSnooze(after)
 }

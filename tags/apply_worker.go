@@ -35,10 +35,11 @@ func (w *ApplyWorker) Work(ctx context.Context, job *river.Job[queue.TagArgs]) e
 		if build.State != queue.BuildComplete || build.Scratch || build.TaggedRev != nil {
 			return queue.Complete(ctx, tx, job)
 		}
-		if err := tagBuild(ctx, tx, w.Jobs, build); err != nil {
+		if err := q.CloseTagTask(ctx, build.ID); err != nil {
 			return err
 		}
-		if err := w.closeTask(ctx, q, build.ID); err != nil {
+		// Last, since one tagging at a time holds the rows of the tags.
+		if err := tagBuild(ctx, tx, w.Jobs, build); err != nil {
 			return err
 		}
 		tagged = true
@@ -71,21 +72,4 @@ func tagBuild(ctx context.Context, tx pgx.Tx, inserter queue.Inserter, build db.
 		return err
 	}
 	return q.SetTaggedRev(ctx, db.SetTaggedRevParams{ID: build.ID, TaggedRev: &rev})
-}
-
-// closeTask ends the build's tagBuild task.
-func (w *ApplyWorker) closeTask(ctx context.Context, q *db.Queries, buildID int64) error {
-	tasks, err := q.TasksOfBuild(ctx, buildID)
-	if err != nil {
-		return err
-	}
-	for _, task := range tasks {
-		if task.Method != queue.MethodTagBuild {
-			continue
-		}
-		if _, err := q.EndTask(ctx, db.EndTaskParams{ID: task.ID, State: queue.TaskClosed}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

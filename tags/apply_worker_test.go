@@ -33,7 +33,7 @@ func complete(t *testing.T, pool *pgxpool.Pool, d *queuetest.Distribution, n int
 	id := d.Start(t, build)
 	queuetest.Exec(t, pool, "update builds set state = 'COMPLETE', nvr = $2 where id = $1", id, fmt.Sprintf("package%d-1-1", n))
 	queuetest.Tx(t, pool, func(tx pgx.Tx) error {
-		return queue.AddTag(t.Context(), tx, jobs, queuetest.Task(t, pool, id, queue.MethodBuild, ""), "tag it")
+		return queue.AddTag(t.Context(), tx, jobs, id, queuetest.Task(t, pool, id, queue.MethodBuild, "").ID, "tag it")
 	})
 	return id
 }

@@ -25,6 +25,7 @@ func raise(ctx context.Context, tx pgx.Tx, inserter queue.Inserter, tagID int64)
 	if _, err := tx.Exec(ctx, "lock table tag_inheritance in row share mode"); err != nil {
 		return 0, fmt.Errorf("tags: lock inheritance: %w", err)
 	}
+	var ids []int64
 	affected, err := db.New(tx).RaiseWantRev(ctx, tagID)
 	if err != nil {
 		return 0, fmt.Errorf("tags: mark repositories of tag %d stale: %w", tagID, err)
@@ -33,9 +34,7 @@ func raise(ctx context.Context, tx pgx.Tx, inserter queue.Inserter, tagID int64)
 		if tag.ID == tagID {
 			rev = tag.WantRev
 		}
-		if _, err := queue.Insert(ctx, tx, inserter, queue.PublishArgs{TagID: tag.ID}); err != nil {
-			return 0, err
-		}
+		ids = append(ids, tag.ID)
 	}
-	return rev, nil
+	return rev, queue.WantRepositories(ctx, tx, inserter, ids)
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -84,7 +85,10 @@ func (s *Server) openPool(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("database url: %w", err)
 	}
-	config.MaxConns = max(config.MaxConns, 24)
+	// A connection plans every statement anew the first five times: more of
+	// them than can be busy at once only cost time. Nobody takes a second one
+	// while holding one.
+	config.MaxConns = max(config.MaxConns, int32(8+2*runtime.NumCPU()))
 	// Our statements are many and small; compiling one takes longer than
 	// running it.
 	config.ConnConfig.RuntimeParams["jit"] = "off"

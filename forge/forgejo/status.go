@@ -55,6 +55,9 @@ func (f *Forge) SetStatus(ctx context.Context, repo forge.Repository, commit str
 	return nil
 }
 
+// KeepsStatuses implements forge.Forge.
+func (*Forge) KeepsStatuses() bool { return true }
+
 // Statuses implements forge.Forge. It reads the combined status, which holds
 // the newest status of each context: the list of all statuses is sorted by
 // second only.

@@ -45,6 +45,9 @@ func (f *Forge) SetStatus(ctx context.Context, repo forge.Repository, commit str
 	return nil
 }
 
+// KeepsStatuses implements forge.Forge.
+func (*Forge) KeepsStatuses() bool { return true }
+
 // Statuses implements forge.Forge by the combined status, which holds the
 // newest status of each context.
 func (f *Forge) Statuses(ctx context.Context, repo forge.Repository, commit string) ([]forge.Status, error) {

@@ -192,6 +192,9 @@ func (f *Forge) SetStatus(_ context.Context, repo forge.Repository, commit strin
 	return nil
 }
 
+// KeepsStatuses implements forge.Forge: there is nowhere to put them.
+func (*Forge) KeepsStatuses() bool { return false }
+
 // Statuses implements forge.Forge: there are none.
 func (f *Forge) Statuses(context.Context, forge.Repository, string) ([]forge.Status, error) {
 	return nil, nil

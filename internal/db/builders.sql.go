@@ -12,25 +12,28 @@ import (
 )
 
 const artifactsOfBuild = `-- name: ArtifactsOfBuild :many
-select a.task_id, a.attempt, a.name, a.kind, a.sha256, a.size, a.arch, a.epoch, a.rpm_name, a.version, a.release, a.build_time, t.method, t.arch as task_arch from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
+select a.task_id, a.attempt, a.name, a.kind, a.sha256, a.size, a.arch, a.epoch, a.rpm_name, a.version, a.release, a.build_time, t.method, t.arch as task_arch, coalesce(r.id, 0)::bigint as buildroot_id
+from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
+left join buildroots r on r.task_id = a.task_id and r.attempt = a.attempt
 where t.build_id = $1 and t.state = 'CLOSED' order by t.id, a.name
 `
 
 type ArtifactsOfBuildRow struct {
-	TaskID    int64
-	Attempt   int32
-	Name      string
-	Kind      string
-	Sha256    string
-	Size      int64
-	Arch      string
-	Epoch     int32
-	RpmName   string
-	Version   string
-	Release   string
-	BuildTime int64
-	Method    string
-	TaskArch  string
+	TaskID      int64
+	Attempt     int32
+	Name        string
+	Kind        string
+	Sha256      string
+	Size        int64
+	Arch        string
+	Epoch       int32
+	RpmName     string
+	Version     string
+	Release     string
+	BuildTime   int64
+	Method      string
+	TaskArch    string
+	BuildrootID int64
 }
 
 func (q *Queries) ArtifactsOfBuild(ctx context.Context, buildID int64) ([]ArtifactsOfBuildRow, error) {
@@ -57,6 +60,7 @@ func (q *Queries) ArtifactsOfBuild(ctx context.Context, buildID int64) ([]Artifa
 			&i.BuildTime,
 			&i.Method,
 			&i.TaskArch,
+			&i.BuildrootID,
 		); err != nil {
 			return nil, err
 		}
@@ -83,6 +87,159 @@ func (q *Queries) BuildByNVR(ctx context.Context, nvr *string) (BuildByNVRRow, e
 	row := q.db.QueryRow(ctx, buildByNVR, nvr)
 	var i BuildByNVRRow
 	err := row.Scan(&i.ID, &i.State, &i.Scratch)
+	return i, err
+}
+
+const buildOfTask = `-- name: BuildOfTask :one
+select b.id, b.package_id, b.repository_id, b.target, b.build_tag, b.dest_tag, b.scratch, b.ref, b.commit_id, b.committed_at, b.pull_number, b.spec, b.need_rev, b.planned_nvr, b.epoch, b.version, b.release, b.nvr, b.state, b.reason, b.phase, b.task_id, b.retry_of, b.tagged_rev, b.published_at, b.created_at, b.finished_at, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
+       bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, bt.built_rev as build_tag_built_rev,
+       dt.name as dest_tag_name
+from builds b
+join packages p on p.id = b.package_id
+join repositories r on r.id = b.repository_id
+join tags bt on bt.id = b.build_tag
+join tags dt on dt.id = b.dest_tag
+where b.id = (select t.build_id from tasks t where t.id = $1)
+`
+
+type BuildOfTaskRow struct {
+	ID               int64
+	PackageID        int64
+	RepositoryID     int64
+	Target           string
+	BuildTag         int64
+	DestTag          int64
+	Scratch          bool
+	Ref              string
+	CommitID         string
+	CommittedAt      time.Time
+	PullNumber       *int64
+	Spec             string
+	NeedRev          int64
+	PlannedNvr       string
+	Epoch            int32
+	Version          string
+	Release          string
+	Nvr              *string
+	State            string
+	Reason           string
+	Phase            string
+	TaskID           *int64
+	RetryOf          *int64
+	TaggedRev        *int64
+	PublishedAt      *time.Time
+	CreatedAt        time.Time
+	FinishedAt       *time.Time
+	Package          string
+	Forge            string
+	ForgeRepoID      string
+	FullName         string
+	CloneUrl         string
+	BuildTagName     string
+	BuildTagArches   []string
+	BuildTagExtra    json.RawMessage
+	BuildTagBuiltRev int64
+	DestTagName      string
+}
+
+// GetBuild of a task's build.
+func (q *Queries) BuildOfTask(ctx context.Context, taskID int64) (BuildOfTaskRow, error) {
+	row := q.db.QueryRow(ctx, buildOfTask, taskID)
+	var i BuildOfTaskRow
+	err := row.Scan(
+		&i.ID,
+		&i.PackageID,
+		&i.RepositoryID,
+		&i.Target,
+		&i.BuildTag,
+		&i.DestTag,
+		&i.Scratch,
+		&i.Ref,
+		&i.CommitID,
+		&i.CommittedAt,
+		&i.PullNumber,
+		&i.Spec,
+		&i.NeedRev,
+		&i.PlannedNvr,
+		&i.Epoch,
+		&i.Version,
+		&i.Release,
+		&i.Nvr,
+		&i.State,
+		&i.Reason,
+		&i.Phase,
+		&i.TaskID,
+		&i.RetryOf,
+		&i.TaggedRev,
+		&i.PublishedAt,
+		&i.CreatedAt,
+		&i.FinishedAt,
+		&i.Package,
+		&i.Forge,
+		&i.ForgeRepoID,
+		&i.FullName,
+		&i.CloneUrl,
+		&i.BuildTagName,
+		&i.BuildTagArches,
+		&i.BuildTagExtra,
+		&i.BuildTagBuiltRev,
+		&i.DestTagName,
+	)
+	return i, err
+}
+
+const buildrootOfTag = `-- name: BuildrootOfTag :one
+with recursive chain (tag_id, depth) as (
+    select $2::bigint, 0
+    union
+    select i.parent_id, c.depth + 1
+    from tag_inheritance i join chain c on i.tag_id = c.tag_id
+    where i.revoke_event is null and c.depth < 32
+), external as (
+    select e.name, min(e.url) as url, min(c.depth * 100000 + e.priority) as cost
+    from tag_external_repos e join chain c on c.tag_id = e.tag_id
+    where e.revoke_event is null
+    group by e.name
+)
+select array(select distinct g.package from tag_group_packages g join chain c on c.tag_id = g.tag_id
+             where g.group_name = $1 and g.revoke_event is null order by g.package)::text[] as install,
+       coalesce(latest.number, 0)::bigint as generation, coalesce(latest.arches, '{}')::text[] as generation_arches,
+       array(select x.name from external x order by x.cost, x.name)::text[] as external_names,
+       array(select x.url from external x order by x.cost, x.name)::text[] as external_urls,
+       array(select x.cost from external x order by x.cost, x.name)::int[] as external_costs
+from (select 1) as one
+left join lateral (select n.number, n.arches from repo_generations n
+                   where n.tag_id = $2 and n.state = 'published' order by n.number desc limit 1) latest on true
+`
+
+type BuildrootOfTagParams struct {
+	GroupName string
+	TagID     int64
+}
+
+type BuildrootOfTagRow struct {
+	Install          []string
+	Generation       int64
+	GenerationArches []string
+	ExternalNames    []string
+	ExternalUrls     []string
+	ExternalCosts    []int32
+}
+
+// What a tag's buildroots are made of: the packages of a group, inherited ones
+// included, the newest published repository (number 0: none yet), and the
+// external repositories in the order they win: by distance, then priority.
+func (q *Queries) BuildrootOfTag(ctx context.Context, arg BuildrootOfTagParams) (BuildrootOfTagRow, error) {
+	row := q.db.QueryRow(ctx, buildrootOfTag, arg.GroupName, arg.TagID)
+	var i BuildrootOfTagRow
+	err := row.Scan(
+		&i.Install,
+		&i.Generation,
+		&i.GenerationArches,
+		&i.ExternalNames,
+		&i.ExternalUrls,
+		&i.ExternalCosts,
+	)
 	return i, err
 }
 
@@ -163,49 +320,6 @@ func (q *Queries) ClaimNVR(ctx context.Context, arg ClaimNVRParams) (int64, erro
 	return result.RowsAffected(), nil
 }
 
-const externalRepos = `-- name: ExternalRepos :many
-with recursive chain (tag_id, depth, path) as (
-    select $1::bigint, 0, array[0]
-    union all
-    select i.parent_id, c.depth + 1, c.path || i.priority
-    from tag_inheritance i join chain c on i.tag_id = c.tag_id
-    where i.revoke_event is null and c.depth < 32
-)
-select e.name, min(e.url)::text as url, min(c.depth * 100000 + e.priority)::int as cost
-from tag_external_repos e join chain c on c.tag_id = e.tag_id
-where e.revoke_event is null
-group by e.name
-order by cost, e.name
-`
-
-type ExternalReposRow struct {
-	Name string
-	Url  string
-	Cost int32
-}
-
-// The external repositories of a tag in the order they win: by distance, then
-// priority.
-func (q *Queries) ExternalRepos(ctx context.Context, tagID int64) ([]ExternalReposRow, error) {
-	rows, err := q.db.Query(ctx, externalRepos, tagID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ExternalReposRow{}
-	for rows.Next() {
-		var i ExternalReposRow
-		if err := rows.Scan(&i.Name, &i.Url, &i.Cost); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const finishBuild = `-- name: FinishBuild :execrows
 update builds set state = $1, reason = $2, phase = $3, finished_at = now()
 where id = $4 and state = 'BUILDING'
@@ -233,7 +347,8 @@ func (q *Queries) FinishBuild(ctx context.Context, arg FinishBuildParams) (int64
 
 const getBuild = `-- name: GetBuild :one
 select b.id, b.package_id, b.repository_id, b.target, b.build_tag, b.dest_tag, b.scratch, b.ref, b.commit_id, b.committed_at, b.pull_number, b.spec, b.need_rev, b.planned_nvr, b.epoch, b.version, b.release, b.nvr, b.state, b.reason, b.phase, b.task_id, b.retry_of, b.tagged_rev, b.published_at, b.created_at, b.finished_at, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
-       bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, dt.name as dest_tag_name
+       bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, bt.built_rev as build_tag_built_rev,
+       dt.name as dest_tag_name
 from builds b
 join packages p on p.id = b.package_id
 join repositories r on r.id = b.repository_id
@@ -243,42 +358,43 @@ where b.id = $1
 `
 
 type GetBuildRow struct {
-	ID             int64
-	PackageID      int64
-	RepositoryID   int64
-	Target         string
-	BuildTag       int64
-	DestTag        int64
-	Scratch        bool
-	Ref            string
-	CommitID       string
-	CommittedAt    time.Time
-	PullNumber     *int64
-	Spec           string
-	NeedRev        int64
-	PlannedNvr     string
-	Epoch          int32
-	Version        string
-	Release        string
-	Nvr            *string
-	State          string
-	Reason         string
-	Phase          string
-	TaskID         *int64
-	RetryOf        *int64
-	TaggedRev      *int64
-	PublishedAt    *time.Time
-	CreatedAt      time.Time
-	FinishedAt     *time.Time
-	Package        string
-	Forge          string
-	ForgeRepoID    string
-	FullName       string
-	CloneUrl       string
-	BuildTagName   string
-	BuildTagArches []string
-	BuildTagExtra  json.RawMessage
-	DestTagName    string
+	ID               int64
+	PackageID        int64
+	RepositoryID     int64
+	Target           string
+	BuildTag         int64
+	DestTag          int64
+	Scratch          bool
+	Ref              string
+	CommitID         string
+	CommittedAt      time.Time
+	PullNumber       *int64
+	Spec             string
+	NeedRev          int64
+	PlannedNvr       string
+	Epoch            int32
+	Version          string
+	Release          string
+	Nvr              *string
+	State            string
+	Reason           string
+	Phase            string
+	TaskID           *int64
+	RetryOf          *int64
+	TaggedRev        *int64
+	PublishedAt      *time.Time
+	CreatedAt        time.Time
+	FinishedAt       *time.Time
+	Package          string
+	Forge            string
+	ForgeRepoID      string
+	FullName         string
+	CloneUrl         string
+	BuildTagName     string
+	BuildTagArches   []string
+	BuildTagExtra    json.RawMessage
+	BuildTagBuiltRev int64
+	DestTagName      string
 }
 
 func (q *Queries) GetBuild(ctx context.Context, id int64) (GetBuildRow, error) {
@@ -320,167 +436,50 @@ func (q *Queries) GetBuild(ctx context.Context, id int64) (GetBuildRow, error) {
 		&i.BuildTagName,
 		&i.BuildTagArches,
 		&i.BuildTagExtra,
+		&i.BuildTagBuiltRev,
 		&i.DestTagName,
 	)
 	return i, err
 }
 
-const groupPackages = `-- name: GroupPackages :many
-with recursive chain (tag_id) as (
-    select $2::bigint
-    union
-    select i.parent_id from tag_inheritance i join chain c on i.tag_id = c.tag_id where i.revoke_event is null
-)
-select distinct g.package from tag_group_packages g join chain c on c.tag_id = g.tag_id
-where g.group_name = $1 and g.revoke_event is null
-order by g.package
-`
-
-type GroupPackagesParams struct {
-	GroupName string
-	TagID     int64
-}
-
-// The packages of a tag's group, inherited ones included.
-func (q *Queries) GroupPackages(ctx context.Context, arg GroupPackagesParams) ([]string, error) {
-	rows, err := q.db.Query(ctx, groupPackages, arg.GroupName, arg.TagID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var package_ string
-		if err := rows.Scan(&package_); err != nil {
-			return nil, err
-		}
-		items = append(items, package_)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const insertArtifact = `-- name: InsertArtifact :exec
-insert into task_artifacts (task_id, attempt, name, kind, sha256, size, arch, epoch, rpm_name, version, release, build_time)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-`
-
-type InsertArtifactParams struct {
-	TaskID    int64
-	Attempt   int32
-	Name      string
-	Kind      string
-	Sha256    string
-	Size      int64
-	Arch      string
-	Epoch     int32
-	RpmName   string
-	Version   string
-	Release   string
-	BuildTime int64
-}
-
-func (q *Queries) InsertArtifact(ctx context.Context, arg InsertArtifactParams) error {
-	_, err := q.db.Exec(ctx, insertArtifact,
-		arg.TaskID,
-		arg.Attempt,
-		arg.Name,
-		arg.Kind,
-		arg.Sha256,
-		arg.Size,
-		arg.Arch,
-		arg.Epoch,
-		arg.RpmName,
-		arg.Version,
-		arg.Release,
-		arg.BuildTime,
-	)
-	return err
-}
-
-const insertBuildroot = `-- name: InsertBuildroot :one
-insert into buildroots (task_id, attempt, tag, arch, repo_key, driver)
-values ($1, $2, $3, $4, $5, $6)
-returning id
-`
-
-type InsertBuildrootParams struct {
-	TaskID  int64
-	Attempt int32
-	Tag     string
-	Arch    string
-	RepoKey string
-	Driver  string
-}
-
-func (q *Queries) InsertBuildroot(ctx context.Context, arg InsertBuildrootParams) (int64, error) {
-	row := q.db.QueryRow(ctx, insertBuildroot,
-		arg.TaskID,
-		arg.Attempt,
-		arg.Tag,
-		arg.Arch,
-		arg.RepoKey,
-		arg.Driver,
-	)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
-}
-
-const insertBuildrootRPMs = `-- name: InsertBuildrootRPMs :exec
-insert into buildroot_rpms (buildroot_id, nevra, digest)
-select $1, unnest($2::text[]), unnest($3::text[])
-on conflict do nothing
-`
-
-type InsertBuildrootRPMsParams struct {
-	BuildrootID int64
-	Nevras      []string
-	Digests     []string
-}
-
-func (q *Queries) InsertBuildrootRPMs(ctx context.Context, arg InsertBuildrootRPMsParams) error {
-	_, err := q.db.Exec(ctx, insertBuildrootRPMs, arg.BuildrootID, arg.Nevras, arg.Digests)
-	return err
-}
-
-const insertRPM = `-- name: InsertRPM :exec
+const insertRPMs = `-- name: InsertRPMs :exec
 insert into rpms (build_id, buildroot_id, name, epoch, version, release, arch, source, sha256, size, build_time, path)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+select $1, nullif(unnest($2::bigint[]), 0), unnest($3::text[]), unnest($4::int[]), unnest($5::text[]),
+       unnest($6::text[]), unnest($7::text[]), unnest($8::boolean[]), unnest($9::text[]),
+       unnest($10::bigint[]), unnest($11::bigint[]), unnest($12::text[])
 on conflict (build_id, name, version, release, arch, source) do nothing
 `
 
-type InsertRPMParams struct {
-	BuildID     int64
-	BuildrootID *int64
-	Name        string
-	Epoch       int32
-	Version     string
-	Release     string
-	Arch        string
-	Source      bool
-	Sha256      string
-	Size        int64
-	BuildTime   int64
-	Path        string
+type InsertRPMsParams struct {
+	BuildID      int64
+	BuildrootIds []int64
+	Names        []string
+	Epochs       []int32
+	Versions     []string
+	Releases     []string
+	Arches       []string
+	Sources      []bool
+	Sha256s      []string
+	Sizes        []int64
+	BuildTimes   []int64
+	Paths        []string
 }
 
-func (q *Queries) InsertRPM(ctx context.Context, arg InsertRPMParams) error {
-	_, err := q.db.Exec(ctx, insertRPM,
+// Buildroot 0 is none.
+func (q *Queries) InsertRPMs(ctx context.Context, arg InsertRPMsParams) error {
+	_, err := q.db.Exec(ctx, insertRPMs,
 		arg.BuildID,
-		arg.BuildrootID,
-		arg.Name,
-		arg.Epoch,
-		arg.Version,
-		arg.Release,
-		arg.Arch,
-		arg.Source,
-		arg.Sha256,
-		arg.Size,
-		arg.BuildTime,
-		arg.Path,
+		arg.BuildrootIds,
+		arg.Names,
+		arg.Epochs,
+		arg.Versions,
+		arg.Releases,
+		arg.Arches,
+		arg.Sources,
+		arg.Sha256s,
+		arg.Sizes,
+		arg.BuildTimes,
+		arg.Paths,
 	)
 	return err
 }
@@ -591,6 +590,69 @@ func (q *Queries) RPMsOfBuild(ctx context.Context, buildID int64) ([]Rpm, error)
 	return items, nil
 }
 
+const recordResults = `-- name: RecordResults :exec
+with root as (
+    insert into buildroots (task_id, attempt, tag, arch, repo_key, driver)
+    values ($1, $2, $13, $14, $15, $16)
+    returning id
+), installed as (
+    insert into buildroot_rpms (buildroot_id, nevra, digest)
+    select root.id, i.nevra, i.digest
+    from root, (select unnest($17::text[]) as nevra, unnest($18::text[]) as digest) i
+    on conflict do nothing
+)
+insert into task_artifacts (task_id, attempt, name, kind, sha256, size, arch, epoch, rpm_name, version, release, build_time)
+select $1, $2, unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::bigint[]),
+       unnest($7::text[]), unnest($8::int[]), unnest($9::text[]), unnest($10::text[]),
+       unnest($11::text[]), unnest($12::bigint[])
+`
+
+type RecordResultsParams struct {
+	TaskID     int64
+	Attempt    int32
+	Names      []string
+	Kinds      []string
+	Sha256s    []string
+	Sizes      []int64
+	Arches     []string
+	Epochs     []int32
+	RpmNames   []string
+	Versions   []string
+	Releases   []string
+	BuildTimes []int64
+	Tag        string
+	RootArch   string
+	RepoKey    string
+	Driver     string
+	Nevras     []string
+	Digests    []string
+}
+
+// Records the packages an attempt made and the buildroot it made them in.
+func (q *Queries) RecordResults(ctx context.Context, arg RecordResultsParams) error {
+	_, err := q.db.Exec(ctx, recordResults,
+		arg.TaskID,
+		arg.Attempt,
+		arg.Names,
+		arg.Kinds,
+		arg.Sha256s,
+		arg.Sizes,
+		arg.Arches,
+		arg.Epochs,
+		arg.RpmNames,
+		arg.Versions,
+		arg.Releases,
+		arg.BuildTimes,
+		arg.Tag,
+		arg.RootArch,
+		arg.RepoKey,
+		arg.Driver,
+		arg.Nevras,
+		arg.Digests,
+	)
+	return err
+}
+
 const retryableBuild = `-- name: RetryableBuild :one
 select id, package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, pull_number, spec, planned_nvr, state
 from builds where id = $1 for update
@@ -656,29 +718,6 @@ func (q *Queries) SRPMOfBuild(ctx context.Context, buildID int64) (TaskArtifact,
 		&i.Version,
 		&i.Release,
 		&i.BuildTime,
-	)
-	return i, err
-}
-
-const tagRevs = `-- name: TagRevs :one
-select id, name, want_rev, built_rev from tags where id = $1
-`
-
-type TagRevsRow struct {
-	ID       int64
-	Name     string
-	WantRev  int64
-	BuiltRev int64
-}
-
-func (q *Queries) TagRevs(ctx context.Context, id int64) (TagRevsRow, error) {
-	row := q.db.QueryRow(ctx, tagRevs, id)
-	var i TagRevsRow
-	err := row.Scan(
-		&i.ID,
-		&i.Name,
-		&i.WantRev,
-		&i.BuiltRev,
 	)
 	return i, err
 }

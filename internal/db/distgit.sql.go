@@ -91,14 +91,26 @@ func (q *Queries) IgnoredBranchGlobs(ctx context.Context) ([]string, error) {
 }
 
 const insertBuild = `-- name: InsertBuild :one
-insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at,
-                    pull_number, spec, need_rev, planned_nvr, retry_of)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9,
-        $10, $11, (select want_rev from tags t where t.id = $4), $12, $13)
-returning id
+with root as (
+    select nextval(pg_get_serial_sequence('tasks', 'id')) as id
+), build as (
+    insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at,
+                        pull_number, spec, need_rev, planned_nvr, retry_of, task_id)
+    select $2, $3, $4, $5, $6, $7, $8, $9, $10,
+           $11, $12, (select want_rev from tags t where t.id = $5), $13, $14, root.id
+    from root
+    returning id, task_id, planned_nvr, spec
+), root_task as (
+    insert into tasks (id, build_id, method, label, state, weight, attempt, started_at) overriding system value
+    select task_id, id, 'build', planned_nvr, 'OPEN', 0, 1, now() from build
+)
+insert into tasks (parent_id, build_id, method, label, state, weight)
+select task_id, id, 'buildSRPM', spec, 'FREE', $1 from build
+returning build_id, id as srpm_task
 `
 
 type InsertBuildParams struct {
+	SrpmWeight   float32
 	PackageID    int64
 	RepositoryID int64
 	Target       string
@@ -114,8 +126,17 @@ type InsertBuildParams struct {
 	RetryOf      *int64
 }
 
-func (q *Queries) InsertBuild(ctx context.Context, arg InsertBuildParams) (int64, error) {
+type InsertBuildRow struct {
+	BuildID  int64
+	SrpmTask int64
+}
+
+// Begins a build with its root task, which is open as long as its children
+// work and weighs nothing, and the task of its source package. Build and root
+// task name each other.
+func (q *Queries) InsertBuild(ctx context.Context, arg InsertBuildParams) (InsertBuildRow, error) {
 	row := q.db.QueryRow(ctx, insertBuild,
+		arg.SrpmWeight,
 		arg.PackageID,
 		arg.RepositoryID,
 		arg.Target,
@@ -130,9 +151,9 @@ func (q *Queries) InsertBuild(ctx context.Context, arg InsertBuildParams) (int64
 		arg.PlannedNvr,
 		arg.RetryOf,
 	)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
+	var i InsertBuildRow
+	err := row.Scan(&i.BuildID, &i.SrpmTask)
+	return i, err
 }
 
 const insertPlannedPush = `-- name: InsertPlannedPush :one
@@ -415,20 +436,6 @@ func (q *Queries) PlannedPush(ctx context.Context, arg PlannedPushParams) (Plann
 		&i.PlannedAt,
 	)
 	return i, err
-}
-
-const setBuildTask = `-- name: SetBuildTask :exec
-update builds set task_id = $1 where id = $2
-`
-
-type SetBuildTaskParams struct {
-	TaskID *int64
-	ID     int64
-}
-
-func (q *Queries) SetBuildTask(ctx context.Context, arg SetBuildTaskParams) error {
-	_, err := q.db.Exec(ctx, setBuildTask, arg.TaskID, arg.ID)
-	return err
 }
 
 const setPlannedPushBuild = `-- name: SetPlannedPushBuild :exec

@@ -83,6 +83,29 @@ func (q *Queries) ClaimTask(ctx context.Context, arg ClaimTaskParams) (Task, err
 	return i, err
 }
 
+const closeTagTask = `-- name: CloseTagTask :exec
+update tasks set state = 'CLOSED', reason = '', finished_at = now()
+where build_id = $1 and method = 'tagBuild' and state in ('FREE', 'ASSIGNED', 'OPEN')
+`
+
+// Ends the task that tagged a build.
+func (q *Queries) CloseTagTask(ctx context.Context, buildID int64) error {
+	_, err := q.db.Exec(ctx, closeTagTask, buildID)
+	return err
+}
+
+const completeJob = `-- name: CompleteJob :execrows
+update river_job set state = 'completed', finalized_at = now() where id = $1 and state = 'running'
+`
+
+func (q *Queries) CompleteJob(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.Exec(ctx, completeJob, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const dropLeader = `-- name: DropLeader :exec
 delete from river_leader where leader_id = $1
 `
@@ -123,20 +146,26 @@ func (q *Queries) EndTask(ctx context.Context, arg EndTaskParams) (int64, error)
 }
 
 const finishTask = `-- name: FinishTask :execrows
+with parent as (
+    select p.id from tasks p where p.id = $7 for update
+)
 update tasks set state = $1, phase = $2, reason = $3, failure = $4, finished_at = now()
-where id = $5 and attempt = $6 and state = 'OPEN'
+where tasks.id = $5 and tasks.attempt = $6 and tasks.state = 'OPEN'
+  and (tasks.parent_id is null or exists (select 1 from parent))
 `
 
 type FinishTaskParams struct {
-	State   string
-	Phase   string
-	Reason  string
-	Failure string
-	ID      int64
-	Attempt int32
+	State    string
+	Phase    string
+	Reason   string
+	Failure  string
+	ID       int64
+	Attempt  int32
+	ParentID *int64
 }
 
-// Ends an attempt; zero rows mean that the attempt was given up meanwhile.
+// Ends an attempt, with the parent locked first; zero rows mean that the attempt
+// was given up meanwhile.
 func (q *Queries) FinishTask(ctx context.Context, arg FinishTaskParams) (int64, error) {
 	result, err := q.db.Exec(ctx, finishTask,
 		arg.State,
@@ -145,6 +174,7 @@ func (q *Queries) FinishTask(ctx context.Context, arg FinishTaskParams) (int64, 
 		arg.Failure,
 		arg.ID,
 		arg.Attempt,
+		arg.ParentID,
 	)
 	if err != nil {
 		return 0, err
@@ -202,9 +232,56 @@ func (q *Queries) GetTask(ctx context.Context, id int64) (Task, error) {
 	return i, err
 }
 
-const insertTask = `-- name: InsertTask :one
+const insertArchTasks = `-- name: InsertArchTasks :many
 insert into tasks (parent_id, build_id, method, arch, root_arch, label, state, weight)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+select $1::bigint, $2, 'buildArch', unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), 'FREE', $6
+returning id, arch
+`
+
+type InsertArchTasksParams struct {
+	ParentID   int64
+	BuildID    int64
+	Arches     []string
+	RootArches []string
+	Labels     []string
+	Weight     float32
+}
+
+type InsertArchTasksRow struct {
+	ID   int64
+	Arch string
+}
+
+func (q *Queries) InsertArchTasks(ctx context.Context, arg InsertArchTasksParams) ([]InsertArchTasksRow, error) {
+	rows, err := q.db.Query(ctx, insertArchTasks,
+		arg.ParentID,
+		arg.BuildID,
+		arg.Arches,
+		arg.RootArches,
+		arg.Labels,
+		arg.Weight,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []InsertArchTasksRow{}
+	for rows.Next() {
+		var i InsertArchTasksRow
+		if err := rows.Scan(&i.ID, &i.Arch); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const insertTask = `-- name: InsertTask :one
+insert into tasks (parent_id, build_id, method, label, state, weight)
+values ($1, $2, $3, $4, 'FREE', $5)
 returning id
 `
 
@@ -212,10 +289,7 @@ type InsertTaskParams struct {
 	ParentID *int64
 	BuildID  int64
 	Method   string
-	Arch     string
-	RootArch string
 	Label    string
-	State    string
 	Weight   float32
 }
 
@@ -224,10 +298,7 @@ func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) (int64, 
 		arg.ParentID,
 		arg.BuildID,
 		arg.Method,
-		arg.Arch,
-		arg.RootArch,
 		arg.Label,
-		arg.State,
 		arg.Weight,
 	)
 	var id int64
@@ -286,7 +357,8 @@ func (q *Queries) ListLeases(ctx context.Context) ([]ListLeasesRow, error) {
 }
 
 const lockReports = `-- name: LockReports :many
-select id from reports where repository_id = $1 and commit_id = $2 order by id for update
+select id from reports where repository_id = $1 and commit_id = $2
+order by context collate "C" for update
 `
 
 type LockReportsParams struct {
@@ -664,17 +736,20 @@ func (q *Queries) RunningJobsOf(ctx context.Context, clientID string) ([]Running
 	return items, nil
 }
 
-const setTaskJob = `-- name: SetTaskJob :exec
-update tasks set river_job_id = $1 where id = $2
+const setTaskJobs = `-- name: SetTaskJobs :exec
+update tasks set river_job_id = j.job_id
+from (select unnest($1::bigint[]) as id, unnest($2::bigint[]) as job_id) j
+where tasks.id = j.id
 `
 
-type SetTaskJobParams struct {
-	RiverJobID *int64
-	ID         int64
+type SetTaskJobsParams struct {
+	Ids    []int64
+	JobIds []int64
 }
 
-func (q *Queries) SetTaskJob(ctx context.Context, arg SetTaskJobParams) error {
-	_, err := q.db.Exec(ctx, setTaskJob, arg.RiverJobID, arg.ID)
+// Ties tasks to the jobs that work on them.
+func (q *Queries) SetTaskJobs(ctx context.Context, arg SetTaskJobsParams) error {
+	_, err := q.db.Exec(ctx, setTaskJobs, arg.Ids, arg.JobIds)
 	return err
 }
 
@@ -694,25 +769,6 @@ func (q *Queries) SetTaskPhase(ctx context.Context, arg SetTaskPhaseParams) (int
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const startRootTask = `-- name: StartRootTask :one
-insert into tasks (build_id, method, label, state, weight, attempt, started_at)
-values ($1, 'build', $2, 'OPEN', 0, 1, now())
-returning id
-`
-
-type StartRootTaskParams struct {
-	BuildID int64
-	Label   string
-}
-
-// The build's own task is open as long as its children work; it weighs nothing.
-func (q *Queries) StartRootTask(ctx context.Context, arg StartRootTaskParams) (int64, error) {
-	row := q.db.QueryRow(ctx, startRootTask, arg.BuildID, arg.Label)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
 }
 
 const tasksOfBuild = `-- name: TasksOfBuild :many
@@ -769,9 +825,10 @@ func (q *Queries) UnfinishedChildren(ctx context.Context, parentID *int64) (int6
 	return count, err
 }
 
-const wantReport = `-- name: WantReport :one
+const wantReports = `-- name: WantReports :many
 insert into reports (repository_id, commit_id, context, state, description, target_url, build_id)
-values ($1, $2, $3, $4, $5, $6, $7)
+select unnest($1::bigint[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]),
+       unnest($5::text[]), unnest($6::text[]), unnest($7::bigint[])
 on conflict (repository_id, commit_id, context) do update
 set state = excluded.state, description = excluded.description, target_url = excluded.target_url,
     build_id = excluded.build_id, seq = reports.seq + 1, failures = 0, updated_at = now()
@@ -779,38 +836,52 @@ where excluded.build_id > reports.build_id
    or (excluded.build_id = reports.build_id and (reports.state = 'pending' or excluded.build_id = 0 and excluded.state <> 'pending')
        and (reports.state, reports.description, reports.target_url)
            is distinct from (excluded.state, excluded.description, excluded.target_url))
-returning id, seq
+returning repository_id, commit_id
 `
 
-type WantReportParams struct {
+type WantReportsParams struct {
+	RepositoryIds []int64
+	CommitIds     []string
+	Contexts      []string
+	States        []string
+	Descriptions  []string
+	TargetUrls    []string
+	BuildIds      []int64
+}
+
+type WantReportsRow struct {
 	RepositoryID int64
 	CommitID     string
-	Context      string
-	State        string
-	Description  string
-	TargetUrl    string
-	BuildID      int64
 }
 
-type WantReportRow struct {
-	ID  int64
-	Seq int64
-}
-
-// Asks for a status. Statuses of an older build, and anything but the same
-// build's first final state, change nothing and return no row. What is said
-// without a build, of a push that became none, is replaced by what is said later.
-func (q *Queries) WantReport(ctx context.Context, arg WantReportParams) (WantReportRow, error) {
-	row := q.db.QueryRow(ctx, wantReport,
-		arg.RepositoryID,
-		arg.CommitID,
-		arg.Context,
-		arg.State,
-		arg.Description,
-		arg.TargetUrl,
-		arg.BuildID,
+// Asks for statuses, no two of the same context. Those of an older build, and
+// anything but the same build's first final state, change nothing and return no
+// row. What is said without a build, of a push that became none, is replaced by
+// what is said later. Rows are locked in the order of the arrays.
+func (q *Queries) WantReports(ctx context.Context, arg WantReportsParams) ([]WantReportsRow, error) {
+	rows, err := q.db.Query(ctx, wantReports,
+		arg.RepositoryIds,
+		arg.CommitIds,
+		arg.Contexts,
+		arg.States,
+		arg.Descriptions,
+		arg.TargetUrls,
+		arg.BuildIds,
 	)
-	var i WantReportRow
-	err := row.Scan(&i.ID, &i.Seq)
-	return i, err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []WantReportsRow{}
+	for rows.Next() {
+		var i WantReportsRow
+		if err := rows.Scan(&i.RepositoryID, &i.CommitID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

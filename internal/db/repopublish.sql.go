@@ -74,6 +74,16 @@ func (q *Queries) BuildInRepository(ctx context.Context, arg BuildInRepositoryPa
 	return i, err
 }
 
+const closeTasks = `-- name: CloseTasks :exec
+update tasks set state = 'CLOSED', reason = '', finished_at = now()
+where id = any ($1::bigint[]) and state in ('FREE', 'ASSIGNED', 'OPEN')
+`
+
+func (q *Queries) CloseTasks(ctx context.Context, ids []int64) error {
+	_, err := q.db.Exec(ctx, closeTasks, ids)
+	return err
+}
+
 const expirableGenerations = `-- name: ExpirableGenerations :many
 select g.id, g.number from repo_generations g
 where g.tag_id = $1 and g.state = 'published'

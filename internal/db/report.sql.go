@@ -10,114 +10,20 @@ import (
 	"time"
 )
 
-const abandonReport = `-- name: AbandonReport :one
-update reports set sent_seq = greatest(sent_seq, $1), last_error = $2 where id = $3 returning seq, sent_seq
+const hasUnsentReports = `-- name: HasUnsentReports :one
+select exists (select 1 from reports where repository_id = $1 and commit_id = $2 and sent_seq < seq)
 `
 
-type AbandonReportParams struct {
-	Seq       int64
-	LastError string
-	ID        int64
-}
-
-type AbandonReportRow struct {
-	Seq     int64
-	SentSeq int64
-}
-
-// Gives up on a status the forge will never take.
-func (q *Queries) AbandonReport(ctx context.Context, arg AbandonReportParams) (AbandonReportRow, error) {
-	row := q.db.QueryRow(ctx, abandonReport, arg.Seq, arg.LastError, arg.ID)
-	var i AbandonReportRow
-	err := row.Scan(&i.Seq, &i.SentSeq)
-	return i, err
-}
-
-const getReport = `-- name: GetReport :one
-select rp.id, rp.repository_id, rp.commit_id, rp.context, rp.state, rp.description, rp.target_url, rp.build_id, rp.seq, rp.sending_seq, rp.sent_seq, rp.failures, rp.last_error, rp.created_at, rp.updated_at, rp.sent_at, r.forge, r.forge_repo_id, r.full_name, r.clone_url
-from reports rp join repositories r on r.id = rp.repository_id
-where rp.id = $1
-`
-
-type GetReportRow struct {
-	ID           int64
+type HasUnsentReportsParams struct {
 	RepositoryID int64
 	CommitID     string
-	Context      string
-	State        string
-	Description  string
-	TargetUrl    string
-	BuildID      int64
-	Seq          int64
-	SendingSeq   int64
-	SentSeq      int64
-	Failures     int32
-	LastError    string
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
-	SentAt       *time.Time
-	Forge        string
-	ForgeRepoID  string
-	FullName     string
-	CloneUrl     string
 }
 
-func (q *Queries) GetReport(ctx context.Context, id int64) (GetReportRow, error) {
-	row := q.db.QueryRow(ctx, getReport, id)
-	var i GetReportRow
-	err := row.Scan(
-		&i.ID,
-		&i.RepositoryID,
-		&i.CommitID,
-		&i.Context,
-		&i.State,
-		&i.Description,
-		&i.TargetUrl,
-		&i.BuildID,
-		&i.Seq,
-		&i.SendingSeq,
-		&i.SentSeq,
-		&i.Failures,
-		&i.LastError,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.SentAt,
-		&i.Forge,
-		&i.ForgeRepoID,
-		&i.FullName,
-		&i.CloneUrl,
-	)
-	return i, err
-}
-
-const lockReport = `-- name: LockReport :one
-select seq, sent_seq from reports where id = $1 for update
-`
-
-type LockReportRow struct {
-	Seq     int64
-	SentSeq int64
-}
-
-func (q *Queries) LockReport(ctx context.Context, id int64) (LockReportRow, error) {
-	row := q.db.QueryRow(ctx, lockReport, id)
-	var i LockReportRow
-	err := row.Scan(&i.Seq, &i.SentSeq)
-	return i, err
-}
-
-const markReportFailed = `-- name: MarkReportFailed :exec
-update reports set failures = failures + 1, last_error = $1 where id = $2
-`
-
-type MarkReportFailedParams struct {
-	LastError string
-	ID        int64
-}
-
-func (q *Queries) MarkReportFailed(ctx context.Context, arg MarkReportFailedParams) error {
-	_, err := q.db.Exec(ctx, markReportFailed, arg.LastError, arg.ID)
-	return err
+func (q *Queries) HasUnsentReports(ctx context.Context, arg HasUnsentReportsParams) (bool, error) {
+	row := q.db.QueryRow(ctx, hasUnsentReports, arg.RepositoryID, arg.CommitID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
 }
 
 const markReportSending = `-- name: MarkReportSending :execrows
@@ -139,26 +45,38 @@ func (q *Queries) MarkReportSending(ctx context.Context, arg MarkReportSendingPa
 	return result.RowsAffected(), nil
 }
 
-const markReportSent = `-- name: MarkReportSent :one
-update reports set sent_seq = greatest(sent_seq, $1), sent_at = now(), failures = 0, last_error = ''
-where id = $2 returning seq, sent_seq
+const recordReports = `-- name: RecordReports :exec
+with locked as (
+    select id from reports where id = any ($1::bigint[]) order by context collate "C" for update
+)
+update reports r set
+    sent_seq = case when o.settled then greatest(r.sent_seq, o.seq) else r.sent_seq end,
+    sent_at = case when o.settled and o.error = '' then now() else r.sent_at end,
+    failures = case when o.error = '' then 0 when o.settled then r.failures else r.failures + 1 end,
+    last_error = o.error
+from locked l join (select unnest($1::bigint[]) as id, unnest($2::bigint[]) as seq, unnest($3::boolean[]) as settled,
+                           unnest($4::text[]) as error) o on o.id = l.id
+where r.id = l.id
 `
 
-type MarkReportSentParams struct {
-	Seq int64
-	ID  int64
+type RecordReportsParams struct {
+	Ids     []int64
+	Seqs    []int64
+	Settled []bool
+	Errors  []string
 }
 
-type MarkReportSentRow struct {
-	Seq     int64
-	SentSeq int64
-}
-
-func (q *Queries) MarkReportSent(ctx context.Context, arg MarkReportSentParams) (MarkReportSentRow, error) {
-	row := q.db.QueryRow(ctx, markReportSent, arg.Seq, arg.ID)
-	var i MarkReportSentRow
-	err := row.Scan(&i.Seq, &i.SentSeq)
-	return i, err
+// Records what became of statuses: settled ones are sent, or the forge will
+// never take them for the reason given; the others are to be tried again. Rows
+// are locked in the order in which statuses are asked for.
+func (q *Queries) RecordReports(ctx context.Context, arg RecordReportsParams) error {
+	_, err := q.db.Exec(ctx, recordReports,
+		arg.Ids,
+		arg.Seqs,
+		arg.Settled,
+		arg.Errors,
+	)
+	return err
 }
 
 const reportsOfCommit = `-- name: ReportsOfCommit :many
@@ -196,6 +114,84 @@ func (q *Queries) ReportsOfCommit(ctx context.Context, arg ReportsOfCommitParams
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SentAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const unsentReports = `-- name: UnsentReports :many
+select rp.id, rp.repository_id, rp.commit_id, rp.context, rp.state, rp.description, rp.target_url, rp.build_id, rp.seq, rp.sending_seq, rp.sent_seq, rp.failures, rp.last_error, rp.created_at, rp.updated_at, rp.sent_at, r.forge, r.forge_repo_id, r.full_name, r.clone_url
+from reports rp join repositories r on r.id = rp.repository_id
+where rp.repository_id = $1 and rp.commit_id = $2 and rp.sent_seq < rp.seq
+order by rp.updated_at, rp.id
+`
+
+type UnsentReportsParams struct {
+	RepositoryID int64
+	CommitID     string
+}
+
+type UnsentReportsRow struct {
+	ID           int64
+	RepositoryID int64
+	CommitID     string
+	Context      string
+	State        string
+	Description  string
+	TargetUrl    string
+	BuildID      int64
+	Seq          int64
+	SendingSeq   int64
+	SentSeq      int64
+	Failures     int32
+	LastError    string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	SentAt       *time.Time
+	Forge        string
+	ForgeRepoID  string
+	FullName     string
+	CloneUrl     string
+}
+
+// What a commit's forge does not have yet, in the order in which it was asked
+// for.
+func (q *Queries) UnsentReports(ctx context.Context, arg UnsentReportsParams) ([]UnsentReportsRow, error) {
+	rows, err := q.db.Query(ctx, unsentReports, arg.RepositoryID, arg.CommitID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UnsentReportsRow{}
+	for rows.Next() {
+		var i UnsentReportsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.RepositoryID,
+			&i.CommitID,
+			&i.Context,
+			&i.State,
+			&i.Description,
+			&i.TargetUrl,
+			&i.BuildID,
+			&i.Seq,
+			&i.SendingSeq,
+			&i.SentSeq,
+			&i.Failures,
+			&i.LastError,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.SentAt,
+			&i.Forge,
+			&i.ForgeRepoID,
+			&i.FullName,
+			&i.CloneUrl,
 		); err != nil {
 			return nil, err
 		}

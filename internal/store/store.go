@@ -29,6 +29,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -63,11 +64,16 @@ type Blob struct {
 	Size   int64  // bytes
 }
 
-// Store is an open store. Make one with Open.
+// Store is an open store. Make one with Open; it must not be copied.
 type Store struct {
 	dir  string
 	root *os.Root
+	// buffers holds *[copyBytes]byte.
+	buffers sync.Pool
 }
+
+// copyBytes is how much is copied at a time.
+const copyBytes = 256 << 10
 
 // Open opens the store in dir, which is created if it is not there.
 func Open(dir string) (*Store, error) {
@@ -109,7 +115,7 @@ func (s *Store) Put(ctx context.Context, r io.Reader, want string, maxSize int64
 	if err != nil {
 		return Blob{}, fmt.Errorf("store: put: %w", full(err))
 	}
-	blob, err := receive(ctx, f, r, maxSize)
+	blob, err := s.receive(ctx, f, r, maxSize)
 	err = errors.Join(err, f.Close())
 	if err == nil && want != "" && want != blob.SHA256 {
 		err = fmt.Errorf("got %s, want %s: %w", blob.SHA256, want, ErrDigest)
@@ -126,10 +132,15 @@ func (s *Store) Put(ctx context.Context, r io.Reader, want string, maxSize int64
 }
 
 // receive writes r to f, read-only and synced.
-func receive(ctx context.Context, f *os.File, r io.Reader, maxSize int64) (Blob, error) {
+func (s *Store) receive(ctx context.Context, f *os.File, r io.Reader, maxSize int64) (Blob, error) {
 	sum := sha256.New()
 	in := &boundedReader{ctx: ctx, r: r, left: maxSize}
-	n, err := io.CopyBuffer(io.MultiWriter(f, sum), in, make([]byte, 256<<10))
+	buffer, ok := s.buffers.Get().(*[copyBytes]byte)
+	if !ok {
+		buffer = new([copyBytes]byte)
+	}
+	defer s.buffers.Put(buffer)
+	n, err := io.CopyBuffer(io.MultiWriter(f, sum), in, buffer[:])
 	if err != nil {
 		return Blob{}, err
 	}

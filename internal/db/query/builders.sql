@@ -1,12 +1,25 @@
 -- name: GetBuild :one
 select b.*, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
-       bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, dt.name as dest_tag_name
+       bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, bt.built_rev as build_tag_built_rev,
+       dt.name as dest_tag_name
 from builds b
 join packages p on p.id = b.package_id
 join repositories r on r.id = b.repository_id
 join tags bt on bt.id = b.build_tag
 join tags dt on dt.id = b.dest_tag
 where b.id = @id;
+
+-- name: BuildOfTask :one
+-- GetBuild of a task's build.
+select b.*, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
+       bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, bt.built_rev as build_tag_built_rev,
+       dt.name as dest_tag_name
+from builds b
+join packages p on p.id = b.package_id
+join repositories r on r.id = b.repository_id
+join tags bt on bt.id = b.build_tag
+join tags dt on dt.id = b.dest_tag
+where b.id = (select t.build_id from tasks t where t.id = @task_id);
 
 -- name: LockBuild :one
 select id, state, task_id, scratch, nvr from builds where id = @id for update;
@@ -24,48 +37,34 @@ where nvr = @nvr and not scratch and state in ('BUILDING', 'COMPLETE');
 update builds set state = @state, reason = @reason, phase = @phase, finished_at = now()
 where id = @id and state = 'BUILDING';
 
--- name: GroupPackages :many
--- The packages of a tag's group, inherited ones included.
-with recursive chain (tag_id) as (
-    select @tag_id::bigint
+-- name: BuildrootOfTag :one
+-- What a tag's buildroots are made of: the packages of a group, inherited ones
+-- included, the newest published repository (number 0: none yet), and the
+-- external repositories in the order they win: by distance, then priority.
+with recursive chain (tag_id, depth) as (
+    select @tag_id::bigint, 0
     union
-    select i.parent_id from tag_inheritance i join chain c on i.tag_id = c.tag_id where i.revoke_event is null
-)
-select distinct g.package from tag_group_packages g join chain c on c.tag_id = g.tag_id
-where g.group_name = @group_name and g.revoke_event is null
-order by g.package;
-
--- name: ExternalRepos :many
--- The external repositories of a tag in the order they win: by distance, then
--- priority.
-with recursive chain (tag_id, depth, path) as (
-    select @tag_id::bigint, 0, array[0]
-    union all
-    select i.parent_id, c.depth + 1, c.path || i.priority
+    select i.parent_id, c.depth + 1
     from tag_inheritance i join chain c on i.tag_id = c.tag_id
     where i.revoke_event is null and c.depth < 32
+), external as (
+    select e.name, min(e.url) as url, min(c.depth * 100000 + e.priority) as cost
+    from tag_external_repos e join chain c on c.tag_id = e.tag_id
+    where e.revoke_event is null
+    group by e.name
 )
-select e.name, min(e.url)::text as url, min(c.depth * 100000 + e.priority)::int as cost
-from tag_external_repos e join chain c on c.tag_id = e.tag_id
-where e.revoke_event is null
-group by e.name
-order by cost, e.name;
-
--- name: TagRevs :one
-select id, name, want_rev, built_rev from tags where id = @id;
+select array(select distinct g.package from tag_group_packages g join chain c on c.tag_id = g.tag_id
+             where g.group_name = @group_name and g.revoke_event is null order by g.package)::text[] as install,
+       coalesce(latest.number, 0)::bigint as generation, coalesce(latest.arches, '{}')::text[] as generation_arches,
+       array(select x.name from external x order by x.cost, x.name)::text[] as external_names,
+       array(select x.url from external x order by x.cost, x.name)::text[] as external_urls,
+       array(select x.cost from external x order by x.cost, x.name)::int[] as external_costs
+from (select 1) as one
+left join lateral (select n.number, n.arches from repo_generations n
+                   where n.tag_id = @tag_id and n.state = 'published' order by n.number desc limit 1) latest on true;
 
 -- name: LatestGeneration :one
 select * from repo_generations where tag_id = @tag_id and state = 'published' order by number desc limit 1;
-
--- name: InsertBuildroot :one
-insert into buildroots (task_id, attempt, tag, arch, repo_key, driver)
-values (@task_id, @attempt, @tag, @arch, @repo_key, @driver)
-returning id;
-
--- name: InsertBuildrootRPMs :exec
-insert into buildroot_rpms (buildroot_id, nevra, digest)
-select @buildroot_id, unnest(@nevras::text[]), unnest(@digests::text[])
-on conflict do nothing;
 
 -- name: BuildrootOfTask :one
 select * from buildroots where task_id = @task_id order by attempt desc limit 1;
@@ -73,21 +72,39 @@ select * from buildroots where task_id = @task_id order by attempt desc limit 1;
 -- name: BuildrootRPMs :many
 select nevra, digest from buildroot_rpms where buildroot_id = @buildroot_id order by nevra;
 
--- name: InsertArtifact :exec
+-- name: RecordResults :exec
+-- Records the packages an attempt made and the buildroot it made them in.
+with root as (
+    insert into buildroots (task_id, attempt, tag, arch, repo_key, driver)
+    values (@task_id, @attempt, @tag, @root_arch, @repo_key, @driver)
+    returning id
+), installed as (
+    insert into buildroot_rpms (buildroot_id, nevra, digest)
+    select root.id, i.nevra, i.digest
+    from root, (select unnest(@nevras::text[]) as nevra, unnest(@digests::text[]) as digest) i
+    on conflict do nothing
+)
 insert into task_artifacts (task_id, attempt, name, kind, sha256, size, arch, epoch, rpm_name, version, release, build_time)
-values (@task_id, @attempt, @name, @kind, @sha256, @size, @arch, @epoch, @rpm_name, @version, @release, @build_time);
+select @task_id, @attempt, unnest(@names::text[]), unnest(@kinds::text[]), unnest(@sha256s::text[]), unnest(@sizes::bigint[]),
+       unnest(@arches::text[]), unnest(@epochs::int[]), unnest(@rpm_names::text[]), unnest(@versions::text[]),
+       unnest(@releases::text[]), unnest(@build_times::bigint[]);
 
 -- name: ArtifactsOfBuild :many
-select a.*, t.method, t.arch as task_arch from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
+select a.*, t.method, t.arch as task_arch, coalesce(r.id, 0)::bigint as buildroot_id
+from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
+left join buildroots r on r.task_id = a.task_id and r.attempt = a.attempt
 where t.build_id = @build_id and t.state = 'CLOSED' order by t.id, a.name;
 
 -- name: SRPMOfBuild :one
 select a.* from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
 where t.build_id = @build_id and t.method = 'buildSRPM' and t.state = 'CLOSED' and a.kind = 'srpm';
 
--- name: InsertRPM :exec
+-- name: InsertRPMs :exec
+-- Buildroot 0 is none.
 insert into rpms (build_id, buildroot_id, name, epoch, version, release, arch, source, sha256, size, build_time, path)
-values (@build_id, sqlc.narg(buildroot_id), @name, @epoch, @version, @release, @arch, @source, @sha256, @size, @build_time, @path)
+select @build_id, nullif(unnest(@buildroot_ids::bigint[]), 0), unnest(@names::text[]), unnest(@epochs::int[]), unnest(@versions::text[]),
+       unnest(@releases::text[]), unnest(@arches::text[]), unnest(@sources::boolean[]), unnest(@sha256s::text[]),
+       unnest(@sizes::bigint[]), unnest(@build_times::bigint[]), unnest(@paths::text[])
 on conflict (build_id, name, version, release, arch, source) do nothing;
 
 -- name: LockRPMNames :exec

@@ -66,14 +66,25 @@ on conflict (name) do update set name = excluded.name
 returning id;
 
 -- name: InsertBuild :one
-insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at,
-                    pull_number, spec, need_rev, planned_nvr, retry_of)
-values (@package_id, @repository_id, @target, @build_tag, @dest_tag, @scratch, @ref, @commit_id, @committed_at,
-        sqlc.narg(pull_number), @spec, (select want_rev from tags t where t.id = @build_tag), @planned_nvr, sqlc.narg(retry_of))
-returning id;
-
--- name: SetBuildTask :exec
-update builds set task_id = @task_id where id = @id;
+-- Begins a build with its root task, which is open as long as its children
+-- work and weighs nothing, and the task of its source package. Build and root
+-- task name each other.
+with root as (
+    select nextval(pg_get_serial_sequence('tasks', 'id')) as id
+), build as (
+    insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at,
+                        pull_number, spec, need_rev, planned_nvr, retry_of, task_id)
+    select @package_id, @repository_id, @target, @build_tag, @dest_tag, @scratch, @ref, @commit_id, @committed_at,
+           sqlc.narg(pull_number), @spec, (select want_rev from tags t where t.id = @build_tag), @planned_nvr, sqlc.narg(retry_of), root.id
+    from root
+    returning id, task_id, planned_nvr, spec
+), root_task as (
+    insert into tasks (id, build_id, method, label, state, weight, attempt, started_at) overriding system value
+    select task_id, id, 'build', planned_nvr, 'OPEN', 0, 1, now() from build
+)
+insert into tasks (parent_id, build_id, method, label, state, weight)
+select task_id, id, 'buildSRPM', spec, 'FREE', @srpm_weight from build
+returning build_id, id as srpm_task;
 
 -- name: OlderPullRequestBuilds :many
 -- Builds of the same pull request and target that a newer head makes moot.

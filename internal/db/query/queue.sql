@@ -1,7 +1,12 @@
 -- name: InsertTask :one
-insert into tasks (parent_id, build_id, method, arch, root_arch, label, state, weight)
-values (sqlc.narg(parent_id), @build_id, @method, @arch, @root_arch, @label, @state, @weight)
+insert into tasks (parent_id, build_id, method, label, state, weight)
+values (sqlc.narg(parent_id), @build_id, @method, @label, 'FREE', @weight)
 returning id;
+
+-- name: InsertArchTasks :many
+insert into tasks (parent_id, build_id, method, arch, root_arch, label, state, weight)
+select @parent_id::bigint, @build_id, 'buildArch', unnest(@arches::text[]), unnest(@root_arches::text[]), unnest(@labels::text[]), 'FREE', @weight
+returning id, arch;
 
 -- name: ClaimTask :one
 -- Starts the next attempt unless the task is over, or was given to another job:
@@ -17,8 +22,14 @@ select * from tasks where id = @id;
 -- name: LockTask :one
 select * from tasks where id = @id for update;
 
--- name: SetTaskJob :exec
-update tasks set river_job_id = @river_job_id where id = @id;
+-- name: SetTaskJobs :exec
+-- Ties tasks to the jobs that work on them.
+update tasks set river_job_id = j.job_id
+from (select unnest(@ids::bigint[]) as id, unnest(@job_ids::bigint[]) as job_id) j
+where tasks.id = j.id;
+
+-- name: CompleteJob :execrows
+update river_job set state = 'completed', finalized_at = now() where id = @id and state = 'running';
 
 -- name: SetTaskPhase :execrows
 update tasks set phase = @phase where id = @id and attempt = @attempt and state = 'OPEN';
@@ -29,14 +40,24 @@ update tasks set state = 'FREE', reason = @reason
 where id = @id and attempt = @attempt and state = 'OPEN';
 
 -- name: FinishTask :execrows
--- Ends an attempt; zero rows mean that the attempt was given up meanwhile.
+-- Ends an attempt, with the parent locked first; zero rows mean that the attempt
+-- was given up meanwhile.
+with parent as (
+    select p.id from tasks p where p.id = sqlc.narg(parent_id) for update
+)
 update tasks set state = @state, phase = @phase, reason = @reason, failure = @failure, finished_at = now()
-where id = @id and attempt = @attempt and state = 'OPEN';
+where tasks.id = @id and tasks.attempt = @attempt and tasks.state = 'OPEN'
+  and (tasks.parent_id is null or exists (select 1 from parent));
 
 -- name: EndTask :execrows
 -- Ends a task that nobody works on, whatever its attempt.
 update tasks set state = @state, reason = @reason, finished_at = now()
 where id = @id and state in ('FREE', 'ASSIGNED', 'OPEN');
+
+-- name: CloseTagTask :exec
+-- Ends the task that tagged a build.
+update tasks set state = 'CLOSED', reason = '', finished_at = now()
+where build_id = @build_id and method = 'tagBuild' and state in ('FREE', 'ASSIGNED', 'OPEN');
 
 -- name: UnfinishedChildren :one
 select count(*) from tasks where parent_id = @parent_id and state in ('FREE', 'OPEN', 'ASSIGNED');
@@ -97,12 +118,14 @@ delete from river_leader where leader_id = @client_id;
 -- name: ReapLock :one
 select pg_try_advisory_xact_lock(7234017283807667300);
 
--- name: WantReport :one
--- Asks for a status. Statuses of an older build, and anything but the same
--- build's first final state, change nothing and return no row. What is said
--- without a build, of a push that became none, is replaced by what is said later.
+-- name: WantReports :many
+-- Asks for statuses, no two of the same context. Those of an older build, and
+-- anything but the same build's first final state, change nothing and return no
+-- row. What is said without a build, of a push that became none, is replaced by
+-- what is said later. Rows are locked in the order of the arrays.
 insert into reports (repository_id, commit_id, context, state, description, target_url, build_id)
-values (@repository_id, @commit_id, @context, @state, @description, @target_url, @build_id)
+select unnest(@repository_ids::bigint[]), unnest(@commit_ids::text[]), unnest(@contexts::text[]), unnest(@states::text[]),
+       unnest(@descriptions::text[]), unnest(@target_urls::text[]), unnest(@build_ids::bigint[])
 on conflict (repository_id, commit_id, context) do update
 set state = excluded.state, description = excluded.description, target_url = excluded.target_url,
     build_id = excluded.build_id, seq = reports.seq + 1, failures = 0, updated_at = now()
@@ -110,23 +133,18 @@ where excluded.build_id > reports.build_id
    or (excluded.build_id = reports.build_id and (reports.state = 'pending' or excluded.build_id = 0 and excluded.state <> 'pending')
        and (reports.state, reports.description, reports.target_url)
            is distinct from (excluded.state, excluded.description, excluded.target_url))
-returning id, seq;
+returning repository_id, commit_id;
 
 -- name: LockReports :many
 -- In one order, so that nobody who wants several waits in a circle.
-select id from reports where repository_id = @repository_id and commit_id = @commit_id order by id for update;
+select id from reports where repository_id = @repository_id and commit_id = @commit_id
+order by context collate "C" for update;
 
 -- name: LoseAttempt :execrows
 -- Takes a task away from its worker and ties it to the job that does it again.
 update tasks set state = 'FREE', river_job_id = @river_job_id, phase = '',
     reason = 'starts again: the process that worked on it died'
 where id = @id and state in ('FREE', 'ASSIGNED', 'OPEN');
-
--- name: StartRootTask :one
--- The build's own task is open as long as its children work; it weighs nothing.
-insert into tasks (build_id, method, label, state, weight, attempt, started_at)
-values (@build_id, 'build', @label, 'OPEN', 0, 1, now())
-returning id;
 
 -- name: PendingContexts :many
 select context from reports

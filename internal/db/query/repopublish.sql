@@ -86,3 +86,7 @@ select b.id, b.nvr from builds b join rpms r on r.build_id = b.id join generatio
 where b.package_id = @package_id
   and gr.generation_id = (select g.id from repo_generations g where g.tag_id = @tag_id and g.state = 'published' order by g.number desc limit 1)
 order by b.id desc limit 1;
+
+-- name: CloseTasks :exec
+update tasks set state = 'CLOSED', reason = '', finished_at = now()
+where id = any (@ids::bigint[]) and state in ('FREE', 'ASSIGNED', 'OPEN');
