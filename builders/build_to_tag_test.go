@@ -146,8 +146,8 @@ func TestTheOrderOfABuildroot(t *testing.T) {
 		Tag: "f37-build", Arch: "x86_64", Install: []string{"bash"}, Macros: map[string]string{"dist": ".fc37"},
 		Repos: []builders.Repo{
 			{Name: "f37-build", URL: "file://" + filepath.Join(in.stages.ReposDir, "f37-build", "1", "x86_64"), Cost: 1},
-			{Name: "base", URL: "https://repo.example.org/x86_64/base", Cost: 20},
-			{Name: "updates", URL: "https://repo.example.org/updates/x86_64/", Cost: 100010},
+			{Name: "base", URL: "https://repo.example.org/x86_64/base", Cost: 10},
+			{Name: "updates", URL: "https://repo.example.org/updates/x86_64/", Cost: 20},
 		},
 	}
 	mu.Lock()

@@ -56,8 +56,7 @@ func newInstallation(tb testing.TB, arches ...string) *installation {
 	}
 	queuetest.Exec(tb, pool, "insert into repo_generations (tag_id, number, rev, state, arches) values ($1, 1, 1, 'published', $2)", in.BuildTag, arches)
 	for _, group := range []string{"build", "srpm-build"} {
-		queuetest.Exec(tb, pool, `insert into tag_group_packages (tag_id, group_name, package, create_event)
-			select $1, $2, 'bash', create_event from tags where id = $1`, in.BuildTag, group)
+		queuetest.Group(tb, pool, in.BuildTag, group, "bash")
 	}
 	keepHistory(tb, pool)
 	return in

@@ -51,6 +51,8 @@ type Stages struct {
 	// ExternalURL is where people reach this installation.
 	ExternalURL string
 	Logger      *slog.Logger
+	// Recipes spares reading a tag's settings for every task; nil reads them.
+	Recipes *Recipes
 }
 
 // attempt is one attempt of a task, from its claim to its end.

@@ -66,13 +66,13 @@ func TestABuildThatCannotBegin(t *testing.T) {
 		statuses string
 	}{
 		"because its tag has no group for source packages": {
-			tag:      "update tag_group_packages set revoke_event = create_event where group_name = 'srpm-build' and tag_id = $1",
-			want:     `source package: tag f37-build has no group "srpm-build": add it to distro.yaml`,
+			tag:      "update group_config set revoke_event = create_event where group_id = (select id from groups where name = 'srpm-build') and tag_id = $1",
+			want:     `source package: tag f37-build has no group "srpm-build", or it is empty: add it to distro.yaml`,
 			statuses: "f37 failure\nf37/srpm failure",
 		},
 		"because its tag has no group for packages": {
-			tag:      "update tag_group_packages set revoke_event = create_event where group_name = 'build' and tag_id = $1",
-			want:     `x86_64: tag f37-build has no group "build": add it to distro.yaml`,
+			tag:      "update group_config set revoke_event = create_event where group_id = (select id from groups where name = 'build') and tag_id = $1",
+			want:     `x86_64: tag f37-build has no group "build", or it is empty: add it to distro.yaml`,
 			statuses: "f37 failure\nf37/srpm success\nf37/x86_64 failure",
 		},
 		"because its tag has no arches": {
@@ -81,8 +81,8 @@ func TestABuildThatCannotBegin(t *testing.T) {
 			statuses: "f37 failure\nf37/srpm failure",
 		},
 		"because its tag's settings can't be read": {
-			tag:      `update tags set extra = '{"rpm.macro.dist": 37}' where id = $1`,
-			want:     "tag f37-build: extra: read settings",
+			tag:      `update tags set extra = '{"rpm.macro.dist": [37]}' where id = $1`,
+			want:     "tag f37-build: extra: setting rpm.macro.dist: a macro's value must be a text, a number or a boolean",
 			statuses: "f37 failure\nf37/srpm failure",
 		},
 		"because no arch of the tag is among its own": {

@@ -15,6 +15,7 @@ import (
 	"github.com/distbot/distbot/forge"
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/extra"
+	"github.com/distbot/distbot/internal/tagview"
 	"github.com/distbot/distbot/queue"
 )
 
@@ -189,8 +190,25 @@ func (p *Planner) judge(ctx context.Context, c change, targets []db.TargetsForBr
 	verdicts := make([]verdict, len(targets))
 	for i, target := range targets {
 		verdicts[i] = judgeTree(tree, c, target)
+		if err := p.judgeDestination(ctx, c, &verdicts[i]); err != nil {
+			return Commit{}, nil, err
+		}
 	}
 	return tree.Commit(), verdicts, nil
+}
+
+// judgeDestination refuses what the target's destination would not take: it need
+// not be built for that. What a pull request builds goes nowhere.
+func (p *Planner) judgeDestination(ctx context.Context, c change, v *verdict) error {
+	if c.pull != nil || v.none != "" || v.refusal != "" {
+		return nil
+	}
+	refusal, err := tagview.Reader{Conn: p.Pool}.Refusal(ctx, v.target.DestTag, c.repository.Name())
+	if err != nil {
+		return fmt.Errorf("distgit: package list of %s: %w", v.target.DestTagName, err)
+	}
+	v.refusal = refusal
+	return nil
 }
 
 // refuseAll is the same refusal for every target.

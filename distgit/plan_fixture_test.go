@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,9 +71,12 @@ func newHub(t *testing.T) *hub {
 	return h
 }
 
-// repository makes an empty repository of the hub's forge.
+// repository makes an empty repository of the hub's forge, whose package the
+// destination tag lists.
 func (h *hub) repository(id string) *origin {
 	h.t.Helper()
+	dest := queuetest.Value[int64](h.t, h.pool, "select id from tags where name = 'f37'")
+	queuetest.List(h.t, h.pool, dest, queuetest.Package(h.t, h.pool, path.Base(id)))
 	o := &origin{t: h.t, root: h.root, id: id, work: h.t.TempDir()}
 	o.run(h.root, "init", "-q", "--bare", "-b", "main", o.bare())
 	o.git("init", "-q", "-b", "main")

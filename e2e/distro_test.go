@@ -26,9 +26,25 @@ type target struct {
 	own bool
 }
 
+// listed are the packages that the tests push: what is not listed in its
+// destination is not built.
+func listed() []string {
+	names := []string{
+		"again", "before", "bigbuild", "bigsource", "branches", "force", "forged", "libgreet", "neighbour", "nowhere", "offered", "offeredtwice",
+		"refused", "tampered", "twice", "unheard", "unreadable", "usegreet", "waits",
+	}
+	for i := range moments() {
+		names = append(names, momentPackage(i))
+	}
+	for round := range randomRounds {
+		names = append(names, randomPackage(round, 0), randomPackage(round, 1))
+	}
+	return names
+}
+
 // distro is the distribution file of some targets.
 func distro(targets ...target) string {
-	var tags, all strings.Builder
+	var tags, lists, all strings.Builder
 	tag := func(name, inherit, build string) {
 		fmt.Fprintf(&tags, "  %s:\n    inherit: [%s]\n    external_repos: [base]\n    groups:\n      build: [%s]\n      srpm-build: [%s]\n    extra: {rpm.macro.dist: .fc37}\n",
 			name, inherit, build, evaluating)
@@ -44,7 +60,9 @@ func distro(targets ...target) string {
 			tag(buildTag, t.name, build)
 		}
 		fmt.Fprintf(&tags, "  %s: {}\n", t.name)
+		fmt.Fprintf(&lists, "  %s: [%s]\n", t.name, strings.Join(listed(), ", "))
 		fmt.Fprintf(&all, "  %s: {build_tag: %s, dest_tag: %s, branches: [%s]}\n", t.name, buildTag, t.name, t.name)
 	}
-	return fmt.Sprintf("arches: [%s]\nexternal_repos:\n  base: {url: %q}\ntags:\n%stargets:\n%signore_branches: [\"wip/**\"]\n", hostArch(), baseURL, tags.String(), all.String())
+	return fmt.Sprintf("arches: [%s]\nexternal_repos:\n  base: {url: %q}\ntags:\n%spackages:\n%stargets:\n%signore_branches: [\"wip/**\"]\n",
+		hostArch(), baseURL, tags.String(), lists.String(), all.String())
 }

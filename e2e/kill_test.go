@@ -94,15 +94,23 @@ func TestKill(t *testing.T) {
 	p.to(t, gitea.URL)
 	k := &killer{system: newSystem(t, "kill", gitea, p.url, target{name: "f37"}), proxy: p}
 	for i, m := range moments() {
-		t.Run("When"+m.name, func(t *testing.T) { k.testMoment(t, fmt.Sprintf("moment%d", i), m) })
+		t.Run("When"+m.name, func(t *testing.T) { k.testMoment(t, momentPackage(i), m) })
 	}
 	t.Run("APushThatNobodyHeardIsFound", k.testUnheardPush)
-	for round := range 5 {
+	for round := range randomRounds {
 		t.Run(fmt.Sprintf("AtRandomTimes/%d", round), func(t *testing.T) { k.testRandomly(t, round) })
 	}
 	t.Run("NothingIsLeftOver", k.testLeftovers)
 	t.Run("ItStopsWhenAsked", func(t *testing.T) { k.stop(t) })
 }
+
+// randomRounds is how often the process is killed at random times.
+const randomRounds = 5
+
+// momentPackage and randomPackage name the packages that are pushed.
+func momentPackage(i int) string { return fmt.Sprintf("moment%d", i) }
+
+func randomPackage(round, i int) string { return fmt.Sprintf("random%d%c", round, 'a'+i) }
 
 // lasting is a package that takes a moment to build, and has a source.
 func (k *killer) lasting(pkg string) small {
@@ -204,7 +212,7 @@ func (k *killer) testRandomly(t *testing.T, round int) {
 	}
 	var all []pushed
 	for i := range 2 {
-		pkg := fmt.Sprintf("random%d%c", round, 'a'+i)
+		pkg := randomPackage(round, i)
 		repo, clone := k.repo(t, pkg)
 		all = append(all, pushed{repo, pushTo(t, clone, "f37", k.lasting(pkg).files()), pkg + "-1.0-1.fc37"})
 	}

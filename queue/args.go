@@ -6,9 +6,12 @@ import (
 )
 
 // The River queues. Build hosts take QueueSRPM and the ArchQueue of each
-// architecture they build for, the hub takes the others.
+// architecture they build for, the hub takes the others. Tagging has a queue of
+// its own: those of one tag wait for one another, and nothing else should wait
+// with them.
 const (
 	QueueControl = "control"
+	QueueTag     = "tag"
 	QueuePublish = "publish"
 	QueueReport  = "report"
 	QueueSRPM    = "srpm"
@@ -116,7 +119,7 @@ func (TagArgs) Kind() string { return "tags.apply" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (TagArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: QueueControl, MaxAttempts: endless}
+	return river.InsertOpts{Queue: QueueTag, MaxAttempts: endless}
 }
 
 // PublishArgs asks repopublish to bring a tag's repository up to date.

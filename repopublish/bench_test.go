@@ -98,7 +98,10 @@ func addBigBuild(tb testing.TB, p *Publisher, tag int64, n int, release string) 
 	queuetest.Exec(tb, p.Pool, `with event as (insert into events (actor, what) values ('test', 'tag') returning id),
 		build as (insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, spec, need_rev, state)
 			select $1, id, 'big', $2, $2, false, '', '', now(), '', 1, 'COMPLETE' from repositories returning id),
-		tagged as (insert into tag_builds (tag_id, build_id, create_event) select $2, build.id, event.id from build, event)
+		tagged as (insert into tag_builds (tag_id, build_id, package_id, create_event) select $2, build.id, $1, event.id from build, event),
+		listed as (insert into tag_packages (tag_id, package_id, create_event) select $2, $1, event.id from event on conflict do nothing),
+		owned as (insert into tag_package_owners (tag_id, package_id, owner_id, create_event)
+			select $2, $1, u.id, event.id from event, users u where u.name = 'distbot' on conflict do nothing)
 		insert into rpms (build_id, name, epoch, version, release, arch, source, sha256, size, build_time, path)
 		select id, $3, 0, '1', $4, 'x86_64', false, $5, $6, 1700000000, '-' from build`,
 		queuetest.Package(tb, p.Pool, name), tag, name, release, blob.SHA256, blob.Size)

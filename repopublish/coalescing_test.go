@@ -37,7 +37,7 @@ func TestCoalescing(t *testing.T) {
 			group.Go(func() error {
 				for range events / writers {
 					err := pgx.BeginFunc(context.Background(), s.Pool, func(tx pgx.Tx) error {
-						_, err := raise(context.Background(), tx, s.Jobs, ids[random.IntN(tags)])
+						_, err := queuetest.Raise(context.Background(), tx, s.Jobs, ids[random.IntN(tags)])
 						return err
 					})
 					if err != nil {
@@ -79,7 +79,7 @@ func TestCoalescing(t *testing.T) {
 			group.Go(func() error {
 				for i := w; i < builds; i += writers {
 					err := pgx.BeginFunc(context.Background(), s.Pool, func(tx pgx.Tx) error {
-						return tagIn(context.Background(), tx, s.Jobs, s.dist.DestTag, ids[i])
+						return queuetest.TagBuild(context.Background(), tx, s.Jobs, s.dist.DestTag, ids[i])
 					})
 					if err != nil {
 						return err

@@ -20,14 +20,11 @@ func TestContent(t *testing.T) {
 		t.Parallel()
 		s := newStage(t, "x86_64")
 		s.work(t)
-		add := func(tag int64, group, pkg string) {
-			queuetest.Exec(t, s.Pool, "insert into tag_group_packages (tag_id, group_name, package, create_event) values ($1, $2, $3, 1)", tag, group, pkg)
-		}
-		add(s.dist.DestTag, "build", "hello")
-		add(s.dist.DestTag, "build", "hello-doc")
-		add(s.dist.BuildTag, "build", "gcc & co")
-		add(s.dist.BuildTag, "srpm-build", "hello")
-		queuetest.Exec(t, s.Pool, "insert into tag_group_packages (tag_id, group_name, package, create_event, revoke_event) values ($1, 'gone', 'gone', 1, 1)", s.dist.BuildTag)
+		queuetest.Group(t, s.Pool, s.dist.DestTag, "build", "hello", "hello-doc")
+		queuetest.Group(t, s.Pool, s.dist.BuildTag, "build", "gcc & co")
+		queuetest.Group(t, s.Pool, s.dist.BuildTag, "srpm-build", "hello")
+		queuetest.Group(t, s.Pool, s.dist.BuildTag, "gone", "gone")
+		queuetest.DropGroup(t, s.Pool, s.dist.BuildTag, "gone")
 		s.tag(t, s.dist.DestTag, s.complete(t, 0, "hello", "1", "hello.x86_64", "hello-doc.noarch"))
 		s.settled(t)
 		ids := func(tag string) string {

@@ -1,7 +1,6 @@
 package repopublish
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"github.com/distbot/distbot/internal/repomd"
 	"github.com/distbot/distbot/internal/rpmfile"
 	"github.com/distbot/distbot/internal/store"
+	"github.com/distbot/distbot/internal/tagview"
 )
 
 // generation is a generation that was made and switched to, but not recorded.
@@ -47,11 +47,16 @@ func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRo
 	q := db.New(p.Pool)
 	// What is wanted was read before: a build that is tagged from now on may
 	// be seen here, and is published once more then.
-	rpms, err := q.LatestBuildRPMs(ctx, tag.ID)
+	content := tagview.Reader{Conn: p.Pool}
+	builds, err := content.LatestBuildIDs(ctx, tag.ID)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: list builds of %s: %w", tag.Name, err)
+	}
+	rpms, err := q.RPMsOfBuilds(ctx, builds)
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: list packages of %s: %w", tag.Name, err)
 	}
-	groups, err := q.GroupsOfTag(ctx, tag.ID)
+	groups, err := content.Groups(ctx, tag.ID, true)
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: list groups of %s: %w", tag.Name, err)
 	}
@@ -79,8 +84,12 @@ func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRo
 
 // write writes the whole tree: for each architecture the packages, as links to
 // the store, and their metadata.
-func (p *Publisher) write(ctx context.Context, tree string, made *generation, rpms []db.LatestBuildRPMsRow, comps []byte) error {
+func (p *Publisher) write(ctx context.Context, tree string, made *generation, rpms []db.RPMsOfBuildsRow, comps []byte) error {
 	if err := os.RemoveAll(tree); err != nil {
+		return err
+	}
+	// A tag without architectures has a repository, too: an empty one.
+	if err := os.MkdirAll(tree, 0o755); err != nil {
 		return err
 	}
 	for _, a := range made.arches {
@@ -128,7 +137,7 @@ func (p *Publisher) write(ctx context.Context, tree string, made *generation, rp
 var errTwice = errors.New("the tag has a package of this name already")
 
 // place links one package into the tree and returns its metadata.
-func (p *Publisher) place(dir string, rpm db.LatestBuildRPMsRow) (repomd.Entry, error) {
+func (p *Publisher) place(dir string, rpm db.RPMsOfBuildsRow) (repomd.Entry, error) {
 	blob := store.Blob{SHA256: rpm.Sha256, Size: rpm.Size}
 	nevra := rpmfile.NEVRA{Name: rpm.Name, Epoch: int(rpm.Epoch), Version: rpm.Version, Release: rpm.Release, Arch: rpm.Arch}
 	href := path.Join("Packages", strings.ToLower(rpm.Name[:1]), nevra.NVRA()+".rpm")
@@ -172,23 +181,6 @@ func sequence(entries []repomd.Entry) iter.Seq2[repomd.Entry, error] {
 			}
 		}
 	}
-}
-
-// compsOf makes comps.xml of a tag's groups; nil for none.
-func compsOf(rows []db.GroupsOfTagRow) ([]byte, error) {
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	var groups []repomd.Group
-	for _, row := range rows {
-		if len(groups) == 0 || groups[len(groups)-1].ID != row.GroupName {
-			groups = append(groups, repomd.Group{ID: row.GroupName, Name: row.GroupName, UserVisible: true})
-		}
-		group := &groups[len(groups)-1]
-		group.Packages = append(group.Packages, repomd.GroupPackage{Name: row.Package, Type: repomd.Mandatory})
-	}
-	slices.SortStableFunc(groups, func(a, b repomd.Group) int { return cmp.Compare(a.ID, b.ID) })
-	return repomd.Comps(groups)
 }
 
 // syncTree makes everything below a directory durable before anything points to

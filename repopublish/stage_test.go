@@ -2,7 +2,6 @@ package repopublish
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -113,47 +112,14 @@ func (s *stage) pack(t *testing.T, name, version, arch string) store.Blob {
 // tag tags a build, as tagging does.
 func (s *stage) tag(t *testing.T, tag, build int64) {
 	t.Helper()
-	queuetest.Tx(t, s.Pool, func(tx pgx.Tx) error { return tagIn(t.Context(), tx, s.Jobs, tag, build) })
-}
-
-func tagIn(ctx context.Context, tx pgx.Tx, jobs queue.Inserter, tag, build int64) error {
-	q := db.New(tx)
-	event, err := q.InsertEvent(ctx, db.InsertEventParams{Actor: "test", What: "tag"})
-	if err != nil {
-		return err
-	}
-	if _, err := q.InsertTagBuild(ctx, db.InsertTagBuildParams{TagID: tag, BuildID: build, CreateEvent: event}); err != nil {
-		return err
-	}
-	rev, err := raise(ctx, tx, jobs, tag)
-	if err != nil {
-		return err
-	}
-	return q.SetTaggedRev(ctx, db.SetTaggedRevParams{ID: build, TaggedRev: &rev})
-}
-
-// raise wants a tag and what inherits from it made anew.
-func raise(ctx context.Context, tx pgx.Tx, jobs queue.Inserter, tag int64) (rev int64, err error) {
-	affected, err := db.New(tx).RaiseWantRev(ctx, tag)
-	if err != nil {
-		return 0, err
-	}
-	for _, a := range affected {
-		if a.ID == tag {
-			rev = a.WantRev
-		}
-		if _, err := queue.Insert(ctx, tx, jobs, queue.PublishArgs{TagID: a.ID}); err != nil {
-			return 0, err
-		}
-	}
-	return rev, nil
+	queuetest.Tx(t, s.Pool, func(tx pgx.Tx) error { return queuetest.TagBuild(t.Context(), tx, s.Jobs, tag, build) })
 }
 
 // regenerate wants a tag made anew.
 func (s *stage) regenerate(t *testing.T, tag int64) {
 	t.Helper()
 	queuetest.Tx(t, s.Pool, func(tx pgx.Tx) error {
-		_, err := raise(t.Context(), tx, s.Jobs, tag)
+		_, err := queuetest.Raise(t.Context(), tx, s.Jobs, tag)
 		return err
 	})
 }

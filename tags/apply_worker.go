@@ -7,24 +7,29 @@ import (
 	"log/slog"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/queue"
 )
 
-// ApplyWorker tags complete builds into their target's destination tag.
+// ApplyWorker tags complete builds into their target's destination tag. That the
+// target names it is the rule which allows it; the package list, a lock and a
+// permission that the user distbot was not granted may still forbid it.
 type ApplyWorker struct {
 	river.WorkerDefaults[queue.TagArgs]
-	Pool   *pgxpool.Pool
-	Jobs   queue.Inserter
-	Logger *slog.Logger
+	*Editor
+	// ExternalURL is where people reach this installation.
+	ExternalURL string
+	Logger      *slog.Logger
 }
 
-// Work tags one build. Everything happens in one transaction: a crash leaves
-// the build untagged and the job to be run again.
+// Work tags one build, or says in its status why the destination does not take
+// it; the build stays COMPLETE and may be tagged by hand. Everything happens in
+// one transaction: a crash leaves the build untagged and the job to be run
+// again.
 func (w *ApplyWorker) Work(ctx context.Context, job *river.Job[queue.TagArgs]) error {
+	var refusal *RefusedError
 	tagged := false
 	err := pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
 		q := db.New(tx)
@@ -32,44 +37,69 @@ func (w *ApplyWorker) Work(ctx context.Context, job *river.Job[queue.TagArgs]) e
 		if err != nil {
 			return err
 		}
-		if build.State != queue.BuildComplete || build.Scratch || build.TaggedRev != nil {
+		if build.State != queue.BuildComplete || build.Scratch {
 			return queue.Complete(ctx, tx, job)
 		}
-		if err := q.CloseTagTask(ctx, build.ID); err != nil {
+		// Somebody may have been faster by hand.
+		if build.TaggedRev == nil {
+			err = w.tagBuild(ctx, tx, build)
+		}
+		if errors.As(err, &refusal) {
+			err = w.refuse(ctx, tx, build, refusal)
+		} else if err == nil {
+			tagged = true
+			err = q.EndTagTask(ctx, db.EndTagTaskParams{BuildID: build.ID, State: queue.TaskClosed})
+		}
+		if err != nil {
 			return err
 		}
-		// Last, since one tagging at a time holds the rows of the tags.
-		if err := tagBuild(ctx, tx, w.Jobs, build); err != nil {
-			return err
-		}
-		tagged = true
 		return queue.Complete(ctx, tx, job)
 	})
-	if errors.Is(err, queue.ErrLostAttempt) {
+	switch {
+	case errors.Is(err, queue.ErrLostAttempt):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("tags: tag build %d: %w", job.Args.BuildID, err)
-	}
-	if tagged {
+	case refusal != nil:
+		w.Logger.Warn("tags: build not tagged", "build", job.Args.BuildID, "reason", refusal.Text)
+	case tagged:
 		w.Logger.Info("tags: build tagged", "build", job.Args.BuildID)
 	}
 	return nil
 }
 
-// tagBuild adds the build to its destination tag as a new event.
-func tagBuild(ctx context.Context, tx pgx.Tx, inserter queue.Inserter, build db.BuildToTagRow) error {
+// tagBuild tags a build as one event. Its changes are undone when a rule forbids
+// it.
+func (w *ApplyWorker) tagBuild(ctx context.Context, tx pgx.Tx, build db.BuildToTagRow) error {
+	return pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error {
+		edit, err := w.Begin(ctx, savepoint, System, "tag "+*build.Nvr+" into "+build.DestTagName)
+		if err != nil {
+			return err
+		}
+		if err := edit.TagBuild(ctx, build.DestTagName, *build.Nvr, false); err != nil {
+			return err
+		}
+		_, err = edit.Finish(ctx)
+		return err
+	})
+}
+
+// refuse ends what waits for the tagging: the tasks, and the build's status,
+// with the reason.
+func (w *ApplyWorker) refuse(ctx context.Context, tx pgx.Tx, build db.BuildToTagRow, refusal *RefusedError) error {
+	reason := *build.Nvr + " was built but not tagged: " + refusal.Text
 	q := db.New(tx)
-	event, err := q.InsertEvent(ctx, db.InsertEventParams{Actor: "distbot", What: "tag " + *build.Nvr + " into " + build.DestTagName})
-	if err != nil {
+	if err := q.EndTagTask(ctx, db.EndTagTaskParams{BuildID: build.ID, State: queue.TaskFailed, Reason: reason}); err != nil {
 		return err
 	}
-	if _, err := q.InsertTagBuild(ctx, db.InsertTagBuildParams{TagID: build.DestTag, BuildID: build.ID, CreateEvent: event}); err != nil {
+	if _, err := q.EndTask(ctx, db.EndTaskParams{ID: *build.TaskID, State: queue.TaskFailed, Reason: reason}); err != nil {
 		return err
 	}
-	rev, err := raise(ctx, tx, inserter, build.DestTag)
-	if err != nil {
+	if err := q.SetBuildReason(ctx, db.SetBuildReasonParams{ID: build.ID, Reason: reason}); err != nil {
 		return err
 	}
-	return q.SetTaggedRev(ctx, db.SetTaggedRevParams{ID: build.ID, TaggedRev: &rev})
+	return queue.WantStatus(ctx, tx, w.Jobs, queue.Status{
+		RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: queue.ContextOf(build.Target, ""), State: "failure",
+		Description: reason, TargetURL: queue.BuildURL(w.ExternalURL, build.ID), BuildID: build.ID,
+	})
 }

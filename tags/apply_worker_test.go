@@ -2,13 +2,12 @@ package tags_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
@@ -21,8 +20,6 @@ import (
 	"github.com/distbot/distbot/tags"
 )
 
-var sortLines = cmpopts.SortSlices(func(a, b string) bool { return a < b })
-
 // complete makes the nth build of a package COMPLETE, as its import does, and
 // asks for its tagging.
 func complete(t *testing.T, pool *pgxpool.Pool, d *queuetest.Distribution, n int) int64 {
@@ -30,6 +27,7 @@ func complete(t *testing.T, pool *pgxpool.Pool, d *queuetest.Distribution, n int
 	jobs := queuetest.Inserter(t, pool)
 	build := d.NewBuild(n)
 	build.PackageID = queuetest.Package(t, pool, fmt.Sprintf("package%d", n))
+	queuetest.List(t, pool, d.DestTag, build.PackageID)
 	id := d.Start(t, build)
 	queuetest.Exec(t, pool, "update builds set state = 'COMPLETE', nvr = $2 where id = $1", id, fmt.Sprintf("package%d-1-1", n))
 	queuetest.Tx(t, pool, func(tx pgx.Tx) error {
@@ -43,9 +41,11 @@ func startTagging(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	queuetest.Start(t, pool, "tagger", func(workers *river.Workers, jobs queue.Canceler) {
 		river.AddWorker(workers, &tags.ApplyWorker{
-			Pool: pool, Jobs: jobs, Logger: slog.New(slog.DiscardHandler),
+			Editor: &tags.Editor{
+				Pool: pool, Jobs: jobs,
+			}, Logger: slog.New(slog.DiscardHandler),
 		})
-	}, queue.QueueControl)
+	}, queue.QueueTag)
 }
 
 func waitTagged(t *testing.T, pool *pgxpool.Pool, jobs int) {
@@ -187,31 +187,120 @@ func TestApply(t *testing.T) {
 		}
 	})
 
-	t.Run("goes on while distro.yaml is applied", func(t *testing.T) {
+	for name, test := range map[string]struct{ change, want string }{
+		"does not tag what is not listed":     {"update tag_packages set revoke_event = create_event", "package package0 is not listed in tag f37"},
+		"does not tag what is blocked":        {"update tag_packages set blocked = true", "package package0 is blocked in tag f37"},
+		"does not tag into a locked tag":      {"update tag_config set locked = true", "tag f37 is locked (logged in as distbot)"},
+		"does not tag without the permission": {"update tag_config set perm_id = (select id from permissions where name = 'admin')", "tag f37 requires the permission admin (logged in as distbot)"},
+	} {
+		t.Run(name+", and says so", func(t *testing.T) {
+			t.Parallel()
+			pool := dbtest.New(t)
+			d := queuetest.NewDistribution(t, pool, queuetest.Inserter(t, pool), "x86_64")
+			build := complete(t, pool, d, 0)
+			queuetest.Exec(t, pool, test.change)
+			startTagging(t, pool)
+			waitTagged(t, pool, 1)
+			if n := queuetest.Value[int](t, pool, "select count(*) from tag_builds"); n != 0 {
+				t.Errorf("the build is tagged %d times, want not at all", n)
+			}
+			if diff := cmp.Diff([]string{"f37 1/1", "f37-build 1/1"}, revs(t, pool)); diff != "" {
+				t.Errorf("tags, wanted/built revision (-want +got):\n%s", diff)
+			}
+			want := "package0-1-1 was built but not tagged: " + test.want
+			got := queuetest.Value[string](t, pool, "select state || ' ' || description from reports where context = 'distbot/f37'")
+			if got != "failure "+want {
+				t.Errorf("the status is %q, want failure %q", got, want)
+			}
+			if task := queuetest.Task(t, pool, build, queue.MethodTagBuild, ""); task.State != queue.TaskFailed || task.Reason != want {
+				t.Errorf("the tag task is %s: %q, want FAILED: %q", task.State, task.Reason, want)
+			}
+			if got := queuetest.Value[string](t, pool, "select state || ': ' || reason from builds"); got != "COMPLETE: "+want {
+				t.Errorf("the build is %q, want COMPLETE: %q", got, want)
+			}
+		})
+	}
+
+	t.Run("leaves a build alone that was tagged by hand meanwhile", func(t *testing.T) {
 		t.Parallel()
 		pool := dbtest.New(t)
-		apply(t, pool, goodDistro)
-		jobs := queuetest.Inserter(t, pool)
-		ids := queuetest.Values[int64](t, pool, "select id from tags")
-		other := edit(t, ".fc37", ".fc37.1")
-		var group errgroup.Group
-		for n := range 40 {
-			group.Go(func() error {
-				if n%4 > 0 {
-					return pgx.BeginFunc(context.Background(), pool, func(tx pgx.Tx) error {
-						return tags.Regenerate(context.Background(), tx, jobs, ids[n%len(ids)])
-					})
-				}
-				d, err := tags.ReadDistro(strings.NewReader([]string{goodDistro, other}[n/4%2]))
-				if err != nil {
-					return err
-				}
-				_, err = tags.Sync(context.Background(), pool, jobs, d, "pat")
-				return err
-			})
+		d := queuetest.NewDistribution(t, pool, queuetest.Inserter(t, pool), "x86_64")
+		build := complete(t, pool, d, 0)
+		queuetest.Tx(t, pool, func(tx pgx.Tx) error {
+			return queuetest.TagBuild(t.Context(), tx, queuetest.Inserter(t, pool), d.DestTag, build)
+		})
+		startTagging(t, pool)
+		waitTagged(t, pool, 1)
+		if diff := cmp.Diff([]string{"f37 2/1", "f37-build 2/1"}, revs(t, pool)); diff != "" {
+			t.Errorf("tags, wanted/built revision (-want +got):\n%s", diff)
 		}
-		if err := group.Wait(); err != nil {
-			t.Error(err)
+		if task := queuetest.Task(t, pool, build, queue.MethodTagBuild, ""); task.State != queue.TaskClosed {
+			t.Errorf("the tag task is %s, want CLOSED", task.State)
 		}
 	})
+}
+
+// TestTaggingIsSerialised lets many change what one tag holds at once: every
+// build that is tagged was listed at that moment.
+func TestTaggingIsSerialised(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	jobs := queuetest.Inserter(t, pool)
+	d := queuetest.NewDistribution(t, pool, jobs, "x86_64")
+	editor := &tags.Editor{Pool: pool, Jobs: jobs}
+	queuetest.Exec(t, pool, `with u as (insert into users (name) values ('pat') returning id)
+		insert into user_perms (user_id, perm_id, create_event) select u.id, p.id, 1 from u, permissions p where p.name = 'tag'`)
+	const rounds = 20
+	for n := range rounds {
+		id := d.Start(t, d.NewBuild(n))
+		queuetest.Exec(t, pool, "update builds set state = 'COMPLETE', nvr = $2 where id = $1", id, fmt.Sprintf("hello-1-%d", n))
+	}
+	var group errgroup.Group
+	for n := range rounds {
+		group.Go(func() error {
+			_, err := editor.Do(context.Background(), "pat", "tag", func(e *tags.Edit) error {
+				return e.TagBuild(context.Background(), "f37", fmt.Sprintf("hello-1-%d", n), false)
+			})
+			return ignoreRefusal(err)
+		})
+		group.Go(func() error {
+			_, err := editor.Do(context.Background(), "pat", "list", func(e *tags.Edit) error {
+				if n%2 == 0 {
+					return e.BlockPackage(context.Background(), "f37", "hello", true)
+				}
+				return e.UnblockPackage(context.Background(), "f37", "hello")
+			})
+			return ignoreRefusal(err)
+		})
+		group.Go(func() error {
+			// From the child, which locks in another order if anybody does.
+			_, err := editor.Do(context.Background(), "pat", "list", func(e *tags.Edit) error {
+				return e.AddPackage(context.Background(), "f37-build", fmt.Sprintf("other%d", n), tags.PackageChange{Force: true})
+			})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+	wrong := queuetest.Values[string](t, pool, `select b.nvr from tag_builds tb join builds b on b.id = tb.build_id
+		where not exists (select 1 from tag_packages p where p.tag_id = tb.tag_id and p.package_id = tb.package_id and not p.blocked
+			and p.create_event <= tb.create_event and (p.revoke_event is null or p.revoke_event > tb.create_event))`)
+	if len(wrong) > 0 {
+		t.Errorf("tagged although blocked: %v", wrong)
+	}
+	// No revision was given twice: who changed something raised it.
+	changes := queuetest.Value[int](t, pool, "select count(distinct id) from events where actor = 'pat' and what <> 'users'")
+	if diff := cmp.Diff([]string{fmt.Sprintf("f37 %d/1", 1+changes-rounds), fmt.Sprintf("f37-build %d/1", 1+changes)}, revs(t, pool)); diff != "" {
+		t.Errorf("tags, wanted/built revision (-want +got):\n%s", diff)
+	}
+}
+
+// ignoreRefusal leaves only failures.
+func ignoreRefusal(err error) error {
+	var refusal *tags.RefusedError
+	if errors.As(err, &refusal) {
+		return nil
+	}
+	return err
 }

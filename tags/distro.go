@@ -2,6 +2,7 @@ package tags
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,103 +12,148 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Distro is a distribution as text: distro.yaml.
+// Distro is a distribution as text: distro.yaml. It does not change.
 type Distro struct {
-	// Arches are those of every tag that names none.
-	Arches []Text `yaml:"arches"`
+	// Arches are those of every tag that says nothing about its own.
+	Arches []Text
 	// ExternalRepos maps a name to a repository this installation does not
 	// make.
-	ExternalRepos map[string]ExternalRepo `yaml:"external_repos"`
-	Tags          map[string]Tag          `yaml:"tags"`
-	Targets       map[string]Target       `yaml:"targets"`
+	ExternalRepos map[string]ExternalRepo
+	Tags          map[string]Tag
+	Targets       map[string]Target
+	// Packages are the package lists of tags. A tag that is not here keeps the
+	// list it has.
+	Packages map[string]PackageList
 	// IgnoreBranches are globs of branches whose pushes are nobody's business:
 	// elsewhere, a push to a branch no target builds is answered with an error
 	// status.
-	IgnoreBranches []Text `yaml:"ignore_branches"`
+	IgnoreBranches []Text
 }
 
 // ExternalRepo is a repository made elsewhere. $arch in URL stands for the
 // architecture.
 type ExternalRepo struct {
-	URL  Text `yaml:"url"`
+	URL  Text
 	line int
-}
-
-// UnmarshalYAML decodes an external repository and keeps its line.
-func (r *ExternalRepo) UnmarshalYAML(node *yaml.Node) error {
-	type plain ExternalRepo
-	if err := decodeKnown(node, (*plain)(r)); err != nil {
-		return err
-	}
-	r.line = node.Line
-	return nil
 }
 
 // Tag is a tag of the distribution file.
 type Tag struct {
-	Arches []Text `yaml:"arches"`
-	// Inherit lists the parents; those without a priority get 10, 20, … in
-	// their order.
-	Inherit       []Parent          `yaml:"inherit"`
-	ExternalRepos []Text            `yaml:"external_repos"`
-	Groups        map[string][]Text `yaml:"groups"`
+	// Arches are the tag's own; nil are the distribution's, and an empty list is
+	// none.
+	Arches []Text
+	// InheritArches leaves them to the parents.
+	InheritArches bool
+	// Perm is the permission that tagging requires, if any.
+	Perm   Text
+	Locked bool
+	// Inherit lists the parents; those without a priority get 10, 20, … by their
+	// place.
+	Inherit []Parent
+	// ExternalRepos are used in this order, after the tag's own repository.
+	ExternalRepos []TagRepo
+	// Groups are the tag's own comps groups.
+	Groups map[string]Group
 	// Extra holds Koji's extra settings; rpm.macro.NAME sets a macro in
 	// buildroots.
-	Extra map[string]string `yaml:"extra"`
-	line  int
+	Extra map[string]Setting
+	// ExtraBlocked names settings that are not inherited.
+	ExtraBlocked []Text
+	line         int
 }
 
-// UnmarshalYAML decodes a tag and keeps its line.
-func (t *Tag) UnmarshalYAML(node *yaml.Node) error {
-	type plain Tag
-	if err := decodeKnown(node, (*plain)(t)); err != nil {
-		return err
-	}
-	t.line = node.Line
-	return nil
-}
-
-// Parent is one link of inheritance, a tag's name or {parent, priority}.
+// Parent is one link of inheritance, in the file a tag's name or a mapping.
 type Parent struct {
-	Parent   Text `yaml:"parent"`
-	Priority int  `yaml:"priority"`
-	// given is true when the file says the priority, which may be 0.
-	given bool
+	Parent Text
+	// Priority is nil where the place in the list says it.
+	Priority *int32
+	// MaxDepth is how many generations may follow the parent, nil any number.
+	MaxDepth               *int32
+	Intransitive, NoConfig bool
+	// PkgFilter is the pattern that names of packages must match, in Python's
+	// syntax.
+	PkgFilter Text
+	line      int
+}
+
+// TagRepo is an external repository of a tag, in the file its name or a
+// mapping.
+type TagRepo struct {
+	Name Text
+	// URL is another one than external_repos says, if it is not empty.
+	URL Text
+	// Priority is nil where the place in the list says it.
+	Priority *int32
+}
+
+// Setting is the JSON value of an extra setting.
+type Setting struct {
+	Value json.RawMessage
 	line  int
 }
 
-// UnmarshalYAML accepts a bare name and a mapping.
-func (p *Parent) UnmarshalYAML(node *yaml.Node) error {
-	p.line = node.Line
-	if node.Kind == yaml.ScalarNode {
-		return node.Decode(&p.Parent)
-	}
-	type plain Parent
-	if err := decodeKnown(node, (*plain)(p)); err != nil {
-		return err
-	}
-	for key, value := range pairs(node) {
-		p.given = p.given || key.Value == "priority" && !isNull(value)
-	}
-	return nil
+// Group is a comps group of a tag, in the file a list of packages or a mapping.
+type Group struct {
+	// Inherited means that the tag itself only adds to what its parents say of
+	// the group.
+	Inherited bool
+	// Blocked hides the group, from those who inherit too.
+	Blocked bool
+	// DisplayName is the group's name if it is empty.
+	DisplayName, Description Text
+	// UserVisible and Exported are true by default.
+	Default, UserVisible, Exported bool
+	LangOnly                       Text
+	BiarchOnly                     bool
+	Packages                       []GroupPackage
+	Requires                       []GroupRequire
+	line                           int
+	// described is true when something says what an inherited group has its
+	// parents for.
+	described bool
+}
+
+// GroupPackage is a package of a group, in the file its name or a mapping.
+type GroupPackage struct {
+	Name Text
+	// Type is mandatory (the default), default, optional or conditional.
+	Type Text
+	// Requires is what a conditional package waits for.
+	Requires              Text
+	BaseArchOnly, Blocked bool
+}
+
+// GroupRequire is a group that another one needs, in the file its name or a
+// mapping.
+type GroupRequire struct {
+	Group, Type Text
+	Blocked     bool
+}
+
+// PackageList is the whole list of a tag's own entries.
+type PackageList struct {
+	Entries []PackageEntry
+	line    int
+}
+
+// PackageEntry is an entry of a package list, in the file a name or a mapping.
+type PackageEntry struct {
+	Package Text
+	// Owner is System if it is empty.
+	Owner Text
+	// ExtraArches are built for beside the build tag's; nil is nothing said.
+	ExtraArches []Text
+	// Blocked hides the package and its builds.
+	Blocked bool
 }
 
 // Target says which tag a branch is built with and which tag it goes to.
 type Target struct {
-	BuildTag Text   `yaml:"build_tag"`
-	DestTag  Text   `yaml:"dest_tag"`
-	Branches []Text `yaml:"branches"`
+	BuildTag, DestTag Text
+	// Branches of dist-git whose pushes are built. It is empty, and not nil, for
+	// a target that only people build for.
+	Branches []Text
 	line     int
-}
-
-// UnmarshalYAML decodes a target and keeps its line.
-func (t *Target) UnmarshalYAML(node *yaml.Node) error {
-	type plain Target
-	if err := decodeKnown(node, (*plain)(t)); err != nil {
-		return err
-	}
-	t.line = node.Line
-	return nil
 }
 
 // Text is a scalar kept as it is written, with its line: 1.10 stays 1.10.
@@ -116,34 +162,41 @@ type Text struct {
 	line  int
 }
 
-// UnmarshalYAML takes the text of a scalar.
-func (t *Text) UnmarshalYAML(node *yaml.Node) error {
-	if node.Kind != yaml.ScalarNode {
-		return fmt.Errorf("line %d: a single value is expected here", node.Line)
-	}
-	t.Value, t.line = node.Value, node.Line
-	return nil
+// DistroError says what is wrong with a distribution file. Nothing was changed.
+type DistroError struct {
+	// Problems are all mistakes in the order of their lines, each beginning with
+	// "line N: ".
+	Problems []string
 }
 
-// decodeKnown decodes a mapping and refuses keys the struct does not have,
-// which yaml.v3 forgets below a custom decoder.
-func decodeKnown(node *yaml.Node, into any) error {
-	if node.Kind != yaml.MappingNode {
-		return fmt.Errorf("line %d: a mapping is expected here", node.Line)
+// Error implements error.
+func (e *DistroError) Error() string { return "tags: distro.yaml: " + strings.Join(e.Problems, "; ") }
+
+// maxProblems bounds how many mistakes are told.
+const maxProblems = 200
+
+// distroError makes an error of problems, nil if there are none.
+func distroError(list []problem) error {
+	if len(list) == 0 {
+		return nil
 	}
-	known := yamlKeys(into)
-	for key := range pairs(node) {
-		if !slices.Contains(known, key.Value) {
-			return fmt.Errorf("line %d: unknown key %q: expected one of %s", key.Line, key.Value, strings.Join(known, ", "))
+	slices.SortStableFunc(list, func(a, b problem) int { return a.line - b.line })
+	e := &DistroError{}
+	for i, p := range list {
+		if i == maxProblems {
+			e.Problems = append(e.Problems, fmt.Sprintf("and %d more mistakes", len(list)-i))
+			break
 		}
+		e.Problems = append(e.Problems, fmt.Sprintf("line %d: %s", p.line, p.text))
 	}
-	return node.Decode(into)
+	return e
 }
 
 // maxDistro bounds distro.yaml.
 const maxDistro = 4 << 20
 
-// ReadDistro reads and checks a distribution file. Its error names the line.
+// ReadDistro reads and checks a distribution file. What is wrong with its
+// content is a *DistroError.
 func ReadDistro(r io.Reader) (*Distro, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxDistro+1))
 	if err != nil {
@@ -152,8 +205,9 @@ func ReadDistro(r io.Reader) (*Distro, error) {
 	if len(text) > maxDistro {
 		return nil, errors.New("tags: distro.yaml is larger than 4 MiB")
 	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var tree yaml.Node
-	if err := yaml.Unmarshal(text, &tree); err != nil {
+	if err := decoder.Decode(&tree); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("tags: distro.yaml: %w", err)
 	}
 	if !writtenOut(&tree) {
@@ -163,41 +217,36 @@ func ReadDistro(r io.Reader) (*Distro, error) {
 	if len(tree.Content) == 0 || isNull(tree.Content[0]) {
 		return nil, errors.New("tags: distro.yaml is empty")
 	}
-	if line := emptyItem(&tree); line > 0 {
-		return nil, fmt.Errorf("tags: distro.yaml: line %d: an item of the list is empty", line)
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	var d Distro
-	if err := decoder.Decode(&d); err != nil {
-		return nil, fmt.Errorf("tags: distro.yaml: %w", err)
-	}
-	var more yaml.Node
-	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("tags: distro.yaml holds more than one document")
 	}
-	d.findLines(tree.Content[0])
-	if problems := d.check(); len(problems) > 0 {
-		return nil, fmt.Errorf("tags: distro.yaml: %s", strings.Join(problems, "; "))
+	reader := &distroReader{}
+	d := reader.distro(tree.Content[0])
+	if err := distroError(append(reader.list, d.check()...)); err != nil {
+		return nil, err
 	}
-	return &d, nil
+	return d, nil
 }
 
-// arches are a tag's architectures.
+// arches are a tag's architectures where it does not inherit them.
 func (d *Distro) arches(tag Tag) []string {
-	list := tag.Arches
-	if len(list) == 0 {
-		list = d.Arches
+	if tag.Arches == nil {
+		return values(d.Arches)
 	}
-	return values(list)
+	return values(tag.Arches)
 }
 
 // priority is a link's own or the one its place gives it.
-func (p Parent) priority(index int) int {
-	if p.given {
-		return p.Priority
+func (p Parent) priority(index int) int32 { return priority(p.Priority, index) }
+
+func (r TagRepo) priority(index int) int32 { return priority(r.Priority, index) }
+
+func priority(own *int32, index int) int32 {
+	if own != nil {
+		return *own
 	}
-	return (index + 1) * 10
+	// maxNodes bounds the index.
+	return int32(index+1) * 10
 }
 
 func values(texts []Text) []string {

@@ -7,17 +7,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
-
-	"github.com/distbot/distbot/internal/arch"
 )
 
-// tagName is what a tag, target, group or external repository may be called:
-// it becomes a path element, a URL and a status context.
-var tagName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$`)
-
-// check lists what contradicts itself, in the order of the file's sections.
-func (d *Distro) check() []string {
+// check lists what contradicts itself.
+func (d *Distro) check() []problem {
 	c := &checker{distro: d}
 	for _, name := range sortedKeys(d.ExternalRepos) {
 		repo := d.ExternalRepos[name]
@@ -29,6 +22,9 @@ func (d *Distro) check() []string {
 		c.tag(name, d.Tags[name])
 	}
 	c.cycles()
+	for _, name := range sortedKeys(d.Packages) {
+		c.packages(name, d.Packages[name])
+	}
 	for _, name := range sortedKeys(d.Targets) {
 		c.target(name, d.Targets[name])
 	}
@@ -37,24 +33,23 @@ func (d *Distro) check() []string {
 			c.add(glob.line, "ignore_branches: %q is no glob", glob.Value)
 		}
 	}
-	return c.problems
+	return c.list
 }
 
-// checker collects problems.
+// checker collects contradictions.
 type checker struct {
-	distro   *Distro
-	problems []string
-}
-
-func (c *checker) add(line int, format string, args ...any) {
-	c.problems = append(c.problems, fmt.Sprintf("line %d: ", line)+fmt.Sprintf(format, args...))
+	problems
+	distro *Distro
 }
 
 func (c *checker) name(line int, what, name string) {
-	if !tagName.MatchString(name) {
-		c.add(line, "%s %q: names are letters, digits and _.+-, at most 100, and begin with a letter or digit", what, name)
+	if len(name) > maxName || !namePattern.MatchString(name) {
+		c.add(line, "%s %q: names are letters, digits and _.+-, at most %d, and begin with none of . and -", what, name, maxName)
 	}
 }
+
+// oneWord is text without blanks and without what can't be seen.
+var oneWord = regexp.MustCompile(`^[^\s\pC\pZ]+$`)
 
 // url checks the address of an external repository, which goes into the
 // configuration of dnf.
@@ -68,93 +63,50 @@ func (c *checker) url(line int, name, text string) {
 	}
 }
 
+// once complains about the second of two.
+func (c *checker) once(line int, seen map[string]bool, name, format string, args ...any) {
+	if seen[name] {
+		c.add(line, format, args...)
+	}
+	seen[name] = true
+}
+
 // arches checks a list of architectures; where begins its messages.
 func (c *checker) arches(where string, list []Text) {
 	seen := map[string]bool{}
 	for _, a := range list {
 		switch {
-		case !tagName.MatchString(a.Value):
+		case !archPattern.MatchString(a.Value) || len(a.Value) > maxArch:
 			c.add(a.line, "%s%q is no architecture", where, a.Value)
-		case slices.Contains([]string{arch.Noarch, "src", "nosrc"}, a.Value):
+		case slices.Contains(packageArches, a.Value):
 			c.add(a.line, "%s%s is no architecture that machines have", where, a.Value)
-		case seen[a.Value]:
-			c.add(a.line, "%sarchitecture %s is named twice", where, a.Value)
-		}
-		seen[a.Value] = true
-	}
-}
-
-func (c *checker) tag(name string, tag Tag) {
-	c.name(tag.line, "tag", name)
-	if len(c.distro.arches(tag)) == 0 {
-		c.add(tag.line, "tag %s: no arches, neither here nor for all tags", name)
-	}
-	c.arches("tag "+name+": ", tag.Arches)
-	priorities := map[int]string{}
-	parents := map[string]bool{}
-	for i, link := range tag.Inherit {
-		parent := link.Parent.Value
-		if _, ok := c.distro.Tags[parent]; !ok {
-			c.add(link.line, "tag %s inherits from %q, which is not a tag of this file", name, parent)
-		}
-		if parents[parent] {
-			c.add(link.line, "tag %s inherits from %s twice", name, parent)
-		}
-		parents[parent] = true
-		priority := link.priority(i)
-		if priority < 0 || priority > maxPriority {
-			c.add(link.line, "tag %s: priority %d of %s is not between 0 and %d", name, priority, parent, maxPriority)
-		}
-		if other, taken := priorities[priority]; taken {
-			c.add(link.line, "tag %s: its parents %s and %s have the same priority %d", name, other, parent, priority)
-		}
-		priorities[priority] = parent
-	}
-	repos := map[string]bool{}
-	for _, repo := range tag.ExternalRepos {
-		if _, ok := c.distro.ExternalRepos[repo.Value]; !ok {
-			c.add(repo.line, "tag %s: external repository %q is not in external_repos", name, repo.Value)
-		}
-		if repos[repo.Value] {
-			c.add(repo.line, "tag %s: external repository %s is named twice", name, repo.Value)
-		}
-		repos[repo.Value] = true
-	}
-	for _, group := range sortedKeys(tag.Groups) {
-		c.name(tag.line, "group", group)
-		for _, pkg := range tag.Groups[group] {
-			if !dependency.MatchString(pkg.Value) {
-				c.add(pkg.line, "tag %s: group %s: %q names no package", name, group, pkg.Value)
-			}
-		}
-	}
-	for _, key := range sortedKeys(tag.Extra) {
-		macro, isMacro := strings.CutPrefix(key, "rpm.macro.")
-		switch {
-		case isMacro && !macroName.MatchString(macro):
-			c.add(tag.line, "tag %s: %q is no name of a macro", name, macro)
-		case !oneWord.MatchString(key):
-			c.add(tag.line, "tag %s: %q is no name of a setting", name, key)
-		case strings.Contains(tag.Extra[key], "\n"):
-			c.add(tag.line, "tag %s: the value of %s has more than one line", name, key)
-		case strings.ContainsFunc(tag.Extra[key], func(r rune) bool { return unicode.IsControl(r) && r != '\t' }):
-			c.add(tag.line, "tag %s: the value of %s has a control character", name, key)
+		default:
+			c.once(a.line, seen, a.Value, "%sarchitecture %s is named twice", where, a.Value)
 		}
 	}
 }
 
-// maxPriority keeps priorities within what the order of repositories adds up.
-const maxPriority = 99_999
+// packageArches are those of packages that no machine has: they go into the
+// repositories of all.
+var packageArches = []string{"noarch", "src", "nosrc"}
 
-// dependency is what a group may ask for, a package, a provide or a file: no
-// option of the installer's, and nothing comps.xml can't express.
-var dependency = regexp.MustCompile(`^[!-,.-~][!-~]*$`)
+// maxArch bounds the name of an architecture, as parseArches does.
+const maxArch = 32
 
-// oneWord is text without blanks and without what can't be seen.
-var oneWord = regexp.MustCompile(`^[^\s\pC\pZ]+$`)
-
-// macroName is rpm's rule: three characters at least.
-var macroName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{2,}$`)
+func (c *checker) packages(tag string, list PackageList) {
+	if _, ok := c.distro.Tags[tag]; !ok {
+		c.add(list.line, "packages: %q is not a tag of this file", tag)
+	}
+	seen := map[string]bool{}
+	for _, p := range list.Entries {
+		c.name(p.Package.line, "package", p.Package.Value)
+		c.once(p.Package.line, seen, p.Package.Value, "packages of %s: %s is listed twice", tag, p.Package.Value)
+		if owner := p.Owner; owner.Value != "" && (len(owner.Value) > maxName || !oneWord.MatchString(owner.Value)) {
+			c.add(owner.line, "packages of %s: %s: %q is no name of a user", tag, p.Package.Value, owner.Value)
+		}
+		c.arches(fmt.Sprintf("packages of %s: %s: ", tag, p.Package.Value), p.ExtraArches)
+	}
+}
 
 func (c *checker) target(name string, target Target) {
 	c.name(target.line, "target", name)
@@ -166,42 +118,46 @@ func (c *checker) target(name string, target Target) {
 			c.add(max(tag.text.line, target.line), "target %s: %s %q is not a tag of this file", name, tag.key, tag.text.Value)
 		}
 	}
-	if len(target.Branches) == 0 {
-		c.add(target.line, "target %s: no branches, so nothing would ever build for it", name)
+	if target.Branches == nil {
+		c.add(target.line, "target %s: no branches, so no push would ever build for it: if that is meant, write branches: []", name)
 	}
-	branches := map[string]bool{}
-	for _, branch := range target.Branches {
+	c.branches(name, target.Branches)
+}
+
+func (c *checker) branches(target string, branches []Text) {
+	seen := map[string]bool{}
+	for _, branch := range branches {
 		if !oneWord.MatchString(branch.Value) {
-			c.add(branch.line, "target %s: %q is no branch", name, branch.Value)
+			c.add(branch.line, "target %s: %q is no branch", target, branch.Value)
 		}
-		if branches[branch.Value] {
-			c.add(branch.line, "target %s: branch %s is named twice", name, branch.Value)
-		}
-		branches[branch.Value] = true
+		c.once(branch.line, seen, branch.Value, "target %s: branch %s is named twice", target, branch.Value)
 	}
 }
 
-// cycles refuses tags that inherit from themselves.
+// cycles refuses tags that inherit from themselves. Koji takes them, but nobody
+// means them.
 func (c *checker) cycles() {
 	const visiting, done = 1, 2
 	state := map[string]int{}
-	var visit func(name string, path []string)
-	visit = func(name string, path []string) {
-		path = append(path, name)
+	var path []string
+	var visit func(name string, line int)
+	visit = func(name string, line int) {
 		switch state[name] {
 		case done:
 			return
 		case visiting:
-			c.add(c.distro.Tags[name].line, "tags inherit in a circle: %s", strings.Join(path[slices.Index(path, name):], " → "))
+			c.add(line, "tags inherit in a circle: %s", strings.Join(append(path[slices.Index(path, name):], name), " → "))
 			return
 		}
 		state[name] = visiting
+		path = append(path, name)
 		for _, link := range c.distro.Tags[name].Inherit {
-			visit(link.Parent.Value, slices.Clone(path))
+			visit(link.Parent.Value, link.line)
 		}
+		path = path[:len(path)-1]
 		state[name] = done
 	}
 	for _, name := range sortedKeys(c.distro.Tags) {
-		visit(name, nil)
+		visit(name, 0)
 	}
 }

@@ -21,18 +21,18 @@ func TestReadDistroSaysWhere(t *testing.T) {
 			"tags:\n  f37:\n", "line 2: tag f37: no arches, neither here nor for all tags",
 		},
 		"a tag's bad name with nothing": {
-			head + "tags:\n  ../x:\n", `line 3: tag "../x": names are letters, digits and _.+-, at most 100, and begin with a letter or digit`,
+			head + "tags:\n  ../x:\n", `line 3: tag "../x": names are letters, digits and _.+-, at most 255, and begin with none of . and -`,
 		},
 		"a tag's name with a control character": {
-			head + "tags:\n  \"f37\\e[2J\": {}\n", `line 3: tag "f37\x1b[2J": names are letters, digits and _.+-, at most 100, and begin with a letter or digit`,
+			head + "tags:\n  \"f37\\e[2J\": {}\n", `line 3: tag "f37\x1b[2J": names are letters, digits and _.+-, at most 255, and begin with none of . and -`,
 		},
 		"a tag's name that ends in a line break": {
-			head + "tags:\n  \"f37\\n\": {}\n", `line 3: tag "f37\n": names are letters, digits and _.+-, at most 100, and begin with a letter or digit`,
+			head + "tags:\n  \"f37\\n\": {}\n", `line 3: tag "f37\n": names are letters, digits and _.+-, at most 255, and begin with none of . and -`,
 		},
 		"a target with nothing": {
 			head + "tags: {f37: }\ntargets:\n  f37:\n",
 			`line 4: target f37: build_tag "" is not a tag of this file; line 4: target f37: dest_tag "" is not a tag of this file; ` +
-				"line 4: target f37: no branches, so nothing would ever build for it",
+				"line 4: target f37: no branches, so no push would ever build for it: if that is meant, write branches: []",
 		},
 		"an external repository with nothing": {
 			head + "external_repos:\n  base:\n", "line 3: external repository base: url must begin with https://, http:// or file:///",
@@ -55,8 +55,14 @@ func TestReadDistroSaysWhere(t *testing.T) {
 		"noarch among the arches": {
 			"arches: [x86_64, noarch]\n", "line 1: noarch is no architecture that machines have",
 		},
+		"a list as the whole file": {
+			"- tags\n", "line 1: a mapping is expected, not a list",
+		},
+		"a mapping as a key of a setting": {
+			head + "tags: {f37: {extra: {x: {? {a: b} : c}}}}\n", "line 2: tags.f37.extra.x: a single value is expected as a key",
+		},
 		"an empty item of a list": {
-			head + "tags:\n  f37:\n    inherit:\n      -\n", "line 5: an item of the list is empty",
+			head + "tags:\n  f37:\n    inherit:\n      -\n", "line 5: tags.f37.inherit: an item of the list is empty",
 		},
 		"a package with a character comps.xml can't express": {
 			head + "tags:\n  f37: {groups: {build: [\"bash\\x01\"]}}\n", `line 3: tag f37: group build: "bash\x01" names no package`,
@@ -104,7 +110,7 @@ func TestReadDistroSaysWhere(t *testing.T) {
 	}
 }
 
-func TestSyncOfOddFiles(t *testing.T) {
+func TestApplyOddFiles(t *testing.T) {
 	t.Parallel()
 
 	t.Run("a priority of 0 is one, and tags without anything are tags", func(t *testing.T) {
@@ -125,7 +131,7 @@ func TestSyncOfOddFiles(t *testing.T) {
 		t.Parallel()
 		pool := dbtest.New(t)
 		const text = "arches: [x86_64]\ntags: {a: {groups: {build: [bash, bash]}}}\nignore_branches: [wip, wip]\n"
-		want := []string{"tag a: added", "tag a: group build: bash added", "ignored branches: wip added"}
+		want := []string{"+ tag a: arches x86_64", "+ group build in a: packages bash", "+ ignored branch wip"}
 		if diff := cmp.Diff(want, apply(t, pool, text)); diff != "" {
 			t.Errorf("changes (-want +got):\n%s", diff)
 		}

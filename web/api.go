@@ -57,8 +57,11 @@ func utcOrNull(t *time.Time) *time.Time {
 }
 
 // limit is how many rows a program asks for.
-func (q *query) limit() int64 {
-	if n := q.number("limit", 1, maxRows); n != nil {
+func (q *query) limit() int64 { return q.limitUpTo(maxRows) }
+
+// limitUpTo is limit for lists with short entries.
+func (q *query) limitUpTo(most int64) int64 {
+	if n := q.number("limit", 1, most); n != nil {
 		return *n
 	}
 	return pageRows

@@ -15,10 +15,29 @@ import (
 func TestAPIAnswers(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
-	for name, path := range map[string]string{
+	s.answersAre(t, map[string]string{
 		"builds": "/api/v1/builds", "builds_filtered": "/api/v1/builds?package=hello&state=FAILED&target=f37", "build_1": "/api/v1/builds/1", "build_4": "/api/v1/builds/4",
 		"repos": "/api/v1/repos", "deliveries": "/api/v1/deliveries",
-	} {
+	})
+}
+
+func TestAPIAnswersAboutTags(t *testing.T) {
+	t.Parallel()
+	s := newTagFixture(t)
+	// The installation's own event is of today.
+	s.exec("update events set at = '2026-01-01T00:00:00Z' where id = 1")
+	s.answersAre(t, map[string]string{
+		"tags": "/api/v1/tags", "tags_past": "/api/v1/tags?event=4&name=f3&limit=2", "tag": "/api/v1/tags/f37-build", "tag_past": "/api/v1/tags/base?ts=2026-02-27T00:00:00Z",
+		"tag_inheritance": "/api/v1/tags/f37-build/inheritance", "tag_packages": "/api/v1/tags/f37-build/packages", "tag_builds": "/api/v1/tags/f37-build/builds",
+		"tag_builds_all": "/api/v1/tags/f37-build/builds?latest=0&package=hello&limit=3", "tag_groups": "/api/v1/tags/f37-build/groups",
+		"tag_history": "/api/v1/tags/base/history?limit=3", "tag_explain": "/api/v1/tags/f37-build/explain?subject=hello-1.0-1.base", "targets": "/api/v1/targets",
+	})
+}
+
+// answersAre compares answers with their golden files.
+func (s *site) answersAre(t *testing.T, paths map[string]string) {
+	t.Helper()
+	for name, path := range paths {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := s.in(t).get(path)
@@ -84,6 +103,8 @@ func TestAPIOfAnEmptyInstallationHasNoNulls(t *testing.T) {
 		"/api/v1/builds":     `{"builds":[],"next_before_id":null}`,
 		"/api/v1/deliveries": `{"deliveries":[],"next_before_id":null}`,
 		"/api/v1/repos":      `{"repos":[]}`,
+		"/api/v1/tags":       `{"query_event":null,"tags":[],"next_after":null}`,
+		"/api/v1/targets":    `{"query_event":null,"targets":[],"next_after":null}`,
 	} {
 		var got, wanted any
 		if err := json.Unmarshal([]byte(s.get(path).body), &got); err != nil {
@@ -96,7 +117,7 @@ func TestAPIOfAnEmptyInstallationHasNoNulls(t *testing.T) {
 			t.Errorf("GET %s (-want +got):\n%s", path, diff)
 		}
 	}
-	for _, path := range []string{"/", "/packages", "/repos", "/deliveries", "/hosts"} {
+	for _, path := range []string{"/", "/packages", "/tags", "/targets", "/repos", "/deliveries", "/hosts"} {
 		s.page(path, `<p class="empty">`)
 	}
 }

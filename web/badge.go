@@ -48,8 +48,15 @@ var badges = map[string]badge{
 
 	"current": {Class: "ok", Icon: "ok", Text: "up to date"},
 	"stale":   {Class: "busy", Icon: "busy", Text: "being updated"},
-	"alive":   {Class: "ok", Icon: "ok", Text: "alive"},
-	"silent":  {Class: "bad", Icon: "bad", Text: "silent"},
+	"listed":  {Class: "ok", Icon: "ok", Text: "listed"},
+	"blocked": {Class: "bad", Icon: "bad", Text: "blocked"},
+
+	"winner":    {Class: "ok", Icon: "ok", Text: "wins"},
+	"outdone":   {Class: "idle", Icon: "off", Text: "does not win"},
+	"uncounted": {Class: "off", Icon: "off", Text: "does not count"},
+
+	"alive":  {Class: "ok", Icon: "ok", Text: "alive"},
+	"silent": {Class: "bad", Icon: "bad", Text: "silent"},
 }
 
 // badgeOf is the badge of a state; one of its own for a state nobody knows.

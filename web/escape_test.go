@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 // become markup, whatever field it is in.
 func TestStrangersTextIsNeverMarkup(t *testing.T) {
 	t.Parallel()
-	s := newFixture(t)
+	s := newTagFixture(t)
 	const evil = `"'><script>alert(1)</script>{{.}}` + "\u202e\x1b[31m"
 	for _, column := range []string{
 		"builds.nvr", "builds.planned_nvr", "builds.reason", "builds.phase", "builds.target", "builds.ref", "builds.commit_id", "builds.version", "builds.release",
@@ -21,6 +22,9 @@ func TestStrangersTextIsNeverMarkup(t *testing.T) {
 		"rpms.name", "rpms.version", "rpms.release", "rpms.arch", "rpms.sha256", "rpms.path",
 		"reports.description", "reports.last_error", "planned_pushes.ref", "planned_pushes.commit_id", "planned_pushes.target", "planned_pushes.reason",
 		"leases.host", "leases.client_id",
+		"users.name", "permissions.name", "events.actor", "events.what", "groups.name", "group_config.display_name", "group_config.description",
+		"group_config.langonly", "group_package_listing.package", "group_package_listing.type", "group_package_listing.requires",
+		"tag_extra.key", "tag_extra.value", "tag_external_repos.name", "tag_external_repos.url", "tag_packages.extra_arches", "tag_config.arches",
 	} {
 		table, name, _ := strings.Cut(column, ".")
 		// Each row gets its own, for there are unique columns. reports and
@@ -28,6 +32,8 @@ func TestStrangersTextIsNeverMarkup(t *testing.T) {
 		s.exec("update "+table+" set "+name+" = $1 || ctid::text", evil)
 	}
 	s.exec("update tags set arches = array[$1]", evil)
+	s.exec("update tag_inheritance set pkg_filter = $1 || ']|.*'", evil)
+	s.exec("update build_targets set branches = array[$1]", evil)
 	s.exec("update leases set roles = array[$1], arches = array[$1]", evil)
 	s.exec("update repositories set clone_url = $1 || id", `javascript:alert(1)//"><script>`)
 	s.exec("update deliveries set headers = jsonb_build_object($1::text, $1::text), body = convert_to($1, 'UTF8')", evil)
@@ -35,16 +41,27 @@ func TestStrangersTextIsNeverMarkup(t *testing.T) {
 	s.writeLog(4, 2, "build.log", evil+"\n")
 	s.writeLog(12, 1, "build.log", evil+"\n")
 
-	var pkg, tag string
-	if err := s.pool.QueryRow(t.Context(), "select (select name from packages where id = 1), (select name from tags where id = 1)").Scan(&pkg, &tag); err != nil {
+	var pkg, tag, buildTag, build string
+	if err := s.pool.QueryRow(t.Context(), "select (select name from packages where id = 1), (select name from tags where id = 1), (select name from tags where id = 2), (select nvr from builds where id = 6)").Scan(&pkg, &tag, &buildTag, &build); err != nil {
 		t.Fatal(err)
 	}
+	ofTag := "/tags/" + url.PathEscape(buildTag)
 	for _, path := range []string{
+		"/tags", "/targets", ofTag, ofTag + "/inheritance", ofTag + "/packages", ofTag + "/builds", ofTag + "/groups", ofTag + "/history",
+		ofTag + "/explain?subject=" + url.QueryEscape(pkg), ofTag + "/explain?subject=" + url.QueryEscape(build),
+		ofTag + "/packages?event=4&name=" + url.QueryEscape(evil), ofTag + "/explain?subject=" + url.QueryEscape(evil), "/tags/" + url.PathEscape(evil),
 		"/", "/?package=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", "/builds/1", "/builds/2", "/builds/3", "/builds/1/buildroot/3",
 		"/tasks/4/logs/build.log", "/tasks/12/logs/build.log", "/packages", "/repos", "/deliveries", "/deliveries/1", "/deliveries/3", "/hosts",
 		"/packages/" + url.PathEscape(pkg), "/repos/" + url.PathEscape(tag),
 	} {
-		body := s.page(path)
+		a, want := s.get(path), http.StatusOK
+		if strings.HasSuffix(path, "subject="+url.QueryEscape(evil)) || path == "/tags/"+url.PathEscape(evil) {
+			want = http.StatusNotFound
+		}
+		if a.status != want {
+			t.Errorf("GET %s: status %d, want %d", path, a.status, want)
+		}
+		body := a.body
 		if strings.Contains(body, "<script>") || strings.Contains(body, `href="javascript:`) {
 			t.Errorf("GET %s: strangers' text is markup:\n%s", path, body)
 		}
@@ -57,5 +74,21 @@ func TestStrangersTextIsNeverMarkup(t *testing.T) {
 	}
 	if a := s.get("/repos/" + url.PathEscape(tag) + ".repo"); a.status != 404 {
 		t.Errorf("a tag that is no section name has a .repo file:\n%s", a.body)
+	}
+}
+
+// Names of old data may hold anything, and still be part of an address.
+func TestLinksToStrangeNamesLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	s := newTagFixture(t)
+	for _, table := range []string{"tags", "packages", "groups"} {
+		s.exec("update "+table+" set name = $1 || id", "a/b c%41?d=e&f#g\"<h>;+é\u202e\x1b\\..")
+	}
+	s.exec("update builds set nvr = $1 || id", "n/v r%41?d=e&f#g\"<h>;+é-1-")
+	// Their files are not there.
+	s.exec("delete from rpms")
+	s.exec("delete from repo_generations")
+	if seen := s.crawl("/tags"); len(seen) < 150 {
+		t.Errorf("only %d links were found: %v", len(seen), seen)
 	}
 }

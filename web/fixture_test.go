@@ -10,6 +10,17 @@ import (
 //go:embed testdata/fixture.sql
 var fixtureSQL string
 
+//go:embed testdata/tags.sql
+var tagsSQL string
+
+// newTagFixture is newFixture with the tags of testdata/tags.sql.
+func newTagFixture(t *testing.T) *site {
+	t.Helper()
+	s := newFixture(t)
+	s.exec(tagsSQL)
+	return s
+}
+
 // newFixture serves the installation of testdata/fixture.sql, with logs and
 // files.
 func newFixture(t *testing.T, change ...func(*Config)) *site {

@@ -232,7 +232,7 @@ func TestABuildsPageIsToldOfEveryChange(t *testing.T) {
 		"update reports set sent_seq = seq where build_id = 3 and context = 'distbot/f37/x86_64'",
 		"update tasks set state = 'CLOSED' where build_id = 3",
 		"update builds set state = 'COMPLETE', finished_at = now(), tagged_rev = 10 where id = 3",
-		"insert into tag_builds (tag_id, build_id, create_event) values (1, 3, 1)",
+		"insert into tag_builds (tag_id, build_id, package_id, create_event) select 1, id, package_id, 1 from builds where id = 3",
 	} {
 		s.exec(change)
 		if e := l.want("changed"); e.id != fingerprint() {

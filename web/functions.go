@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/distbot/distbot/internal/tasklog"
@@ -13,14 +14,18 @@ import (
 // functions are what templates may call.
 func (s *server) functions() template.FuncMap {
 	return template.FuncMap{
-		"badge": badgeOf,
-		"clean": tasklog.Printable,
-		"file":  fileURL,
-		"seg":   url.PathEscape,
-		"short": short,
-		"size":  size,
-		"took":  s.took,
-		"when":  s.when,
+		"badge":   badgeOf,
+		"clean":   tasklog.Printable,
+		"explain": asOf{}.ExplainURL,
+		"fields":  strings.Fields,
+		"file":    fileURL,
+		"is":      func(flag *bool) bool { return flag != nil && *flag },
+		"seg":     url.PathEscape,
+		"short":   short,
+		"size":    size,
+		"text":    orEmpty,
+		"took":    s.took,
+		"when":    s.when,
 	}
 }
 

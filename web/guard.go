@@ -70,7 +70,7 @@ func (s *server) panicked(w *response, r *http.Request, cause any) {
 	s.Logger.ErrorContext(r.Context(), "web: panic", "path", r.URL.Path, "cause", fmt.Sprint(cause),
 		"stack", string(debug.Stack()), "request", requestID(r.Context()))
 	if started := w.started; !started {
-		s.show(w, r, http.StatusInternalServerError, "Something here is broken.")
+		s.show(w, r, &problem{status: http.StatusInternalServerError, text: "Something here is broken."})
 		w.started = false
 	}
 }

@@ -29,7 +29,7 @@ func TestEveryAnswerIsCareful(t *testing.T) {
 		}
 	}
 	// The policy allows no inline style or script: there must be none.
-	for _, path := range []string{"/", "/builds/3", "/tasks/12/logs/build.log", "/repos", "/nope"} {
+	for _, path := range []string{"/", "/builds/3", "/tasks/12/logs/build.log", "/tags", "/tags/f37-build", "/tags/f37-build/inheritance", "/tags/f37-build/explain?subject=hello", "/repos", "/nope"} {
 		body := s.get(path).body
 		for _, inline := range []string{"<style", " style=", "onclick", "<script>"} {
 			if strings.Contains(body, inline) {
@@ -63,7 +63,7 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 		"/?state=NOPE":                                400,
 		"/?package=%ff":                               400,
 		"/?package=a%00b":                             400,
-		"/?package=" + strings.Repeat("a", 201):       400,
+		"/?package=" + strings.Repeat("a", 513):       400,
 		"/?target=%zz":                                400,
 		"/deliveries?state=nope":                      400,
 		"/deliveries?before_id=1e3":                   400,
@@ -72,6 +72,37 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 		"/tasks/12/logs/build.log?attempt=x":          400,
 		"/tasks/12/logs/build.log/follow?offset=-1":   400,
 		"/tasks/12/logs/build.log/follow?attempt=1e9": 400,
+		"/tags?event=x":                               400,
+		"/tags?event=0":                               400,
+		"/tags?ts=yesterday":                          400,
+		"/tags?ts=-1":                                 400,
+		"/tags?ts=1&event=1":                          400,
+		"/tags?name=%ff":                              400,
+		"/tags/f37?event=99999999999999999999":        400,
+		"/tags/f37/packages?blocked=maybe":            400,
+		"/tags/f37/packages?start=-1":                 400,
+		"/tags/f37/builds?inherit=2":                  400,
+		"/tags/f37/builds?latest=1001":                400,
+		"/tags/f37/groups?group=a%00":                 400,
+		"/tags/f37/history?table=pg_class":            400,
+		"/tags/f37/history?before=x":                  400,
+		"/tags/f37/explain?subject=%ff":               400,
+		"/targets?after=%00":                          400,
+		"/api/v1/tags/f37/explain":                    400,
+		"/api/v1/tags/f37/packages?limit=5001":        400,
+		"/api/v1/tags/f37/inheritance?limit=0":        400,
+		"/api/v1/tags?ts=1e9":                         400,
+		"/tags?event=99":                              404,
+		"/tags?ts=1":                                  404,
+		"/tags/nope":                                  404,
+		"/tags/%ff":                                   404,
+		"/tags/nope/builds":                           404,
+		"/tags/f37/nope":                              404,
+		"/tags/f37?event=99":                          404,
+		"/api/v1/tags/nope":                           404,
+		"/api/v1/tags/nope/history":                   404,
+		"/api/v1/tags/f37/explain?subject=nope":       404,
+		"/api/v1/tags/f37?event=99":                   404,
 		"/api/v1/builds?limit=0":                      400,
 		"/api/v1/builds?limit=501":                    400,
 		"/api/v1/deliveries?before_id=x":              400,

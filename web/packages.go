@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -44,8 +45,24 @@ func (s *server) packageList(r *http.Request) (*view, error) {
 type packageView struct {
 	Name   string
 	Builds []buildLine
-	Older  string
-	Newest string
+	// Tags are those that have the package now.
+	Tags     []db.TagsOfPackageRow
+	MoreTags bool
+	At       asOf
+	Older    string
+	Newest   string
+}
+
+// tagsOfPackageShown is how many tags a package's page lists.
+const tagsOfPackageShown = 200
+
+// tagsOfPackage reads which tags have a package now, and whether there are more.
+func (s *server) tagsOfPackage(ctx context.Context, packageID int64) (tags []db.TagsOfPackageRow, more bool, err error) {
+	tags, err = s.queries.TagsOfPackage(ctx, db.TagsOfPackageParams{PackageID: packageID, MaxRows: tagsOfPackageShown + 1})
+	if more = len(tags) > tagsOfPackageShown; more {
+		tags = tags[:tagsOfPackageShown]
+	}
+	return tags, more, err
 }
 
 // packageBuilds lists the builds of one package.
@@ -59,7 +76,8 @@ func (s *server) packageBuilds(r *http.Request) (*view, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	if _, err := s.queries.PackageByName(r.Context(), name); err != nil {
+	pkg, err := s.queries.PackageByName(r.Context(), name)
+	if err != nil {
 		return nil, err
 	}
 	lines, more, err := s.listBuilds(r.Context(), filter)
@@ -69,6 +87,9 @@ func (s *server) packageBuilds(r *http.Request) (*view, error) {
 	data, path := packageView{Name: name, Builds: lines}, "/packages/"+url.PathEscape(name)
 	if more {
 		data.Older = older(path, q.values, "before_id", strconv.FormatInt(lines[len(lines)-1].ID, 10))
+	}
+	if data.Tags, data.MoreTags, err = s.tagsOfPackage(r.Context(), pkg.ID); err != nil {
+		return nil, err
 	}
 	if filter.BeforeID != nil {
 		data.Newest = newest(path, q.values, "before_id")

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
@@ -34,6 +35,8 @@ type view struct {
 	// Refresh reloads the page every few seconds where there is no JavaScript.
 	Refresh bool
 	Data    any
+	// status is 200 unless it is set.
+	status int
 
 	// The rest is filled in by render.
 	Version   string
@@ -44,7 +47,7 @@ type view struct {
 
 // readPages parses every page together with the layout.
 func (s *server) readPages() (map[string]*template.Template, error) {
-	layout, err := template.New("layout.html").Funcs(s.functions()).ParseFS(templates, "templates/layout.html", "templates/parts.html")
+	layout, err := template.New("layout.html").Funcs(s.functions()).ParseFS(templates, "templates/layout.html", "templates/parts*.html")
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +58,7 @@ func (s *server) readPages() (map[string]*template.Template, error) {
 	pages := map[string]*template.Template{}
 	for _, name := range names {
 		base := strings.TrimSuffix(path.Base(name), ".html")
-		if base == "layout" || base == "parts" {
+		if base == "layout" || strings.HasPrefix(base, "parts") {
 			continue
 		}
 		page, err := template.Must(layout.Clone()).ParseFS(templates, name)
@@ -75,7 +78,7 @@ func (s *server) page(make func(*http.Request) (*view, error)) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		s.render(w, r, http.StatusOK, v)
+		s.render(w, r, cmp.Or(v.status, http.StatusOK), v)
 	})
 }
 

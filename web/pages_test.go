@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -39,7 +40,7 @@ func TestPages(t *testing.T) {
 			path: "/builds/1",
 			facts: []string{
 				"<title>libhello-1.2-1.fc37 · distbot</title>", `data-state="COMPLETE"`, "f37-build → f37", `href="https://git.example/rpms/libhello"`,
-				`href="/deliveries/1"`, `href="/repos/f37"`, "source package", "packages for riscv64", "1 earlier attempt", "on <span class=\"mono\">vf2-6-cc</span>",
+				`href="/deliveries/1"`, `href="/repos/f37"`, `href="/tags/f37"`, `href="/tags/f37/explain?subject=libhello-1.2-1.fc37"`, "source package", "packages for riscv64", "1 earlier attempt", "on <span class=\"mono\">vf2-6-cc</span>",
 				"buildroot: mirror.example: connection reset by peer", `href="/tasks/4/logs/root.log?attempt=1"`, `href="/tasks/4/logs/build.log?attempt=2"`,
 				`href="/builds/1/buildroot/3">42 packages</a>`, `href="/packages/libhello/1.2/1.fc37/x86_64/libhello-1.2-1.fc37.x86_64.rpm"`,
 				"libhello-1.2-1.fc37.src.rpm", "20.0 MiB", strings.Repeat("b2", 32), "distbot/f37/riscv64", `data-state="sent"`,
@@ -96,7 +97,7 @@ func TestPages(t *testing.T) {
 			},
 		},
 		"A tag has its generations": {
-			path: "/repos/f37-build", facts: []string{`href="/repos/f37-build/1/">1</a>`, "8 <span class=\"quiet\">of 9 wanted</span>", `data-state="building"`, `href="/repos/f37">f37</a>`},
+			path: "/repos/f37-build", facts: []string{`href="/tags/f37-build"`, `href="/repos/f37-build/1/">1</a>`, "8 <span class=\"quiet\">of 9 wanted</span>", `data-state="building"`, `href="/repos/f37">f37</a>`},
 		},
 		"An expired generation has no link": {path: "/repos/f37", facts: []string{`data-state="expired"`}, not: []string{`href="/repos/f37/1/"`}},
 		"Deliveries have states and reasons": {
@@ -132,33 +133,42 @@ func TestPages(t *testing.T) {
 // Every link of every page must lead somewhere.
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	t.Parallel()
-	s := newFixture(t)
+	s := newTagFixture(t)
 	// The fixture's other packages have rows but no files.
 	s.exec("delete from rpms where path not in ('packages/libhello/1.2/1.fc37/x86_64/libhello-1.2-1.fc37.x86_64.rpm', 'packages/libhello/1.2/1.fc37/src/libhello-1.2-1.fc37.src.rpm')")
 	s.write(s.config.ReposDir, "f37-build/1/x86_64/repodata/repomd.xml", "<repomd/>")
 	if err := os.Symlink("1", filepath.Join(s.config.ReposDir, "f37-build", "latest")); err != nil {
 		t.Fatal(err)
 	}
+	if seen := s.crawl("/"); len(seen) < 150 {
+		t.Errorf("only %d links were found: %v", len(seen), seen)
+	}
+}
+
+// crawl follows all links of ours from a page and fails for those that lead
+// nowhere. It returns what it has seen.
+func (s *site) crawl(start string) map[string]bool {
+	s.t.Helper()
 	links := regexp.MustCompile(`(?:href|src|data-follow)="([^"]+)"`)
-	queue, seen := []string{"/"}, map[string]bool{"/": true}
+	queue, seen := []string{start}, map[string]bool{start: true}
 	for len(queue) > 0 {
 		path := queue[0]
 		queue = queue[1:]
 		if strings.Contains(path, "/follow?") {
 			if a := s.do(http.MethodHead, path); a.status != http.StatusOK {
-				t.Errorf("HEAD %s: status %d", path, a.status)
+				s.t.Errorf("HEAD %s: status %d", path, a.status)
 			}
 			continue
 		}
 		a := s.get(path)
 		if a.status >= 400 {
-			t.Errorf("GET %s: status %d", path, a.status)
+			s.t.Errorf("GET %s: status %d", path, a.status)
 		}
 		if !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {
 			continue
 		}
 		for _, match := range links.FindAllStringSubmatch(a.body, -1) {
-			link, _, _ := strings.Cut(strings.ReplaceAll(match[1], "&amp;", "&"), "#")
+			link, _, _ := strings.Cut(html.UnescapeString(match[1]), "#")
 			if rest, ok := strings.CutPrefix(link, "./"); ok {
 				link = path + rest
 			} else if link == "../" {
@@ -170,9 +180,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) < 50 {
-		t.Errorf("only %d links were found: %v", len(seen), seen)
-	}
+	return seen
 }
 
 func TestBuildListHasPages(t *testing.T) {

@@ -14,8 +14,9 @@ const (
 	pageRows = 50
 	// maxRows is the most that the API lists at a time.
 	maxRows = 500
-	// maxText bounds a text that is looked for.
-	maxText = 200
+	// maxText bounds a text that is looked for: names of tags and packages have
+	// at most 256 characters, an NVR has more than a name.
+	maxText = 512
 )
 
 // pathID reads a number of the path. What is no number names nothing.

@@ -8,12 +8,16 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/distbot/distbot/internal/tagview"
 )
 
 // problem is an answer that is no success, in words for people.
 type problem struct {
 	status int
 	text   string
+	// link is where to go from there, with its words; empty for the front page.
+	link, linkText string
 }
 
 // Error implements error.
@@ -32,9 +36,13 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // nobody listens any more
 	}
 	var known *problem
+	var filter *tagview.FilterError
 	switch {
 	case errors.As(err, &known):
-	case errors.Is(err, pgx.ErrNoRows), errors.Is(err, fs.ErrNotExist):
+	case errors.As(err, &filter):
+		known = &problem{status: http.StatusInternalServerError, text: "What this tag inherits can't be told: " +
+			strings.TrimPrefix(filter.Error(), "tagview: ") + "."}
+	case errors.Is(err, pgx.ErrNoRows), errors.Is(err, fs.ErrNotExist), errors.Is(err, tagview.ErrNoTag), errors.Is(err, tagview.ErrNoEvent), errors.Is(err, tagview.ErrNoSubject):
 		known = &problem{status: http.StatusNotFound, text: "There is nothing here."}
 	case errors.Is(err, context.DeadlineExceeded):
 		s.Logger.WarnContext(r.Context(), "web: answer took too long", "path", r.URL.Path, "error", err, "request", requestID(r.Context()))
@@ -46,23 +54,28 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if known.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "5")
 	}
-	s.show(w, r, known.status, known.text)
+	s.show(w, r, known)
 }
 
 // show sends the error page, or its JSON to programs.
-func (s *server) show(w http.ResponseWriter, r *http.Request, status int, text string) {
+func (s *server) show(w http.ResponseWriter, r *http.Request, p *problem) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Del("ETag")
 	if strings.HasPrefix(r.URL.Path, "/api/") {
-		s.sendJSON(w, r, status, apiError{Error: text, RequestID: requestID(r.Context())})
+		s.sendJSON(w, r, p.status, apiError{Error: p.text, RequestID: requestID(r.Context())})
 		return
 	}
-	s.render(w, r, status, &view{page: "problem", Title: http.StatusText(status), Data: problemView{Status: status, Text: text}})
+	data := problemView{Status: p.status, Text: p.text, Link: p.link, LinkText: p.linkText}
+	if data.Link == "" {
+		data.Link, data.LinkText = "/", "To the builds"
+	}
+	s.render(w, r, p.status, &view{page: "problem", Title: http.StatusText(p.status), Data: data})
 }
 
 // problemView is what the error page shows.
 type problemView struct {
-	Status int
-	Text   string
+	Status         int
+	Text           string
+	Link, LinkText string
 }

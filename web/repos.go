@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/tagview"
 )
 
 // generationRows is how many generations a tag's page lists.
@@ -26,6 +27,14 @@ type repoLine struct {
 	RepoFile string
 }
 
+// repoState is current, or stale while a change is on its way.
+func repoState(builtRev, wantRev int64) string {
+	if builtRev < wantRev {
+		return "stale"
+	}
+	return "current"
+}
+
 // listRepos reads all tags.
 func (s *server) listRepos(r *http.Request) ([]repoLine, error) {
 	rows, err := s.queries.ReposOverview(r.Context())
@@ -34,10 +43,7 @@ func (s *server) listRepos(r *http.Request) ([]repoLine, error) {
 	}
 	lines := make([]repoLine, len(rows))
 	for i, row := range rows {
-		lines[i] = repoLine{ReposOverviewRow: row, State: "current"}
-		if row.BuiltRev < row.WantRev {
-			lines[i].State = "stale"
-		}
+		lines[i] = repoLine{ReposOverviewRow: row, State: repoState(row.BuiltRev, row.WantRev)}
 		if row.Generation > 0 && plainTag.MatchString(row.Name) {
 			lines[i].RepoFile = s.repoText(row.Name)
 		}
@@ -80,7 +86,7 @@ func (s *server) repo(w http.ResponseWriter, r *http.Request) error {
 
 // dnfRepo answers with a .repo file.
 func (s *server) dnfRepo(w http.ResponseWriter, r *http.Request, tag string) error {
-	if _, err := s.queries.TagByName(r.Context(), tag); err != nil {
+	if _, err := s.tags.Tag(r.Context(), tag); err != nil {
 		return err
 	}
 	if !plainTag.MatchString(tag) {
@@ -96,7 +102,7 @@ func (s *server) dnfRepo(w http.ResponseWriter, r *http.Request, tag string) err
 type repoView struct {
 	repoLine
 	Generations []db.GenerationsOfTagRow
-	Inherits    []db.InheritanceRow
+	Inherits    []tagview.Link
 }
 
 // repoPage is the page of a tag's repository.
@@ -114,14 +120,8 @@ func (s *server) repoPage(r *http.Request, name string) (*view, error) {
 		if err != nil {
 			return nil, err
 		}
-		inheritance, err := s.queries.Inheritance(r.Context())
-		if err != nil {
+		if data.Inherits, err = s.tags.Parents(r.Context(), line.ID); err != nil {
 			return nil, err
-		}
-		for _, row := range inheritance {
-			if row.TagID == line.ID {
-				data.Inherits = append(data.Inherits, row)
-			}
 		}
 		return &view{page: "repo", Title: name, Nav: "repos", Data: data}, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/tagview"
 	"github.com/distbot/distbot/internal/tasklog"
 )
 
@@ -49,9 +50,12 @@ type Config struct {
 type server struct {
 	Config
 	queries   *db.Queries
+	tags      tagview.Reader
 	pages     map[string]*template.Template
 	static    map[string]staticFile
 	followers chan struct{}
+	// wholeLists holds a token for each list that is being read whole.
+	wholeLists chan struct{}
 }
 
 // New makes the handler of everything below "/". It opens nothing but the
@@ -78,7 +82,10 @@ func New(config Config) (http.Handler, error) {
 	if config.Heartbeat == 0 {
 		config.Heartbeat = 15 * time.Second
 	}
-	s := &server{Config: config, queries: db.New(config.Pool), followers: make(chan struct{}, config.Followers)}
+	s := &server{
+		Config: config, queries: db.New(config.Pool), tags: tagview.Reader{Conn: config.Pool},
+		followers: make(chan struct{}, config.Followers), wholeLists: make(chan struct{}, wholeLists),
+	}
 	if s.static, err = readStatic(); err != nil {
 		return nil, fmt.Errorf("web: read static files: %w", err)
 	}
@@ -98,6 +105,15 @@ func (s *server) routes() http.Handler {
 	mux.Handle("GET /tasks/{id}/logs/{name}", s.page(s.log))
 	mux.Handle("GET /packages", s.page(s.packageList))
 	mux.Handle("GET /packages/{name}", s.page(s.packageBuilds))
+	mux.Handle("GET /tags", s.page(s.tagsPage))
+	mux.Handle("GET /tags/{tag}", s.page(s.tag))
+	mux.Handle("GET /tags/{tag}/inheritance", s.page(s.tagInheritance))
+	mux.Handle("GET /tags/{tag}/packages", s.page(s.tagPackages))
+	mux.Handle("GET /tags/{tag}/builds", s.page(s.tagBuilds))
+	mux.Handle("GET /tags/{tag}/groups", s.page(s.tagGroups))
+	mux.Handle("GET /tags/{tag}/history", s.page(s.tagHistory))
+	mux.Handle("GET /tags/{tag}/explain", s.page(s.tagExplain))
+	mux.Handle("GET /targets", s.page(s.targets))
 	mux.Handle("GET /repos", s.page(s.repoList))
 	mux.Handle("GET /repos/{tag}", s.raw(s.repo))
 	mux.Handle("GET /deliveries", s.page(s.deliveryList))
@@ -115,6 +131,15 @@ func (s *server) routes() http.Handler {
 
 	mux.Handle("GET /api/v1/builds", s.json(s.apiBuilds))
 	mux.Handle("GET /api/v1/builds/{id}", s.json(s.apiBuild))
+	mux.Handle("GET /api/v1/tags", s.json(s.apiTags))
+	mux.Handle("GET /api/v1/tags/{tag}", s.json(s.apiTag))
+	mux.Handle("GET /api/v1/tags/{tag}/inheritance", s.json(s.apiTagInheritance))
+	mux.Handle("GET /api/v1/tags/{tag}/packages", s.json(s.apiTagPackages))
+	mux.Handle("GET /api/v1/tags/{tag}/builds", s.json(s.apiTagBuilds))
+	mux.Handle("GET /api/v1/tags/{tag}/groups", s.json(s.apiTagGroups))
+	mux.Handle("GET /api/v1/tags/{tag}/history", s.json(s.apiTagHistory))
+	mux.Handle("GET /api/v1/tags/{tag}/explain", s.json(s.apiTagExplain))
+	mux.Handle("GET /api/v1/targets", s.json(s.apiTargets))
 	mux.Handle("GET /api/v1/repos", s.json(s.apiRepos))
 	mux.Handle("GET /api/v1/deliveries", s.json(s.apiDeliveries))
 	mux.Handle("GET /api/", s.json(func(*http.Request) (any, error) { return nil, errNotFound }))

@@ -189,8 +189,9 @@ func (d *Demo) writeConfig(addr string) (Config, error) {
 		return Config{}, err
 	}
 	distro := fmt.Sprintf("arches: [%s]\nexternal_repos:\n  base: {url: %q}\ntags:\n  f37: {}\n  f37-build:\n    inherit: [f37]\n    external_repos: [base]\n"+
-		"    groups:\n      build: [%s]\n      srpm-build: [%s]\n    extra: {rpm.macro.dist: .fc37}\ntargets:\n  f37: {build_tag: f37-build, dest_tag: f37, branches: [f37]}\n",
-		hostArch(), d.base, strings.Join(buildGroup, ", "), strings.Join(srpmGroup, ", "))
+		"    groups:\n      build: [%s]\n      srpm-build: [%s]\n    extra: {rpm.macro.dist: .fc37}\npackages:\n  f37: [%s]\n"+
+		"targets:\n  f37: {build_tag: f37-build, dest_tag: f37, branches: [f37]}\n",
+		hostArch(), d.base, strings.Join(buildGroup, ", "), strings.Join(srpmGroup, ", "), strings.Join(demoNames(), ", "))
 	if err := os.WriteFile(filepath.Join(d.dir, "distro.yaml"), []byte(distro), 0o644); err != nil {
 		return Config{}, err
 	}

@@ -28,6 +28,15 @@ var (
 	secondWave = []demoPackage{{"usegreet", queue.BuildComplete}}
 )
 
+// demoNames are the packages of both waves.
+func demoNames() []string {
+	var names []string
+	for _, pkg := range slices.Concat(firstWave, secondWave) {
+		names = append(names, pkg.name)
+	}
+	return names
+}
+
 // waveTimeout bounds how long the demo waits for a wave.
 const waveTimeout = 10 * time.Minute
 

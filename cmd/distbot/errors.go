@@ -3,17 +3,19 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 
 	"github.com/distbot/distbot/forge/plaingit"
 	"github.com/distbot/distbot/queue"
+	"github.com/distbot/distbot/tags"
 )
 
 // ourPackages begin the texts of errors where a package hands them out. They
 // tell a reader of the source where to look, and a user nothing.
 var ourPackages = regexp.MustCompile(`(?m)(^|: |\()(?:(?:bootstrap|builders|distgit|forge|forgejo|github|migrations|pglocal|plaingit|queue|` +
-	`report|repopublish|rootfs|sandbox|store|tags|tasklog|web|webhooks): )+`)
+	`report|repopublish|rootfs|sandbox|store|tags|tagview|tasklog|web|webhooks): )+`)
 
 // forUsers is an error's text without the names of packages.
 func forUsers(err error) string { return ourPackages.ReplaceAllString(err.Error(), "$1") }
@@ -33,9 +35,23 @@ func notForBuild(id int64, can string, err error) error {
 
 func noBuild(id int64) error { return fmt.Errorf("there is no build %d", id) }
 
-// aboutDistro says which distribution file is wrong, and where.
+// aboutDistro says which distribution file is wrong, and where; several mistakes
+// have a line each. nil stays nil.
 func aboutDistro(path string, err error) error {
-	return fmt.Errorf("%s: %s", path, strings.TrimPrefix(inWords(err).Error(), "tags: distro.yaml: "))
+	var wrong *tags.DistroError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong) && len(wrong.Problems) > 1:
+		return fmt.Errorf("%s: %d mistakes:\n  %s", path, len(wrong.Problems), strings.Join(wrong.Problems, "\n  "))
+	case wrong != nil:
+		err = wrong
+	}
+	var refusal *refused
+	if errors.As(err, &refusal) {
+		return fmt.Errorf("%s: %w", path, refusal)
+	}
+	return fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "tags: distro.yaml: "))
 }
 
 func noDistro(path string) error {
@@ -48,4 +64,48 @@ func aboutHook(err error) error {
 		return fmt.Errorf("%w: --force replaces it and keeps it beside", err)
 	}
 	return err
+}
+
+// refused is a refusal of the tag model for people, and for programs as JSON.
+type refused struct {
+	Fault tags.Fault `json:"fault"`
+	// Class is the fault's by Koji's name.
+	Class string `json:"class"`
+	Text  string `json:"text"`
+	// Help says how to get on; it may be empty.
+	Help string `json:"help,omitempty"`
+
+	cause error
+}
+
+// Error implements error: the class and the text, and a line of help.
+func (r *refused) Error() string {
+	text := r.Class + ": " + r.Text
+	if r.Help != "" {
+		text += "\n" + r.Help
+	}
+	return text
+}
+
+// Unwrap returns the cause, nil where there is none.
+func (r *refused) Unwrap() error { return r.cause }
+
+// classOf is a fault's class by Koji's name.
+func classOf(fault tags.Fault) string {
+	switch fault {
+	case tags.FaultTag:
+		return "TagError"
+	case tags.FaultNotAllowed:
+		return "ActionNotAllowed"
+	}
+	return "GenericError"
+}
+
+// printRefusal prints a refusal as JSON; other errors are none of its business.
+func printRefusal(w io.Writer, err error) error {
+	var refusal *refused
+	if !errors.As(err, &refusal) {
+		return nil
+	}
+	return writeJSON(w, map[string]*refused{"error": refusal})
 }

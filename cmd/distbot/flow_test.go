@@ -153,13 +153,18 @@ func newFlowOn(tb testing.TB, n int, database string, logger *slog.Logger) *flow
 			tb.Fatal(err)
 		}
 	}
+	// Benchmarks push more than they begin with.
+	var listed []string
+	for i := range max(n, 1000) {
+		listed = append(listed, packageName(i))
+	}
 	write("webhook.secret", string(f.secret), 0o600)
 	write("distro.yaml", "arches: [x86_64, aarch64]\ntags:\n  f37: {}\n  f37-build: {inherit: [f37], groups: {build: [bash], srpm-build: [bash]}}\n"+
-		"targets:\n  f37: {build_tag: f37-build, dest_tag: f37, branches: [f37]}\n", 0o644)
+		"packages:\n  f37: ["+strings.Join(listed, ", ")+"]\ntargets:\n  f37: {build_tag: f37-build, dest_tag: f37, branches: [f37]}\n", 0o644)
 	write("distbot.yaml", "listen: 127.0.0.1:0\nexternal_url: http://127.0.0.1:1\nstate_dir: state\nbuilder: {arches: [x86_64, aarch64], capacity: 8}\n"+
 		"database: {url: \""+database+"\"}\nforges:\n  - {name: git, kind: git, url: git, webhook_secret_files: [webhook.secret]}\n", 0o644)
 	for i := range n {
-		f.makeRepository(tb, filepath.Join(dir, "git", "rpms"), fmt.Sprintf("pkg%03d", i))
+		f.makeRepository(tb, filepath.Join(dir, "git", "rpms"), packageName(i))
 	}
 	config, err := loadConfig(filepath.Join(dir, "distbot.yaml"))
 	if err != nil {
@@ -171,6 +176,9 @@ func newFlowOn(tb testing.TB, n int, database string, logger *slog.Logger) *flow
 	f.wait(tb, "the start is over", "select exists (select from river_job where kind = 'distgit.reconcile' and state = 'completed')")
 	return f
 }
+
+// packageName names the ith package.
+func packageName(i int) string { return fmt.Sprintf("pkg%03d", i) }
 
 // serve starts a server, the first one or another on the same state.
 func (f *flow) serve(tb testing.TB, config Config, logger *slog.Logger) {
@@ -401,7 +409,7 @@ func BenchmarkFirstStatus(b *testing.B) {
 	i := 0
 	var worst, total time.Duration
 	for b.Loop() {
-		name := fmt.Sprintf("pkg%03d", i)
+		name := packageName(i)
 		if _, there := f.heads[name]; !there {
 			b.StopTimer()
 			f.makeRepository(b, filepath.Join(f.server.Config.path("git"), "rpms"), name)

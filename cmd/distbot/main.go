@@ -49,7 +49,7 @@ type terminal struct {
 
 // command is one verb of the command line.
 type command struct {
-	// name is one word, or a group and a word.
+	// name is one word, or one or two words of a group and a word.
 	name string
 	// args is what follows the name in help.
 	args string
@@ -62,7 +62,8 @@ type command struct {
 
 // commands is every verb, in the order of help.
 func commands() []command {
-	return slices.Concat(serveCommands(), demoCommands(), setupCommands(), deliveryCommands(), buildCommands(), taskCommands(), tagCommands(), bootstrapCommands(), hookCommands())
+	return slices.Concat(serveCommands(), demoCommands(), setupCommands(), planCommands(), deliveryCommands(), buildCommands(), taskCommands(),
+		tagCommands(), targetCommands(), userCommands(), permCommands(), tokenCommands(), bootstrapCommands(), hookCommands())
 }
 
 // usageError is a mistake in how a command was called.
@@ -95,7 +96,7 @@ func run(ctx context.Context, t terminal) int {
 		fmt.Fprintln(t.stdout, "distbot", version)
 		return exitDone
 	}
-	if len(t.args) == 2 && (t.args[1] == "--help" || t.args[1] == "-h") && printGroupHelp(t.stdout, t.args[0]) {
+	if last := len(t.args) - 1; last > 0 && (t.args[last] == "--help" || t.args[last] == "-h") && printGroupHelp(t.stdout, strings.Join(t.args[:last], " ")) {
 		return exitDone
 	}
 	cmd, rest, err := find(t.args)
@@ -112,10 +113,10 @@ func run(ctx context.Context, t terminal) int {
 	}
 	if cmd.args == "" || strings.HasPrefix(cmd.args, "[--") {
 		if flags.NArg() > 0 {
-			return exitCode(t, cmd, usage("unexpected argument %q", flags.Arg(0)))
+			return exitCode(t, cmd, flags, usage("unexpected argument %q", flags.Arg(0)))
 		}
 	}
-	return exitCode(t, cmd, cmd.run(ctx, t, flags))
+	return exitCode(t, cmd, flags, cmd.run(ctx, t, flags))
 }
 
 // cutGlobal cuts off the flags that may stand before a command as well as after
@@ -150,8 +151,9 @@ func newFlags(cmd command, w io.Writer) *flag.FlagSet {
 	return flags
 }
 
-// exitCode reports a command's error and turns it into an exit code.
-func exitCode(t terminal, cmd command, err error) int {
+// exitCode reports a command's error and turns it into an exit code. With --json a
+// refusal of the tag model is told on standard output, too.
+func exitCode(t terminal, cmd command, flags *flag.FlagSet, err error) int {
 	var misuse *usageError
 	switch {
 	case err == nil:
@@ -163,6 +165,11 @@ func exitCode(t terminal, cmd command, err error) int {
 		return exitUsage
 	}
 	fmt.Fprintf(t.stderr, "distbot %s: %s\n", cmd.name, forUsers(err))
+	if wantsJSON(flags) {
+		if err := printRefusal(t.stdout, err); err != nil {
+			fmt.Fprintf(t.stderr, "distbot %s: %v\n", cmd.name, err)
+		}
+	}
 	return exitFailed
 }
 
@@ -185,10 +192,10 @@ func parseAnywhere(flags *flag.FlagSet, args []string) error {
 	return flags.Parse(append([]string{"--"}, operands...))
 }
 
-// find looks a command up by its one or two words.
+// find looks a command up by its one to three words.
 func find(args []string) (command, []string, error) {
 	all := commands()
-	for n := min(2, len(args)); n > 0; n-- {
+	for n := min(3, len(args)); n > 0; n-- {
 		name := strings.Join(args[:n], " ")
 		for _, cmd := range all {
 			if cmd.name == name {
@@ -196,14 +203,17 @@ func find(args []string) (command, []string, error) {
 			}
 		}
 	}
-	var group []string
-	for _, cmd := range all {
-		if word, verb, ok := strings.Cut(cmd.name, " "); ok && word == args[0] {
-			group = append(group, verb)
+	for n := min(2, len(args)); n > 0; n-- {
+		name := strings.Join(args[:n], " ")
+		var group []string
+		for _, cmd := range all {
+			if verb, ok := strings.CutPrefix(cmd.name, name+" "); ok {
+				group = append(group, verb)
+			}
 		}
-	}
-	if len(group) > 0 {
-		return command{}, nil, fmt.Errorf("%s needs one of: %s", args[0], strings.Join(group, ", "))
+		if len(group) > 0 {
+			return command{}, nil, fmt.Errorf("%s needs one of: %s", name, strings.Join(group, ", "))
+		}
 	}
 	return command{}, nil, fmt.Errorf("there is no command %q: distbot help lists them", args[0])
 }
@@ -211,7 +221,7 @@ func find(args []string) (command, []string, error) {
 func printHelp(w io.Writer) {
 	fmt.Fprintln(w, "distbot builds RPM distributions from dist-git.\n\nusage: distbot COMMAND [ARGUMENTS]\n\ncommands:")
 	for _, cmd := range commands() {
-		fmt.Fprintf(w, "  %-18s %s\n", cmd.name, cmd.help)
+		fmt.Fprintf(w, "  %-23s %s\n", cmd.name, cmd.help)
 	}
 	fmt.Fprintln(w, "\n--config FILE and --debug may stand before the command or after it.\ndistbot COMMAND --help tells more. Exit codes: 0 done, 1 the work failed, 2 wrong usage.")
 }
@@ -222,7 +232,7 @@ func printGroupHelp(w io.Writer, group string) bool {
 	for _, cmd := range commands() {
 		if strings.HasPrefix(cmd.name, group+" ") {
 			found = true
-			fmt.Fprintf(w, "  %-18s %s\n", cmd.name, cmd.help)
+			fmt.Fprintf(w, "  %-23s %s\n", cmd.name, cmd.help)
 		}
 	}
 	return found

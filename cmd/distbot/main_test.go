@@ -57,7 +57,7 @@ func TestWrongUsageNeedsNoInstallation(t *testing.T) {
 	for _, args := range []string{
 		"build list --limit 0", "build list extra", "build show", "build show 1 2", "build log", "build cancel", "build cancel 0", "build retry x",
 		"delivery list --limit x", "delivery show", "delivery replay -1", "task list --limit 10001", "task show", "task show 1 2",
-		"host list extra", "tag list extra", "target list extra", "migrate extra", "apply extra",
+		"host list extra", "tag list pattern extra", "target list extra", "migrate extra", "apply extra",
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()

@@ -137,9 +137,10 @@ func TestMistakesAreTold(t *testing.T) {
 		"bootstrap debian --out " + dir:        `flag provided but not defined: -config`,
 		"apply":                                "distbot apply: there is no " + dir + "/distro.yaml: make one with distbot init, or name another with the key distro of distbot.yaml",
 		"apply unknown.yaml":                   "distbot apply: " + dir + `/unknown-distro.yaml: line 2: unknown key "targetsx"`,
-		"apply wrong.yaml":                     "distbot apply: " + dir + `/wrong-distro.yaml: line 2: target f37: build_tag "nope" is not a tag of this file`,
-		"tag list type.yaml":                   "distbot tag list: " + dir + "/type.yaml: line 1: the value `x` is not what this key takes",
-		"tag list unreachable.yaml":            "distbot tag list: open the database: connect: failed to connect to `user=nobody database=x`",
+		"apply wrong.yaml": "distbot apply: " + dir + `/wrong-distro.yaml: 2 mistakes:` + "\n" + `  line 2: target f37: build_tag "nope" is not a tag of this file` + "\n" +
+			`  line 2: target f37: dest_tag "f37" is not a tag of this file`,
+		"tag list type.yaml":        "distbot tag list: " + dir + "/type.yaml: line 1: the value `x` is not what this key takes",
+		"tag list unreachable.yaml": "distbot tag list: open the database: connect: failed to connect to `user=nobody database=x`",
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()

@@ -2,15 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"io"
 	"log/slog"
 	"os"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/distbot/distbot/queue"
 	"github.com/distbot/distbot/tags"
 )
 
@@ -68,29 +67,64 @@ func serve(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	}
 }
 
-// applyDistro brings the tags to what distro.yaml says, where there is one.
+// applyDistro brings the tags to what distro.yaml says, where there is one that
+// was not applied before. What commands have changed since stays: a lock that
+// somebody set must not end with the next start.
 func (s *Server) applyDistro(ctx context.Context) error {
-	changes, err := applyDistro(ctx, s.Config, s.pool, s.client)
+	digest, err := fileDigest(s.Config.Distro)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	last, err := tags.LastApplied(ctx, s.pool)
+	if err != nil {
+		return err
+	}
+	if digest != "" && digest == last {
+		return s.tellDrift(ctx)
+	}
+	done, err := applyDistro(ctx, s.pool, s.client, s.Config.Distro)
 	if errors.Is(err, os.ErrNotExist) {
 		s.Logger.Warn("there is no distribution file yet: no branch has a target", "file", s.Config.Distro)
 		return nil
 	}
-	for _, change := range changes {
-		s.Logger.Info("distro.yaml: " + change)
+	if err != nil {
+		return err
 	}
-	return err
+	for _, step := range done.Steps {
+		s.Logger.Info("distro.yaml applied", "step", step.String())
+	}
+	for _, note := range done.Notes {
+		s.Logger.Info("distro.yaml applied", "note", note)
+	}
+	return nil
 }
 
-// applyDistro reads the distribution file and applies it.
-func applyDistro(ctx context.Context, config Config, pool *pgxpool.Pool, jobs queue.Inserter) ([]string, error) {
-	file, err := os.Open(config.Distro)
+// tellDrift logs in what the installation differs from the distribution file.
+func (s *Server) tellDrift(ctx context.Context) error {
+	distro, err := readDistro(s.Config.Distro)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	plan, err := tags.NewPlan(ctx, s.pool, distro, false)
+	if err != nil {
+		return aboutDistro(s.Config.Distro, err)
+	}
+	for _, step := range plan.Steps {
+		s.Logger.Warn("the tags differ from distro.yaml; distbot apply would change that", "step", step.String())
+	}
+	return nil
+}
+
+// fileDigest is the SHA-256 of a distribution file, in hexadecimal.
+func fileDigest(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
 	}
 	defer file.Close()
-	distro, err := tags.ReadDistro(file)
-	if err != nil {
-		return nil, aboutDistro(config.Distro, err)
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.LimitReader(file, 64<<20)); err != nil {
+		return "", err
 	}
-	return tags.Sync(ctx, pool, jobs, distro, "distbot")
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }

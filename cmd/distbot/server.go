@@ -236,7 +236,7 @@ func (s *Server) newClient() error {
 	// Workers need the client to insert with, and the client its workers.
 	jobs := &lateClient{}
 	workers, queues := river.NewWorkers(), map[string]int{
-		queue.QueueControl: 8, queue.QueuePublish: 2, queue.QueueReport: 8,
+		queue.QueueControl: 8, queue.QueueTag: 2, queue.QueuePublish: 2, queue.QueueReport: 8,
 	}
 	planner := &distgit.Planner{
 		Pool: s.pool, Jobs: jobs, Hosts: s.hosts, Mirrors: &distgit.Mirrors{Dir: filepath.Join(s.Config.StateDir, "mirrors")},
@@ -251,6 +251,7 @@ func (s *Server) newClient() error {
 	stages := &builders.Stages{
 		Pool: s.pool, Jobs: jobs, ClientID: id, Driver: driver, Sources: sources{checkout}, Store: s.store,
 		Logs: tasklog.In(s.Config.StateDir), WorkDir: s.workDir(), ReposDir: s.reposDir(), ExternalURL: s.Config.ExternalURL, Logger: s.Logger,
+		Recipes: &builders.Recipes{},
 	}
 	publisher := &repopublish.Publisher{
 		Pool: s.pool, Jobs: jobs, Store: s.store, ReposDir: s.reposDir(), ExternalURL: s.Config.ExternalURL,
@@ -266,7 +267,7 @@ func (s *Server) newClient() error {
 		river.AddWorkerSafely(workers, &builders.SRPMWorker{Stages: stages}),
 		river.AddWorkerSafely(workers, &builders.ArchWorker{Stages: stages}),
 		river.AddWorkerSafely(workers, &builders.ImportWorker{Stages: stages}),
-		river.AddWorkerSafely(workers, &tags.ApplyWorker{Pool: s.pool, Jobs: jobs, Logger: s.Logger}),
+		river.AddWorkerSafely(workers, &tags.ApplyWorker{Editor: &tags.Editor{Pool: s.pool, Jobs: jobs}, ExternalURL: s.Config.ExternalURL, Logger: s.Logger}),
 		river.AddWorkerSafely(workers, &repopublish.Worker{Publisher: publisher}),
 		river.AddWorkerSafely(workers, &report.Worker{Pool: s.pool, Forges: forges, Logger: s.Logger}),
 	} {

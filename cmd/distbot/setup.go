@@ -28,7 +28,6 @@ func setupCommands() []command {
 			},
 		},
 		{name: "migrate", help: "bring the database to this version's schema", flags: configFlag, run: withHub(readNothing, migrate)},
-		{name: "apply", help: "make the tags and targets what distro.yaml says", flags: jsonFlag, run: withHub(readNothing, apply)},
 	}
 }
 
@@ -60,6 +59,9 @@ tags:
       build: [%s]
       srpm-build: [%s]
     extra: {rpm.macro.dist: .fc37}
+packages:
+  # What may be built for a tag: pushes to repositories of other packages are refused.
+  f37: [hello]
 targets:
   f37: {build_tag: f37-build, dest_tag: f37, branches: [f37]}
 `
@@ -201,25 +203,5 @@ func probePostgres(ctx context.Context) sandbox.Finding {
 
 func migrate(_ context.Context, h *hub, _ nothing) error {
 	fmt.Fprintln(h.stdout, "the database has this version's schema")
-	return nil
-}
-
-func apply(ctx context.Context, h *hub, _ nothing) error {
-	changes, err := applyDistro(ctx, h.config, h.pool, h.client)
-	if errors.Is(err, os.ErrNotExist) {
-		return noDistro(h.config.Distro)
-	}
-	if err != nil {
-		return err
-	}
-	if h.json {
-		return writeJSON(h.stdout, append([]string{}, changes...))
-	}
-	for _, change := range changes {
-		fmt.Fprintln(h.stdout, change)
-	}
-	if len(changes) == 0 {
-		fmt.Fprintln(h.stdout, "nothing to change")
-	}
 	return nil
 }

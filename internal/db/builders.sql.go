@@ -74,7 +74,7 @@ func (q *Queries) ArtifactsOfBuild(ctx context.Context, buildID int64) ([]Artifa
 
 const buildByNVR = `-- name: BuildByNVR :one
 select id, state, scratch from builds
-where nvr = $1 and not scratch and state in ('BUILDING', 'COMPLETE')
+where nvr = $1 and not scratch and state in ('BUILDING', 'COMPLETE', 'DELETED')
 `
 
 type BuildByNVRRow struct {
@@ -93,7 +93,7 @@ func (q *Queries) BuildByNVR(ctx context.Context, nvr *string) (BuildByNVRRow, e
 const buildOfTask = `-- name: BuildOfTask :one
 select b.id, b.package_id, b.repository_id, b.target, b.build_tag, b.dest_tag, b.scratch, b.ref, b.commit_id, b.committed_at, b.pull_number, b.spec, b.need_rev, b.planned_nvr, b.epoch, b.version, b.release, b.nvr, b.state, b.reason, b.phase, b.task_id, b.retry_of, b.tagged_rev, b.published_at, b.created_at, b.finished_at, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
        bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, bt.built_rev as build_tag_built_rev,
-       dt.name as dest_tag_name
+       bt.config_rev as build_tag_config_rev, dt.name as dest_tag_name
 from builds b
 join packages p on p.id = b.package_id
 join repositories r on r.id = b.repository_id
@@ -103,43 +103,44 @@ where b.id = (select t.build_id from tasks t where t.id = $1)
 `
 
 type BuildOfTaskRow struct {
-	ID               int64
-	PackageID        int64
-	RepositoryID     int64
-	Target           string
-	BuildTag         int64
-	DestTag          int64
-	Scratch          bool
-	Ref              string
-	CommitID         string
-	CommittedAt      time.Time
-	PullNumber       *int64
-	Spec             string
-	NeedRev          int64
-	PlannedNvr       string
-	Epoch            int32
-	Version          string
-	Release          string
-	Nvr              *string
-	State            string
-	Reason           string
-	Phase            string
-	TaskID           *int64
-	RetryOf          *int64
-	TaggedRev        *int64
-	PublishedAt      *time.Time
-	CreatedAt        time.Time
-	FinishedAt       *time.Time
-	Package          string
-	Forge            string
-	ForgeRepoID      string
-	FullName         string
-	CloneUrl         string
-	BuildTagName     string
-	BuildTagArches   []string
-	BuildTagExtra    json.RawMessage
-	BuildTagBuiltRev int64
-	DestTagName      string
+	ID                int64
+	PackageID         int64
+	RepositoryID      int64
+	Target            string
+	BuildTag          int64
+	DestTag           int64
+	Scratch           bool
+	Ref               string
+	CommitID          string
+	CommittedAt       time.Time
+	PullNumber        *int64
+	Spec              string
+	NeedRev           int64
+	PlannedNvr        string
+	Epoch             int32
+	Version           string
+	Release           string
+	Nvr               *string
+	State             string
+	Reason            string
+	Phase             string
+	TaskID            *int64
+	RetryOf           *int64
+	TaggedRev         *int64
+	PublishedAt       *time.Time
+	CreatedAt         time.Time
+	FinishedAt        *time.Time
+	Package           string
+	Forge             string
+	ForgeRepoID       string
+	FullName          string
+	CloneUrl          string
+	BuildTagName      string
+	BuildTagArches    []string
+	BuildTagExtra     json.RawMessage
+	BuildTagBuiltRev  int64
+	BuildTagConfigRev int64
+	DestTagName       string
 }
 
 // GetBuild of a task's build.
@@ -183,62 +184,8 @@ func (q *Queries) BuildOfTask(ctx context.Context, taskID int64) (BuildOfTaskRow
 		&i.BuildTagArches,
 		&i.BuildTagExtra,
 		&i.BuildTagBuiltRev,
+		&i.BuildTagConfigRev,
 		&i.DestTagName,
-	)
-	return i, err
-}
-
-const buildrootOfTag = `-- name: BuildrootOfTag :one
-with recursive chain (tag_id, depth) as (
-    select $2::bigint, 0
-    union
-    select i.parent_id, c.depth + 1
-    from tag_inheritance i join chain c on i.tag_id = c.tag_id
-    where i.revoke_event is null and c.depth < 32
-), external as (
-    select e.name, min(e.url) as url, min(c.depth * 100000 + e.priority) as cost
-    from tag_external_repos e join chain c on c.tag_id = e.tag_id
-    where e.revoke_event is null
-    group by e.name
-)
-select array(select distinct g.package from tag_group_packages g join chain c on c.tag_id = g.tag_id
-             where g.group_name = $1 and g.revoke_event is null order by g.package)::text[] as install,
-       coalesce(latest.number, 0)::bigint as generation, coalesce(latest.arches, '{}')::text[] as generation_arches,
-       array(select x.name from external x order by x.cost, x.name)::text[] as external_names,
-       array(select x.url from external x order by x.cost, x.name)::text[] as external_urls,
-       array(select x.cost from external x order by x.cost, x.name)::int[] as external_costs
-from (select 1) as one
-left join lateral (select n.number, n.arches from repo_generations n
-                   where n.tag_id = $2 and n.state = 'published' order by n.number desc limit 1) latest on true
-`
-
-type BuildrootOfTagParams struct {
-	GroupName string
-	TagID     int64
-}
-
-type BuildrootOfTagRow struct {
-	Install          []string
-	Generation       int64
-	GenerationArches []string
-	ExternalNames    []string
-	ExternalUrls     []string
-	ExternalCosts    []int32
-}
-
-// What a tag's buildroots are made of: the packages of a group, inherited ones
-// included, the newest published repository (number 0: none yet), and the
-// external repositories in the order they win: by distance, then priority.
-func (q *Queries) BuildrootOfTag(ctx context.Context, arg BuildrootOfTagParams) (BuildrootOfTagRow, error) {
-	row := q.db.QueryRow(ctx, buildrootOfTag, arg.GroupName, arg.TagID)
-	var i BuildrootOfTagRow
-	err := row.Scan(
-		&i.Install,
-		&i.Generation,
-		&i.GenerationArches,
-		&i.ExternalNames,
-		&i.ExternalUrls,
-		&i.ExternalCosts,
 	)
 	return i, err
 }
@@ -348,7 +295,7 @@ func (q *Queries) FinishBuild(ctx context.Context, arg FinishBuildParams) (int64
 const getBuild = `-- name: GetBuild :one
 select b.id, b.package_id, b.repository_id, b.target, b.build_tag, b.dest_tag, b.scratch, b.ref, b.commit_id, b.committed_at, b.pull_number, b.spec, b.need_rev, b.planned_nvr, b.epoch, b.version, b.release, b.nvr, b.state, b.reason, b.phase, b.task_id, b.retry_of, b.tagged_rev, b.published_at, b.created_at, b.finished_at, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
        bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, bt.built_rev as build_tag_built_rev,
-       dt.name as dest_tag_name
+       bt.config_rev as build_tag_config_rev, dt.name as dest_tag_name
 from builds b
 join packages p on p.id = b.package_id
 join repositories r on r.id = b.repository_id
@@ -358,43 +305,44 @@ where b.id = $1
 `
 
 type GetBuildRow struct {
-	ID               int64
-	PackageID        int64
-	RepositoryID     int64
-	Target           string
-	BuildTag         int64
-	DestTag          int64
-	Scratch          bool
-	Ref              string
-	CommitID         string
-	CommittedAt      time.Time
-	PullNumber       *int64
-	Spec             string
-	NeedRev          int64
-	PlannedNvr       string
-	Epoch            int32
-	Version          string
-	Release          string
-	Nvr              *string
-	State            string
-	Reason           string
-	Phase            string
-	TaskID           *int64
-	RetryOf          *int64
-	TaggedRev        *int64
-	PublishedAt      *time.Time
-	CreatedAt        time.Time
-	FinishedAt       *time.Time
-	Package          string
-	Forge            string
-	ForgeRepoID      string
-	FullName         string
-	CloneUrl         string
-	BuildTagName     string
-	BuildTagArches   []string
-	BuildTagExtra    json.RawMessage
-	BuildTagBuiltRev int64
-	DestTagName      string
+	ID                int64
+	PackageID         int64
+	RepositoryID      int64
+	Target            string
+	BuildTag          int64
+	DestTag           int64
+	Scratch           bool
+	Ref               string
+	CommitID          string
+	CommittedAt       time.Time
+	PullNumber        *int64
+	Spec              string
+	NeedRev           int64
+	PlannedNvr        string
+	Epoch             int32
+	Version           string
+	Release           string
+	Nvr               *string
+	State             string
+	Reason            string
+	Phase             string
+	TaskID            *int64
+	RetryOf           *int64
+	TaggedRev         *int64
+	PublishedAt       *time.Time
+	CreatedAt         time.Time
+	FinishedAt        *time.Time
+	Package           string
+	Forge             string
+	ForgeRepoID       string
+	FullName          string
+	CloneUrl          string
+	BuildTagName      string
+	BuildTagArches    []string
+	BuildTagExtra     json.RawMessage
+	BuildTagBuiltRev  int64
+	BuildTagConfigRev int64
+	DestTagName       string
 }
 
 func (q *Queries) GetBuild(ctx context.Context, id int64) (GetBuildRow, error) {
@@ -437,6 +385,7 @@ func (q *Queries) GetBuild(ctx context.Context, id int64) (GetBuildRow, error) {
 		&i.BuildTagArches,
 		&i.BuildTagExtra,
 		&i.BuildTagBuiltRev,
+		&i.BuildTagConfigRev,
 		&i.DestTagName,
 	)
 	return i, err

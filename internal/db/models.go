@@ -59,6 +59,16 @@ func (ns NullRiverJobState) Value() (driver.Value, error) {
 	return string(ns.RiverJobState), nil
 }
 
+type ApiToken struct {
+	ID        int64
+	UserID    int64
+	Name      string
+	Digest    []byte
+	CreatedAt time.Time
+	ExpiresAt *time.Time
+	RevokedAt *time.Time
+}
+
 type Build struct {
 	ID           int64
 	PackageID    int64
@@ -133,6 +143,12 @@ type Delivery struct {
 	FinishedAt  *time.Time
 }
 
+type DistroApplied struct {
+	One       bool
+	Digest    string
+	AppliedAt time.Time
+}
+
 type Event struct {
 	ID    int64
 	At    time.Time
@@ -144,6 +160,52 @@ type GenerationRpm struct {
 	GenerationID int64
 	RpmID        int64
 	Arch         string
+}
+
+type Group struct {
+	ID   int64
+	Name string
+}
+
+type GroupConfig struct {
+	ID          int64
+	GroupID     int64
+	TagID       int64
+	Blocked     bool
+	Exported    *bool
+	DisplayName *string
+	IsDefault   *bool
+	Uservisible *bool
+	Description *string
+	Langonly    *string
+	Biarchonly  *bool
+	CreateEvent int64
+	RevokeEvent *int64
+}
+
+type GroupPackageListing struct {
+	ID           int64
+	GroupID      int64
+	TagID        int64
+	Package      string
+	Blocked      bool
+	Type         *string
+	Basearchonly *bool
+	Requires     *string
+	CreateEvent  int64
+	RevokeEvent  *int64
+}
+
+type GroupReqListing struct {
+	ID          int64
+	GroupID     int64
+	TagID       int64
+	ReqID       int64
+	Blocked     bool
+	Type        *string
+	IsMetapkg   bool
+	CreateEvent int64
+	RevokeEvent *int64
 }
 
 type IgnoredBranch struct {
@@ -166,6 +228,12 @@ type Lease struct {
 type Package struct {
 	ID   int64
 	Name string
+}
+
+type Permission struct {
+	ID          int64
+	Name        string
+	Description string
 }
 
 type PlannedPush struct {
@@ -261,20 +329,35 @@ type Rpm struct {
 }
 
 type Tag struct {
-	ID          int64
-	Name        string
-	Arches      []string
+	ID   int64
+	Name string
+	// what tag_config and inheritance make of it now, kept by package tags for all others
+	Arches []string
+	// what tag_extra and inheritance make of it now, kept by package tags for all others
 	Extra       json.RawMessage
 	WantRev     int64
 	BuiltRev    int64
 	CreateEvent int64
+	// not null while there is no such tag
 	RevokeEvent *int64
+	ConfigRev   int64
 }
 
 type TagBuild struct {
 	ID          int64
 	TagID       int64
 	BuildID     int64
+	CreateEvent int64
+	RevokeEvent *int64
+	PackageID   int64
+}
+
+type TagConfig struct {
+	ID          int64
+	TagID       int64
+	Arches      *string
+	PermID      *int64
+	Locked      bool
 	CreateEvent int64
 	RevokeEvent *int64
 }
@@ -289,20 +372,43 @@ type TagExternalRepo struct {
 	RevokeEvent *int64
 }
 
-type TagGroupPackage struct {
+type TagExtra struct {
 	ID          int64
 	TagID       int64
-	GroupName   string
-	Package     string
+	Key         string
+	Value       *string
 	CreateEvent int64
 	RevokeEvent *int64
 }
 
 type TagInheritance struct {
+	ID           int64
+	TagID        int64
+	ParentID     int64
+	Priority     int32
+	CreateEvent  int64
+	RevokeEvent  *int64
+	Maxdepth     *int32
+	Intransitive bool
+	Noconfig     bool
+	PkgFilter    string
+}
+
+type TagPackage struct {
 	ID          int64
 	TagID       int64
-	ParentID    int64
-	Priority    int32
+	PackageID   int64
+	Blocked     bool
+	ExtraArches *string
+	CreateEvent int64
+	RevokeEvent *int64
+}
+
+type TagPackageOwner struct {
+	ID          int64
+	TagID       int64
+	PackageID   int64
+	OwnerID     int64
 	CreateEvent int64
 	RevokeEvent *int64
 }
@@ -350,4 +456,19 @@ type TaskAttempt struct {
 	StartedAt time.Time
 	EndedAt   time.Time
 	Outcome   string
+}
+
+type User struct {
+	ID        int64
+	Name      string
+	Enabled   bool
+	CreatedAt time.Time
+}
+
+type UserPerm struct {
+	ID          int64
+	UserID      int64
+	PermID      int64
+	CreateEvent int64
+	RevokeEvent *int64
 }

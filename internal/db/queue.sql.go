@@ -83,17 +83,6 @@ func (q *Queries) ClaimTask(ctx context.Context, arg ClaimTaskParams) (Task, err
 	return i, err
 }
 
-const closeTagTask = `-- name: CloseTagTask :exec
-update tasks set state = 'CLOSED', reason = '', finished_at = now()
-where build_id = $1 and method = 'tagBuild' and state in ('FREE', 'ASSIGNED', 'OPEN')
-`
-
-// Ends the task that tagged a build.
-func (q *Queries) CloseTagTask(ctx context.Context, buildID int64) error {
-	_, err := q.db.Exec(ctx, closeTagTask, buildID)
-	return err
-}
-
 const completeJob = `-- name: CompleteJob :execrows
 update river_job set state = 'completed', finalized_at = now() where id = $1 and state = 'running'
 `
@@ -122,6 +111,23 @@ delete from leases where client_id = $1
 
 func (q *Queries) DropLease(ctx context.Context, clientID string) error {
 	_, err := q.db.Exec(ctx, dropLease, clientID)
+	return err
+}
+
+const endTagTask = `-- name: EndTagTask :exec
+update tasks set state = $1, reason = $2, finished_at = now()
+where build_id = $3 and method = 'tagBuild' and state in ('FREE', 'ASSIGNED', 'OPEN')
+`
+
+type EndTagTaskParams struct {
+	State   string
+	Reason  string
+	BuildID int64
+}
+
+// Ends the task that tags a build.
+func (q *Queries) EndTagTask(ctx context.Context, arg EndTagTaskParams) error {
+	_, err := q.db.Exec(ctx, endTagTask, arg.State, arg.Reason, arg.BuildID)
 	return err
 }
 

@@ -136,41 +136,6 @@ func (q *Queries) ExpireGeneration(ctx context.Context, id int64) error {
 	return err
 }
 
-const groupsOfTag = `-- name: GroupsOfTag :many
-with recursive chain (tag_id) as (
-    select $1::bigint
-    union
-    select i.parent_id from tag_inheritance i join chain c on i.tag_id = c.tag_id where i.revoke_event is null
-)
-select distinct g.group_name, g.package from tag_group_packages g join chain c on c.tag_id = g.tag_id
-where g.revoke_event is null order by g.group_name, g.package
-`
-
-type GroupsOfTagRow struct {
-	GroupName string
-	Package   string
-}
-
-func (q *Queries) GroupsOfTag(ctx context.Context, tagID int64) ([]GroupsOfTagRow, error) {
-	rows, err := q.db.Query(ctx, groupsOfTag, tagID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []GroupsOfTagRow{}
-	for rows.Next() {
-		var i GroupsOfTagRow
-		if err := rows.Scan(&i.GroupName, &i.Package); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const insertGeneration = `-- name: InsertGeneration :one
 insert into repo_generations (tag_id, number, rev, state)
 values ($1, (select coalesce(max(number), 0) + 1 from repo_generations where tag_id = $1), $2, 'building')
@@ -228,73 +193,6 @@ func (q *Queries) KeptGenerations(ctx context.Context, tagID int64) ([]int64, er
 			return nil, err
 		}
 		items = append(items, number)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const latestBuildRPMs = `-- name: LatestBuildRPMs :many
-with recursive chain (tag_id, path) as (
-    select $1::bigint, array[]::integer[]
-    union all
-    select i.parent_id, c.path || i.priority
-    from tag_inheritance i join chain c on i.tag_id = c.tag_id
-    where i.revoke_event is null and cardinality(c.path) < 32
-), latest as (
-    select distinct on (b.package_id) b.id
-    from chain c join tag_builds tb on tb.tag_id = c.tag_id and tb.revoke_event is null
-    join builds b on b.id = tb.build_id and b.state = 'COMPLETE'
-    order by b.package_id, c.path, tb.create_event desc, tb.id desc
-)
-select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time
-from rpms r join latest l on l.id = r.build_id
-order by r.name, r.arch, r.id
-`
-
-type LatestBuildRPMsRow struct {
-	ID        int64
-	BuildID   int64
-	Name      string
-	Epoch     int32
-	Version   string
-	Release   string
-	Arch      string
-	Source    bool
-	Sha256    string
-	Size      int64
-	BuildTime int64
-}
-
-// The RPMs of the latest build of each package in a tag: the tag's own builds
-// first, then its parents' in order of inheritance; within a tag the build
-// that was tagged last (Koji's rule).
-func (q *Queries) LatestBuildRPMs(ctx context.Context, tagID int64) ([]LatestBuildRPMsRow, error) {
-	rows, err := q.db.Query(ctx, latestBuildRPMs, tagID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []LatestBuildRPMsRow{}
-	for rows.Next() {
-		var i LatestBuildRPMsRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.BuildID,
-			&i.Name,
-			&i.Epoch,
-			&i.Version,
-			&i.Release,
-			&i.Arch,
-			&i.Source,
-			&i.Sha256,
-			&i.Size,
-			&i.BuildTime,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -361,6 +259,59 @@ func (q *Queries) PublishedBuilds(ctx context.Context, arg PublishedBuildsParams
 			&i.Nvr,
 			&i.TaskID,
 			&i.PackageID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const rPMsOfBuilds = `-- name: RPMsOfBuilds :many
+select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time
+from unnest($1::bigint[]) with ordinality as b (id, position) join rpms r on r.build_id = b.id
+order by r.name, r.arch, b.position, r.id
+`
+
+type RPMsOfBuildsRow struct {
+	ID        int64
+	BuildID   int64
+	Name      string
+	Epoch     int32
+	Version   string
+	Release   string
+	Arch      string
+	Source    bool
+	Sha256    string
+	Size      int64
+	BuildTime int64
+}
+
+// The RPMs of builds, those of the earlier named builds first.
+func (q *Queries) RPMsOfBuilds(ctx context.Context, buildIds []int64) ([]RPMsOfBuildsRow, error) {
+	rows, err := q.db.Query(ctx, rPMsOfBuilds, buildIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RPMsOfBuildsRow{}
+	for rows.Next() {
+		var i RPMsOfBuildsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.BuildID,
+			&i.Name,
+			&i.Epoch,
+			&i.Version,
+			&i.Release,
+			&i.Arch,
+			&i.Source,
+			&i.Sha256,
+			&i.Size,
+			&i.BuildTime,
 		); err != nil {
 			return nil, err
 		}

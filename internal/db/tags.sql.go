@@ -8,7 +8,174 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"time"
 )
+
+const addGroup = `-- name: AddGroup :one
+insert into groups (name) values ($1) on conflict (name) do update set name = excluded.name returning id
+`
+
+func (q *Queries) AddGroup(ctx context.Context, name string) (int64, error) {
+	row := q.db.QueryRow(ctx, addGroup, name)
+	var id int64
+	err := row.Scan(&id)
+	return id, err
+}
+
+const addOwner = `-- name: AddOwner :exec
+insert into users (name) values ($1) on conflict do nothing
+`
+
+func (q *Queries) AddOwner(ctx context.Context, name string) error {
+	_, err := q.db.Exec(ctx, addOwner, name)
+	return err
+}
+
+const addPackages = `-- name: AddPackages :exec
+insert into packages (name) select unnest($1::text[]) on conflict do nothing
+`
+
+func (q *Queries) AddPackages(ctx context.Context, names []string) error {
+	_, err := q.db.Exec(ctx, addPackages, names)
+	return err
+}
+
+const addPermission = `-- name: AddPermission :execrows
+insert into permissions (name, description) values ($1, $2) on conflict (name) do nothing
+`
+
+type AddPermissionParams struct {
+	Name        string
+	Description string
+}
+
+func (q *Queries) AddPermission(ctx context.Context, arg AddPermissionParams) (int64, error) {
+	result, err := q.db.Exec(ctx, addPermission, arg.Name, arg.Description)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const addTag = `-- name: AddTag :one
+insert into tags (name, arches, create_event) values ($1, '{}', $2)
+on conflict (name) do update set revoke_event = null where tags.revoke_event is not null
+returning id
+`
+
+type AddTagParams struct {
+	Name        string
+	CreateEvent int64
+}
+
+func (q *Queries) AddTag(ctx context.Context, arg AddTagParams) (int64, error) {
+	row := q.db.QueryRow(ctx, addTag, arg.Name, arg.CreateEvent)
+	var id int64
+	err := row.Scan(&id)
+	return id, err
+}
+
+const addToken = `-- name: AddToken :many
+insert into api_tokens (user_id, name, digest, expires_at)
+values ($1, $2, $3, case when $4::float8 > 0 then now() + make_interval(secs => $4) end)
+on conflict (user_id, name) where revoked_at is null do nothing returning expires_at
+`
+
+type AddTokenParams struct {
+	UserID          int64
+	Name            string
+	Digest          []byte
+	LifetimeSeconds float64
+}
+
+// Nothing is returned when the user has a token of that name. A lifetime of 0
+// has no end.
+func (q *Queries) AddToken(ctx context.Context, arg AddTokenParams) ([]*time.Time, error) {
+	rows, err := q.db.Query(ctx, addToken,
+		arg.UserID,
+		arg.Name,
+		arg.Digest,
+		arg.LifetimeSeconds,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []*time.Time{}
+	for rows.Next() {
+		var expires_at *time.Time
+		if err := rows.Scan(&expires_at); err != nil {
+			return nil, err
+		}
+		items = append(items, expires_at)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const addUser = `-- name: AddUser :execrows
+insert into users (name) values ($1) on conflict (name) do nothing
+`
+
+func (q *Queries) AddUser(ctx context.Context, name string) (int64, error) {
+	result, err := q.db.Exec(ctx, addUser, name)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const anyTag = `-- name: AnyTag :one
+select id, name, arches, extra, want_rev, built_rev, create_event, revoke_event, config_rev from tags where name = $1
+`
+
+// A tag by its name, also one that was removed.
+func (q *Queries) AnyTag(ctx context.Context, name string) (Tag, error) {
+	row := q.db.QueryRow(ctx, anyTag, name)
+	var i Tag
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Arches,
+		&i.Extra,
+		&i.WantRev,
+		&i.BuiltRev,
+		&i.CreateEvent,
+		&i.RevokeEvent,
+		&i.ConfigRev,
+	)
+	return i, err
+}
+
+const buildForTagging = `-- name: BuildForTagging :one
+select b.id, b.nvr, b.state, b.package_id, p.name as package from builds b join packages p on p.id = b.package_id
+where b.nvr = $1 and not b.scratch
+order by (b.state in ('BUILDING', 'COMPLETE', 'DELETED')) desc, b.id desc limit 1
+`
+
+type BuildForTaggingRow struct {
+	ID        int64
+	Nvr       *string
+	State     string
+	PackageID int64
+	Package   string
+}
+
+// The build of an NVR; of several the one that has the name for good.
+func (q *Queries) BuildForTagging(ctx context.Context, nvr *string) (BuildForTaggingRow, error) {
+	row := q.db.QueryRow(ctx, buildForTagging, nvr)
+	var i BuildForTaggingRow
+	err := row.Scan(
+		&i.ID,
+		&i.Nvr,
+		&i.State,
+		&i.PackageID,
+		&i.Package,
+	)
+	return i, err
+}
 
 const buildToTag = `-- name: BuildToTag :one
 select b.id, b.state, b.scratch, b.dest_tag, b.nvr, b.task_id, b.tagged_rev, b.repository_id, b.commit_id, b.target, d.name as dest_tag_name
@@ -48,6 +215,428 @@ func (q *Queries) BuildToTag(ctx context.Context, id int64) (BuildToTagRow, erro
 	return i, err
 }
 
+const distroExternalRepos = `-- name: DistroExternalRepos :many
+select r.tag_id, r.name, r.url, r.priority from tag_external_repos r
+where ($1::bigint = 0 and r.revoke_event is null)
+   or ($1 > 0 and r.create_event <= $1 and (r.revoke_event is null or r.revoke_event > $1))
+`
+
+type DistroExternalReposRow struct {
+	TagID    int64
+	Name     string
+	Url      string
+	Priority int32
+}
+
+func (q *Queries) DistroExternalRepos(ctx context.Context, event int64) ([]DistroExternalReposRow, error) {
+	rows, err := q.db.Query(ctx, distroExternalRepos, event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DistroExternalReposRow{}
+	for rows.Next() {
+		var i DistroExternalReposRow
+		if err := rows.Scan(
+			&i.TagID,
+			&i.Name,
+			&i.Url,
+			&i.Priority,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const distroExtra = `-- name: DistroExtra :many
+select x.tag_id, x.key, x.value from tag_extra x
+where ($1::bigint = 0 and x.revoke_event is null)
+   or ($1 > 0 and x.create_event <= $1 and (x.revoke_event is null or x.revoke_event > $1))
+`
+
+type DistroExtraRow struct {
+	TagID int64
+	Key   string
+	Value *string
+}
+
+func (q *Queries) DistroExtra(ctx context.Context, event int64) ([]DistroExtraRow, error) {
+	rows, err := q.db.Query(ctx, distroExtra, event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DistroExtraRow{}
+	for rows.Next() {
+		var i DistroExtraRow
+		if err := rows.Scan(&i.TagID, &i.Key, &i.Value); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const distroGroupPackages = `-- name: DistroGroupPackages :many
+select l.tag_id, g.name, l.package, l.blocked, l.type, l.basearchonly, l.requires
+from group_package_listing l join groups g on g.id = l.group_id
+where ($1::bigint = 0 and l.revoke_event is null)
+   or ($1 > 0 and l.create_event <= $1 and (l.revoke_event is null or l.revoke_event > $1))
+`
+
+type DistroGroupPackagesRow struct {
+	TagID        int64
+	Name         string
+	Package      string
+	Blocked      bool
+	Type         *string
+	Basearchonly *bool
+	Requires     *string
+}
+
+func (q *Queries) DistroGroupPackages(ctx context.Context, event int64) ([]DistroGroupPackagesRow, error) {
+	rows, err := q.db.Query(ctx, distroGroupPackages, event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DistroGroupPackagesRow{}
+	for rows.Next() {
+		var i DistroGroupPackagesRow
+		if err := rows.Scan(
+			&i.TagID,
+			&i.Name,
+			&i.Package,
+			&i.Blocked,
+			&i.Type,
+			&i.Basearchonly,
+			&i.Requires,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const distroGroupRequires = `-- name: DistroGroupRequires :many
+select l.tag_id, g.name, r.name as required, l.blocked, l.type
+from group_req_listing l join groups g on g.id = l.group_id join groups r on r.id = l.req_id
+where ($1::bigint = 0 and l.revoke_event is null)
+   or ($1 > 0 and l.create_event <= $1 and (l.revoke_event is null or l.revoke_event > $1))
+`
+
+type DistroGroupRequiresRow struct {
+	TagID    int64
+	Name     string
+	Required string
+	Blocked  bool
+	Type     *string
+}
+
+func (q *Queries) DistroGroupRequires(ctx context.Context, event int64) ([]DistroGroupRequiresRow, error) {
+	rows, err := q.db.Query(ctx, distroGroupRequires, event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DistroGroupRequiresRow{}
+	for rows.Next() {
+		var i DistroGroupRequiresRow
+		if err := rows.Scan(
+			&i.TagID,
+			&i.Name,
+			&i.Required,
+			&i.Blocked,
+			&i.Type,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const distroGroups = `-- name: DistroGroups :many
+select c.tag_id, g.name, c.blocked, c.exported, c.display_name, c.is_default, c.uservisible, c.description, c.langonly, c.biarchonly
+from group_config c join groups g on g.id = c.group_id
+where ($1::bigint = 0 and c.revoke_event is null)
+   or ($1 > 0 and c.create_event <= $1 and (c.revoke_event is null or c.revoke_event > $1))
+`
+
+type DistroGroupsRow struct {
+	TagID       int64
+	Name        string
+	Blocked     bool
+	Exported    *bool
+	DisplayName *string
+	IsDefault   *bool
+	Uservisible *bool
+	Description *string
+	Langonly    *string
+	Biarchonly  *bool
+}
+
+func (q *Queries) DistroGroups(ctx context.Context, event int64) ([]DistroGroupsRow, error) {
+	rows, err := q.db.Query(ctx, distroGroups, event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DistroGroupsRow{}
+	for rows.Next() {
+		var i DistroGroupsRow
+		if err := rows.Scan(
+			&i.TagID,
+			&i.Name,
+			&i.Blocked,
+			&i.Exported,
+			&i.DisplayName,
+			&i.IsDefault,
+			&i.Uservisible,
+			&i.Description,
+			&i.Langonly,
+			&i.Biarchonly,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const distroLinks = `-- name: DistroLinks :many
+select i.tag_id, p.name as parent, i.priority, i.maxdepth, i.intransitive, i.noconfig, i.pkg_filter
+from tag_inheritance i join tags p on p.id = i.parent_id
+where ($1::bigint = 0 and i.revoke_event is null)
+   or ($1 > 0 and i.create_event <= $1 and (i.revoke_event is null or i.revoke_event > $1))
+`
+
+type DistroLinksRow struct {
+	TagID        int64
+	Parent       string
+	Priority     int32
+	Maxdepth     *int32
+	Intransitive bool
+	Noconfig     bool
+	PkgFilter    string
+}
+
+func (q *Queries) DistroLinks(ctx context.Context, event int64) ([]DistroLinksRow, error) {
+	rows, err := q.db.Query(ctx, distroLinks, event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DistroLinksRow{}
+	for rows.Next() {
+		var i DistroLinksRow
+		if err := rows.Scan(
+			&i.TagID,
+			&i.Parent,
+			&i.Priority,
+			&i.Maxdepth,
+			&i.Intransitive,
+			&i.Noconfig,
+			&i.PkgFilter,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const distroPackages = `-- name: DistroPackages :many
+select l.tag_id, p.name, u.name as owner, l.blocked, l.extra_arches
+from tag_packages l
+join tag_package_owners o on o.tag_id = l.tag_id and o.package_id = l.package_id
+join packages p on p.id = l.package_id
+join users u on u.id = o.owner_id
+where ($1::bigint = 0 and l.revoke_event is null and o.revoke_event is null)
+   or ($1 > 0 and l.create_event <= $1 and (l.revoke_event is null or l.revoke_event > $1)
+       and o.create_event <= $1 and (o.revoke_event is null or o.revoke_event > $1))
+`
+
+type DistroPackagesRow struct {
+	TagID       int64
+	Name        string
+	Owner       string
+	Blocked     bool
+	ExtraArches *string
+}
+
+// An entry without an owner is none.
+func (q *Queries) DistroPackages(ctx context.Context, event int64) ([]DistroPackagesRow, error) {
+	rows, err := q.db.Query(ctx, distroPackages, event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DistroPackagesRow{}
+	for rows.Next() {
+		var i DistroPackagesRow
+		if err := rows.Scan(
+			&i.TagID,
+			&i.Name,
+			&i.Owner,
+			&i.Blocked,
+			&i.ExtraArches,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const distroTags = `-- name: DistroTags :many
+
+select t.id, t.name, c.arches, p.name as perm, c.locked,
+       (select count(*) from tag_builds b where b.tag_id = t.id and b.revoke_event is null) as builds
+from tags t join tag_config c on c.tag_id = t.id left join permissions p on p.id = c.perm_id
+where ($1::bigint = 0 and c.revoke_event is null)
+   or ($1 > 0 and c.create_event <= $1 and (c.revoke_event is null or c.revoke_event > $1))
+`
+
+type DistroTagsRow struct {
+	ID     int64
+	Name   string
+	Arches *string
+	Perm   *string
+	Locked bool
+	Builds int64
+}
+
+// What follows reads the whole tag model for distro.yaml, as it is (event 0) or
+// as an event left it.
+func (q *Queries) DistroTags(ctx context.Context, event int64) ([]DistroTagsRow, error) {
+	rows, err := q.db.Query(ctx, distroTags, event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DistroTagsRow{}
+	for rows.Next() {
+		var i DistroTagsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Arches,
+			&i.Perm,
+			&i.Locked,
+			&i.Builds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const distroTargets = `-- name: DistroTargets :many
+select t.name, b.name as build_tag, d.name as dest_tag, t.branches
+from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
+where ($1::bigint = 0 and t.revoke_event is null)
+   or ($1 > 0 and t.create_event <= $1 and (t.revoke_event is null or t.revoke_event > $1))
+`
+
+type DistroTargetsRow struct {
+	Name     string
+	BuildTag string
+	DestTag  string
+	Branches []string
+}
+
+func (q *Queries) DistroTargets(ctx context.Context, event int64) ([]DistroTargetsRow, error) {
+	rows, err := q.db.Query(ctx, distroTargets, event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DistroTargetsRow{}
+	for rows.Next() {
+		var i DistroTargetsRow
+		if err := rows.Scan(
+			&i.Name,
+			&i.BuildTag,
+			&i.DestTag,
+			&i.Branches,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const distroUsers = `-- name: DistroUsers :many
+select name from users where name = any ($1::text[])
+`
+
+func (q *Queries) DistroUsers(ctx context.Context, names []string) ([]string, error) {
+	rows, err := q.db.Query(ctx, distroUsers, names)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const endTag = `-- name: EndTag :exec
+update tags set revoke_event = $1 where id = $2
+`
+
+type EndTagParams struct {
+	RevokeEvent *int64
+	ID          int64
+}
+
+func (q *Queries) EndTag(ctx context.Context, arg EndTagParams) error {
+	_, err := q.db.Exec(ctx, endTag, arg.RevokeEvent, arg.ID)
+	return err
+}
+
 const externalReposOfTag = `-- name: ExternalReposOfTag :many
 select id, tag_id, name, url, priority, create_event, revoke_event from tag_external_repos where tag_id = $1 and revoke_event is null order by priority, name
 `
@@ -80,97 +669,72 @@ func (q *Queries) ExternalReposOfTag(ctx context.Context, tagID int64) ([]TagExt
 	return items, nil
 }
 
-const getTag = `-- name: GetTag :one
-select id, name, arches, extra, want_rev, built_rev, create_event, revoke_event from tags where id = $1
+const grantPermission = `-- name: GrantPermission :execrows
+insert into user_perms (user_id, perm_id, create_event) values ($1, $2, $3)
+on conflict (user_id, perm_id) where revoke_event is null do nothing
 `
 
-func (q *Queries) GetTag(ctx context.Context, id int64) (Tag, error) {
-	row := q.db.QueryRow(ctx, getTag, id)
-	var i Tag
-	err := row.Scan(
-		&i.ID,
-		&i.Name,
-		&i.Arches,
-		&i.Extra,
-		&i.WantRev,
-		&i.BuiltRev,
-		&i.CreateEvent,
-		&i.RevokeEvent,
-	)
+type GrantPermissionParams struct {
+	UserID      int64
+	PermID      int64
+	CreateEvent int64
+}
+
+func (q *Queries) GrantPermission(ctx context.Context, arg GrantPermissionParams) (int64, error) {
+	result, err := q.db.Exec(ctx, grantPermission, arg.UserID, arg.PermID, arg.CreateEvent)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const groupByName = `-- name: GroupByName :one
+select id, name from groups where name = $1
+`
+
+func (q *Queries) GroupByName(ctx context.Context, name string) (Group, error) {
+	row := q.db.QueryRow(ctx, groupByName, name)
+	var i Group
+	err := row.Scan(&i.ID, &i.Name)
 	return i, err
 }
 
-const groupPackagesOfTag = `-- name: GroupPackagesOfTag :many
-select id, tag_id, group_name, package, create_event, revoke_event from tag_group_packages where tag_id = $1 and revoke_event is null order by group_name, package
+const groupPackageBlocked = `-- name: GroupPackageBlocked :one
+select exists (select 1 from group_package_listing
+    where tag_id = $1 and group_id = $2 and package = $3 and blocked and revoke_event is null)
 `
 
-func (q *Queries) GroupPackagesOfTag(ctx context.Context, tagID int64) ([]TagGroupPackage, error) {
-	rows, err := q.db.Query(ctx, groupPackagesOfTag, tagID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []TagGroupPackage{}
-	for rows.Next() {
-		var i TagGroupPackage
-		if err := rows.Scan(
-			&i.ID,
-			&i.TagID,
-			&i.GroupName,
-			&i.Package,
-			&i.CreateEvent,
-			&i.RevokeEvent,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+type GroupPackageBlockedParams struct {
+	TagID   int64
+	GroupID int64
+	Package string
 }
 
-const inheritance = `-- name: Inheritance :many
-select i.id, i.tag_id, i.parent_id, i.priority, c.name as child, p.name as parent
-from tag_inheritance i join tags c on c.id = i.tag_id join tags p on p.id = i.parent_id
-where i.revoke_event is null order by c.name, i.priority
+// Whether the tag itself blocks a package in a group.
+func (q *Queries) GroupPackageBlocked(ctx context.Context, arg GroupPackageBlockedParams) (bool, error) {
+	row := q.db.QueryRow(ctx, groupPackageBlocked, arg.TagID, arg.GroupID, arg.Package)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
+const groupRequireBlocked = `-- name: GroupRequireBlocked :one
+select exists (select 1 from group_req_listing
+    where tag_id = $1 and group_id = $2 and req_id = $3 and blocked and revoke_event is null)
 `
 
-type InheritanceRow struct {
-	ID       int64
-	TagID    int64
-	ParentID int64
-	Priority int32
-	Child    string
-	Parent   string
+type GroupRequireBlockedParams struct {
+	TagID   int64
+	GroupID int64
+	ReqID   int64
 }
 
-func (q *Queries) Inheritance(ctx context.Context) ([]InheritanceRow, error) {
-	rows, err := q.db.Query(ctx, inheritance)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []InheritanceRow{}
-	for rows.Next() {
-		var i InheritanceRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.TagID,
-			&i.ParentID,
-			&i.Priority,
-			&i.Child,
-			&i.Parent,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+// Whether the tag itself blocks a requirement of a group.
+func (q *Queries) GroupRequireBlocked(ctx context.Context, arg GroupRequireBlockedParams) (bool, error) {
+	row := q.db.QueryRow(ctx, groupRequireBlocked, arg.TagID, arg.GroupID, arg.ReqID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
 }
 
 const insertEvent = `-- name: InsertEvent :one
@@ -212,88 +776,275 @@ func (q *Queries) InsertExternalRepo(ctx context.Context, arg InsertExternalRepo
 	return err
 }
 
+const insertGroupConfig = `-- name: InsertGroupConfig :exec
+insert into group_config (tag_id, group_id, blocked, exported, display_name, is_default, uservisible, description, langonly, biarchonly, create_event)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+`
+
+type InsertGroupConfigParams struct {
+	TagID       int64
+	GroupID     int64
+	Blocked     bool
+	Exported    *bool
+	DisplayName *string
+	IsDefault   *bool
+	Uservisible *bool
+	Description *string
+	Langonly    *string
+	Biarchonly  *bool
+	CreateEvent int64
+}
+
+func (q *Queries) InsertGroupConfig(ctx context.Context, arg InsertGroupConfigParams) error {
+	_, err := q.db.Exec(ctx, insertGroupConfig,
+		arg.TagID,
+		arg.GroupID,
+		arg.Blocked,
+		arg.Exported,
+		arg.DisplayName,
+		arg.IsDefault,
+		arg.Uservisible,
+		arg.Description,
+		arg.Langonly,
+		arg.Biarchonly,
+		arg.CreateEvent,
+	)
+	return err
+}
+
 const insertGroupPackage = `-- name: InsertGroupPackage :exec
-insert into tag_group_packages (tag_id, group_name, package, create_event) values ($1, $2, $3, $4)
+insert into group_package_listing (tag_id, group_id, package, blocked, type, basearchonly, requires, create_event)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type InsertGroupPackageParams struct {
-	TagID       int64
-	GroupName   string
-	Package     string
-	CreateEvent int64
+	TagID        int64
+	GroupID      int64
+	Package      string
+	Blocked      bool
+	Type         *string
+	Basearchonly *bool
+	Requires     *string
+	CreateEvent  int64
 }
 
 func (q *Queries) InsertGroupPackage(ctx context.Context, arg InsertGroupPackageParams) error {
 	_, err := q.db.Exec(ctx, insertGroupPackage,
 		arg.TagID,
-		arg.GroupName,
+		arg.GroupID,
 		arg.Package,
+		arg.Blocked,
+		arg.Type,
+		arg.Basearchonly,
+		arg.Requires,
 		arg.CreateEvent,
 	)
 	return err
 }
 
-const insertInheritance = `-- name: InsertInheritance :exec
-insert into tag_inheritance (tag_id, parent_id, priority, create_event) values ($1, $2, $3, $4)
+const insertGroupRequire = `-- name: InsertGroupRequire :exec
+insert into group_req_listing (tag_id, group_id, req_id, blocked, type, is_metapkg, create_event)
+values ($1, $2, $3, $4, $5, $6, $7)
 `
 
-type InsertInheritanceParams struct {
+type InsertGroupRequireParams struct {
 	TagID       int64
-	ParentID    int64
-	Priority    int32
+	GroupID     int64
+	ReqID       int64
+	Blocked     bool
+	Type        *string
+	IsMetapkg   bool
 	CreateEvent int64
 }
 
-func (q *Queries) InsertInheritance(ctx context.Context, arg InsertInheritanceParams) error {
-	_, err := q.db.Exec(ctx, insertInheritance,
+func (q *Queries) InsertGroupRequire(ctx context.Context, arg InsertGroupRequireParams) error {
+	_, err := q.db.Exec(ctx, insertGroupRequire,
+		arg.TagID,
+		arg.GroupID,
+		arg.ReqID,
+		arg.Blocked,
+		arg.Type,
+		arg.IsMetapkg,
+		arg.CreateEvent,
+	)
+	return err
+}
+
+const insertLink = `-- name: InsertLink :exec
+insert into tag_inheritance (tag_id, parent_id, priority, maxdepth, intransitive, noconfig, pkg_filter, create_event)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+`
+
+type InsertLinkParams struct {
+	TagID        int64
+	ParentID     int64
+	Priority     int32
+	Maxdepth     *int32
+	Intransitive bool
+	Noconfig     bool
+	PkgFilter    string
+	CreateEvent  int64
+}
+
+func (q *Queries) InsertLink(ctx context.Context, arg InsertLinkParams) error {
+	_, err := q.db.Exec(ctx, insertLink,
 		arg.TagID,
 		arg.ParentID,
 		arg.Priority,
+		arg.Maxdepth,
+		arg.Intransitive,
+		arg.Noconfig,
+		arg.PkgFilter,
 		arg.CreateEvent,
 	)
 	return err
 }
 
-const insertTag = `-- name: InsertTag :one
-insert into tags (name, arches, extra, create_event) values ($1, $2, $3, $4) returning id
+const insertTagConfig = `-- name: InsertTagConfig :exec
+insert into tag_config (tag_id, arches, perm_id, locked, create_event) values ($1, $2, $3, $4, $5)
 `
 
-type InsertTagParams struct {
-	Name        string
-	Arches      []string
-	Extra       json.RawMessage
+type InsertTagConfigParams struct {
+	TagID       int64
+	Arches      *string
+	PermID      *int64
+	Locked      bool
 	CreateEvent int64
 }
 
-func (q *Queries) InsertTag(ctx context.Context, arg InsertTagParams) (int64, error) {
-	row := q.db.QueryRow(ctx, insertTag,
-		arg.Name,
+func (q *Queries) InsertTagConfig(ctx context.Context, arg InsertTagConfigParams) error {
+	_, err := q.db.Exec(ctx, insertTagConfig,
+		arg.TagID,
 		arg.Arches,
-		arg.Extra,
+		arg.PermID,
+		arg.Locked,
 		arg.CreateEvent,
 	)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
+	return err
 }
 
-const insertTagBuild = `-- name: InsertTagBuild :execrows
-insert into tag_builds (tag_id, build_id, create_event) values ($1, $2, $3)
-on conflict do nothing
+const insertTagExtra = `-- name: InsertTagExtra :exec
+insert into tag_extra (tag_id, key, value, create_event) values ($1, $2, $3, $4)
 `
 
-type InsertTagBuildParams struct {
+type InsertTagExtraParams struct {
 	TagID       int64
-	BuildID     int64
+	Key         string
+	Value       *string
 	CreateEvent int64
 }
 
-func (q *Queries) InsertTagBuild(ctx context.Context, arg InsertTagBuildParams) (int64, error) {
-	result, err := q.db.Exec(ctx, insertTagBuild, arg.TagID, arg.BuildID, arg.CreateEvent)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) InsertTagExtra(ctx context.Context, arg InsertTagExtraParams) error {
+	_, err := q.db.Exec(ctx, insertTagExtra,
+		arg.TagID,
+		arg.Key,
+		arg.Value,
+		arg.CreateEvent,
+	)
+	return err
+}
+
+const insertTagPackage = `-- name: InsertTagPackage :exec
+insert into tag_packages (tag_id, package_id, blocked, extra_arches, create_event)
+values ($1, $2, $3, $4, $5)
+`
+
+type InsertTagPackageParams struct {
+	TagID       int64
+	PackageID   int64
+	Blocked     bool
+	ExtraArches *string
+	CreateEvent int64
+}
+
+func (q *Queries) InsertTagPackage(ctx context.Context, arg InsertTagPackageParams) error {
+	_, err := q.db.Exec(ctx, insertTagPackage,
+		arg.TagID,
+		arg.PackageID,
+		arg.Blocked,
+		arg.ExtraArches,
+		arg.CreateEvent,
+	)
+	return err
+}
+
+const insertTagPackageOwner = `-- name: InsertTagPackageOwner :exec
+insert into tag_package_owners (tag_id, package_id, owner_id, create_event) values ($1, $2, $3, $4)
+`
+
+type InsertTagPackageOwnerParams struct {
+	TagID       int64
+	PackageID   int64
+	OwnerID     int64
+	CreateEvent int64
+}
+
+func (q *Queries) InsertTagPackageOwner(ctx context.Context, arg InsertTagPackageOwnerParams) error {
+	_, err := q.db.Exec(ctx, insertTagPackageOwner,
+		arg.TagID,
+		arg.PackageID,
+		arg.OwnerID,
+		arg.CreateEvent,
+	)
+	return err
+}
+
+const insertTagPackageOwners = `-- name: InsertTagPackageOwners :exec
+insert into tag_package_owners (tag_id, package_id, owner_id, create_event)
+select $1, p.id, u.id, $2
+from jsonb_array_elements($3::jsonb) as entry
+join packages p on p.name = entry ->> 'name' join users u on u.name = entry ->> 'owner'
+`
+
+type InsertTagPackageOwnersParams struct {
+	TagID       int64
+	CreateEvent int64
+	Entries     json.RawMessage
+}
+
+// Entries are objects of name and owner.
+func (q *Queries) InsertTagPackageOwners(ctx context.Context, arg InsertTagPackageOwnersParams) error {
+	_, err := q.db.Exec(ctx, insertTagPackageOwners, arg.TagID, arg.CreateEvent, arg.Entries)
+	return err
+}
+
+const insertTagPackages = `-- name: InsertTagPackages :exec
+insert into tag_packages (tag_id, package_id, blocked, extra_arches, create_event)
+select $1, p.id, (entry ->> 'blocked')::boolean, entry ->> 'extra_arches', $2
+from jsonb_array_elements($3::jsonb) as entry join packages p on p.name = entry ->> 'name'
+`
+
+type InsertTagPackagesParams struct {
+	TagID       int64
+	CreateEvent int64
+	Entries     json.RawMessage
+}
+
+// Entries are objects of name, blocked and extra_arches.
+func (q *Queries) InsertTagPackages(ctx context.Context, arg InsertTagPackagesParams) error {
+	_, err := q.db.Exec(ctx, insertTagPackages, arg.TagID, arg.CreateEvent, arg.Entries)
+	return err
+}
+
+const insertTagging = `-- name: InsertTagging :exec
+insert into tag_builds (tag_id, build_id, package_id, create_event) values ($1, $2, $3, $4)
+`
+
+type InsertTaggingParams struct {
+	TagID       int64
+	BuildID     int64
+	PackageID   int64
+	CreateEvent int64
+}
+
+func (q *Queries) InsertTagging(ctx context.Context, arg InsertTaggingParams) error {
+	_, err := q.db.Exec(ctx, insertTagging,
+		arg.TagID,
+		arg.BuildID,
+		arg.PackageID,
+		arg.CreateEvent,
+	)
+	return err
 }
 
 const insertTarget = `-- name: InsertTarget :exec
@@ -318,6 +1069,59 @@ func (q *Queries) InsertTarget(ctx context.Context, arg InsertTargetParams) erro
 		arg.CreateEvent,
 	)
 	return err
+}
+
+const lastApplied = `-- name: LastApplied :one
+select digest from distro_applied
+`
+
+func (q *Queries) LastApplied(ctx context.Context) (string, error) {
+	row := q.db.QueryRow(ctx, lastApplied)
+	var digest string
+	err := row.Scan(&digest)
+	return digest, err
+}
+
+const listPermissions = `-- name: ListPermissions :many
+select p.id, p.name, p.description,
+    coalesce(array_agg(u.name order by u.name) filter (where u.name is not null), '{}')::text[] as users
+from permissions p
+left join user_perms up on up.perm_id = p.id and up.create_event <= $1 and (up.revoke_event is null or up.revoke_event > $1)
+left join users u on u.id = up.user_id
+group by p.id order by p.name
+`
+
+type ListPermissionsRow struct {
+	ID          int64
+	Name        string
+	Description string
+	Users       []string
+}
+
+// Every permission with those who hold it after an event.
+func (q *Queries) ListPermissions(ctx context.Context, event int64) ([]ListPermissionsRow, error) {
+	rows, err := q.db.Query(ctx, listPermissions, event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListPermissionsRow{}
+	for rows.Next() {
+		var i ListPermissionsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Description,
+			&i.Users,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listTargets = `-- name: ListTargets :many
@@ -368,29 +1172,41 @@ func (q *Queries) ListTargets(ctx context.Context) ([]ListTargetsRow, error) {
 	return items, nil
 }
 
-const lockTags = `-- name: LockTags :many
-select id, name, arches, extra, want_rev, built_rev, create_event, revoke_event from tags where revoke_event is null order by id for no key update
+const listTokens = `-- name: ListTokens :many
+select t.id, u.name as user_name, u.enabled, t.name, t.created_at, t.expires_at, t.revoked_at, (coalesce(t.expires_at <= now(), false))::boolean as expired
+from api_tokens t join users u on u.id = t.user_id
+where $1::text is null or u.name = $1 order by u.name, t.name, t.id
 `
 
-// In the order of RaiseWantRev.
-func (q *Queries) LockTags(ctx context.Context) ([]Tag, error) {
-	rows, err := q.db.Query(ctx, lockTags)
+type ListTokensRow struct {
+	ID        int64
+	UserName  string
+	Enabled   bool
+	Name      string
+	CreatedAt time.Time
+	ExpiresAt *time.Time
+	RevokedAt *time.Time
+	Expired   bool
+}
+
+func (q *Queries) ListTokens(ctx context.Context, userName *string) ([]ListTokensRow, error) {
+	rows, err := q.db.Query(ctx, listTokens, userName)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Tag{}
+	items := []ListTokensRow{}
 	for rows.Next() {
-		var i Tag
+		var i ListTokensRow
 		if err := rows.Scan(
 			&i.ID,
+			&i.UserName,
+			&i.Enabled,
 			&i.Name,
-			&i.Arches,
-			&i.Extra,
-			&i.WantRev,
-			&i.BuiltRev,
-			&i.CreateEvent,
-			&i.RevokeEvent,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.RevokedAt,
+			&i.Expired,
 		); err != nil {
 			return nil, err
 		}
@@ -402,37 +1218,198 @@ func (q *Queries) LockTags(ctx context.Context) ([]Tag, error) {
 	return items, nil
 }
 
-const raiseWantRev = `-- name: RaiseWantRev :many
-with recursive affected (tag_id) as (
-    select $1::bigint
-    union
-    select i.tag_id from tag_inheritance i join affected a on i.parent_id = a.tag_id where i.revoke_event is null
-), locked as (
-    select t.id from tags t where t.id in (select tag_id from affected) and t.revoke_event is null
-    -- Not "for update", which would wait for everybody who has just written a
-    -- row that refers to the tag: two of those would wait for each other.
-    order by t.id for no key update
-)
-update tags set want_rev = want_rev + 1 where id in (select id from locked)
-returning id, want_rev
+const listUsers = `-- name: ListUsers :many
+select u.id, u.name, u.enabled, u.created_at,
+    coalesce(array_agg(p.name order by p.name) filter (where p.name is not null), '{}')::text[] as perms
+from users u
+left join user_perms up on up.user_id = u.id and up.create_event <= $1 and (up.revoke_event is null or up.revoke_event > $1)
+left join permissions p on p.id = up.perm_id
+group by u.id order by u.name
 `
 
-type RaiseWantRevRow struct {
-	ID      int64
-	WantRev int64
+type ListUsersRow struct {
+	ID        int64
+	Name      string
+	Enabled   bool
+	CreatedAt time.Time
+	Perms     []string
 }
 
-// Marks the repositories of a tag and of all that inherit from it as out of
-// date, in one order so that two callers can't wait for each other.
-func (q *Queries) RaiseWantRev(ctx context.Context, tagID int64) ([]RaiseWantRevRow, error) {
-	rows, err := q.db.Query(ctx, raiseWantRev, tagID)
+// Every user with the permissions held after an event.
+func (q *Queries) ListUsers(ctx context.Context, event int64) ([]ListUsersRow, error) {
+	rows, err := q.db.Query(ctx, listUsers, event)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []RaiseWantRevRow{}
+	items := []ListUsersRow{}
 	for rows.Next() {
-		var i RaiseWantRevRow
+		var i ListUsersRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Enabled,
+			&i.CreatedAt,
+			&i.Perms,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockPermissions = `-- name: LockPermissions :exec
+lock table user_perms in share row exclusive mode
+`
+
+// Makes others wait who change what users may.
+func (q *Queries) LockPermissions(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, lockPermissions)
+	return err
+}
+
+const lockTagsByID = `-- name: LockTagsByID :many
+select id from tags where id = any ($1::bigint[]) order by id for no key update
+`
+
+// Locks tags in the one order in which all lock them.
+func (q *Queries) LockTagsByID(ctx context.Context, ids []int64) ([]int64, error) {
+	rows, err := q.db.Query(ctx, lockTagsByID, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const noteApplied = `-- name: NoteApplied :exec
+insert into distro_applied (digest) values ($1)
+on conflict (one) do update set digest = excluded.digest, applied_at = now()
+`
+
+func (q *Queries) NoteApplied(ctx context.Context, digest string) error {
+	_, err := q.db.Exec(ctx, noteApplied, digest)
+	return err
+}
+
+const otherHolders = `-- name: OtherHolders :one
+select count(*) from user_perms up join permissions p on p.id = up.perm_id join users u on u.id = up.user_id
+where p.name = $1 and up.revoke_event is null and u.enabled and u.id <> $2
+`
+
+type OtherHoldersParams struct {
+	Perm   string
+	UserID int64
+}
+
+// How many enabled users beside one hold a permission.
+func (q *Queries) OtherHolders(ctx context.Context, arg OtherHoldersParams) (int64, error) {
+	row := q.db.QueryRow(ctx, otherHolders, arg.Perm, arg.UserID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const permissionByName = `-- name: PermissionByName :one
+select id, name, description from permissions where name = $1
+`
+
+func (q *Queries) PermissionByName(ctx context.Context, name string) (Permission, error) {
+	row := q.db.QueryRow(ctx, permissionByName, name)
+	var i Permission
+	err := row.Scan(&i.ID, &i.Name, &i.Description)
+	return i, err
+}
+
+const permissionNames = `-- name: PermissionNames :many
+select name from permissions order by name
+`
+
+func (q *Queries) PermissionNames(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, permissionNames)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const permsOfUser = `-- name: PermsOfUser :many
+select p.name from user_perms up join permissions p on p.id = up.perm_id
+where up.user_id = $1 and up.revoke_event is null order by p.name
+`
+
+func (q *Queries) PermsOfUser(ctx context.Context, userID int64) ([]string, error) {
+	rows, err := q.db.Query(ctx, permsOfUser, userID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const raiseRevs = `-- name: RaiseRevs :many
+update tags set want_rev = want_rev + 1, config_rev = config_rev + $1::int
+where id = any ($2::bigint[]) and revoke_event is null returning id, want_rev
+`
+
+type RaiseRevsParams struct {
+	Settings int32
+	Ids      []int64
+}
+
+type RaiseRevsRow struct {
+	ID      int64
+	WantRev int64
+}
+
+// The tags are locked. settings is 1 when more than packages and builds changed.
+func (q *Queries) RaiseRevs(ctx context.Context, arg RaiseRevsParams) ([]RaiseRevsRow, error) {
+	rows, err := q.db.Query(ctx, raiseRevs, arg.Settings, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RaiseRevsRow{}
+	for rows.Next() {
+		var i RaiseRevsRow
 		if err := rows.Scan(&i.ID, &i.WantRev); err != nil {
 			return nil, err
 		}
@@ -442,6 +1419,34 @@ func (q *Queries) RaiseWantRev(ctx context.Context, tagID int64) ([]RaiseWantRev
 		return nil, err
 	}
 	return items, nil
+}
+
+const renameTag = `-- name: RenameTag :exec
+update tags set name = $1 where id = $2
+`
+
+type RenameTagParams struct {
+	Name string
+	ID   int64
+}
+
+func (q *Queries) RenameTag(ctx context.Context, arg RenameTagParams) error {
+	_, err := q.db.Exec(ctx, renameTag, arg.Name, arg.ID)
+	return err
+}
+
+const renameTarget = `-- name: RenameTarget :exec
+update build_targets set name = $1 where name = $2
+`
+
+type RenameTargetParams struct {
+	NewName string
+	Name    string
+}
+
+func (q *Queries) RenameTarget(ctx context.Context, arg RenameTargetParams) error {
+	_, err := q.db.Exec(ctx, renameTarget, arg.NewName, arg.Name)
+	return err
 }
 
 const replaceIgnoredBranches = `-- name: ReplaceIgnoredBranches :exec
@@ -468,97 +1473,541 @@ func (q *Queries) RevokeExternalRepo(ctx context.Context, arg RevokeExternalRepo
 	return err
 }
 
-const revokeGroupPackage = `-- name: RevokeGroupPackage :exec
-update tag_group_packages set revoke_event = $1 where id = $2 and revoke_event is null
+const revokeGroupConfig = `-- name: RevokeGroupConfig :execrows
+update group_config set revoke_event = $1 where tag_id = $2 and group_id = $3 and revoke_event is null
+`
+
+type RevokeGroupConfigParams struct {
+	RevokeEvent *int64
+	TagID       int64
+	GroupID     int64
+}
+
+func (q *Queries) RevokeGroupConfig(ctx context.Context, arg RevokeGroupConfigParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeGroupConfig, arg.RevokeEvent, arg.TagID, arg.GroupID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const revokeGroupPackage = `-- name: RevokeGroupPackage :execrows
+update group_package_listing set revoke_event = $1
+where tag_id = $2 and group_id = $3 and package = $4 and revoke_event is null
 `
 
 type RevokeGroupPackageParams struct {
 	RevokeEvent *int64
-	ID          int64
+	TagID       int64
+	GroupID     int64
+	Package     string
 }
 
-func (q *Queries) RevokeGroupPackage(ctx context.Context, arg RevokeGroupPackageParams) error {
-	_, err := q.db.Exec(ctx, revokeGroupPackage, arg.RevokeEvent, arg.ID)
-	return err
+func (q *Queries) RevokeGroupPackage(ctx context.Context, arg RevokeGroupPackageParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeGroupPackage,
+		arg.RevokeEvent,
+		arg.TagID,
+		arg.GroupID,
+		arg.Package,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
-const revokeInheritance = `-- name: RevokeInheritance :exec
-update tag_inheritance set revoke_event = $1 where id = $2 and revoke_event is null
+const revokeGroupRequire = `-- name: RevokeGroupRequire :execrows
+update group_req_listing set revoke_event = $1
+where tag_id = $2 and group_id = $3 and req_id = $4 and revoke_event is null
 `
 
-type RevokeInheritanceParams struct {
+type RevokeGroupRequireParams struct {
 	RevokeEvent *int64
-	ID          int64
+	TagID       int64
+	GroupID     int64
+	ReqID       int64
 }
 
-func (q *Queries) RevokeInheritance(ctx context.Context, arg RevokeInheritanceParams) error {
-	_, err := q.db.Exec(ctx, revokeInheritance, arg.RevokeEvent, arg.ID)
+func (q *Queries) RevokeGroupRequire(ctx context.Context, arg RevokeGroupRequireParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeGroupRequire,
+		arg.RevokeEvent,
+		arg.TagID,
+		arg.GroupID,
+		arg.ReqID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const revokeLink = `-- name: RevokeLink :execrows
+update tag_inheritance set revoke_event = $1 where tag_id = $2 and parent_id = $3 and revoke_event is null
+`
+
+type RevokeLinkParams struct {
+	RevokeEvent *int64
+	TagID       int64
+	ParentID    int64
+}
+
+func (q *Queries) RevokeLink(ctx context.Context, arg RevokeLinkParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeLink, arg.RevokeEvent, arg.TagID, arg.ParentID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const revokePermission = `-- name: RevokePermission :execrows
+update user_perms set revoke_event = $1 where user_id = $2 and perm_id = $3 and revoke_event is null
+`
+
+type RevokePermissionParams struct {
+	RevokeEvent *int64
+	UserID      int64
+	PermID      int64
+}
+
+func (q *Queries) RevokePermission(ctx context.Context, arg RevokePermissionParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokePermission, arg.RevokeEvent, arg.UserID, arg.PermID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const revokeTagConfig = `-- name: RevokeTagConfig :execrows
+update tag_config set revoke_event = $1 where tag_id = $2 and revoke_event is null
+`
+
+type RevokeTagConfigParams struct {
+	RevokeEvent *int64
+	TagID       int64
+}
+
+func (q *Queries) RevokeTagConfig(ctx context.Context, arg RevokeTagConfigParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeTagConfig, arg.RevokeEvent, arg.TagID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const revokeTagExtra = `-- name: RevokeTagExtra :execrows
+update tag_extra set revoke_event = $1 where tag_id = $2 and key = $3 and revoke_event is null
+`
+
+type RevokeTagExtraParams struct {
+	RevokeEvent *int64
+	TagID       int64
+	Key         string
+}
+
+func (q *Queries) RevokeTagExtra(ctx context.Context, arg RevokeTagExtraParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeTagExtra, arg.RevokeEvent, arg.TagID, arg.Key)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const revokeTagPackage = `-- name: RevokeTagPackage :execrows
+update tag_packages set revoke_event = $1 where tag_id = $2 and package_id = $3 and revoke_event is null
+`
+
+type RevokeTagPackageParams struct {
+	RevokeEvent *int64
+	TagID       int64
+	PackageID   int64
+}
+
+func (q *Queries) RevokeTagPackage(ctx context.Context, arg RevokeTagPackageParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeTagPackage, arg.RevokeEvent, arg.TagID, arg.PackageID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const revokeTagPackageOwner = `-- name: RevokeTagPackageOwner :exec
+update tag_package_owners set revoke_event = $1 where tag_id = $2 and package_id = $3 and revoke_event is null
+`
+
+type RevokeTagPackageOwnerParams struct {
+	RevokeEvent *int64
+	TagID       int64
+	PackageID   int64
+}
+
+func (q *Queries) RevokeTagPackageOwner(ctx context.Context, arg RevokeTagPackageOwnerParams) error {
+	_, err := q.db.Exec(ctx, revokeTagPackageOwner, arg.RevokeEvent, arg.TagID, arg.PackageID)
 	return err
 }
 
-const revokeTarget = `-- name: RevokeTarget :exec
-update build_targets set revoke_event = $1 where id = $2 and revoke_event is null
+const revokeTagPackageOwners = `-- name: RevokeTagPackageOwners :exec
+update tag_package_owners o set revoke_event = $1 from packages p
+where p.id = o.package_id and o.tag_id = $2 and p.name = any ($3::text[]) and o.revoke_event is null
+`
+
+type RevokeTagPackageOwnersParams struct {
+	RevokeEvent *int64
+	TagID       int64
+	Names       []string
+}
+
+func (q *Queries) RevokeTagPackageOwners(ctx context.Context, arg RevokeTagPackageOwnersParams) error {
+	_, err := q.db.Exec(ctx, revokeTagPackageOwners, arg.RevokeEvent, arg.TagID, arg.Names)
+	return err
+}
+
+const revokeTagPackages = `-- name: RevokeTagPackages :exec
+update tag_packages l set revoke_event = $1 from packages p
+where p.id = l.package_id and l.tag_id = $2 and p.name = any ($3::text[]) and l.revoke_event is null
+`
+
+type RevokeTagPackagesParams struct {
+	RevokeEvent *int64
+	TagID       int64
+	Names       []string
+}
+
+func (q *Queries) RevokeTagPackages(ctx context.Context, arg RevokeTagPackagesParams) error {
+	_, err := q.db.Exec(ctx, revokeTagPackages, arg.RevokeEvent, arg.TagID, arg.Names)
+	return err
+}
+
+const revokeTagging = `-- name: RevokeTagging :execrows
+update tag_builds set revoke_event = $1 where tag_id = $2 and build_id = $3 and revoke_event is null
+`
+
+type RevokeTaggingParams struct {
+	RevokeEvent *int64
+	TagID       int64
+	BuildID     int64
+}
+
+func (q *Queries) RevokeTagging(ctx context.Context, arg RevokeTaggingParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeTagging, arg.RevokeEvent, arg.TagID, arg.BuildID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const revokeTarget = `-- name: RevokeTarget :execrows
+update build_targets set revoke_event = $1 where name = $2 and revoke_event is null
 `
 
 type RevokeTargetParams struct {
 	RevokeEvent *int64
-	ID          int64
+	Name        string
 }
 
-func (q *Queries) RevokeTarget(ctx context.Context, arg RevokeTargetParams) error {
-	_, err := q.db.Exec(ctx, revokeTarget, arg.RevokeEvent, arg.ID)
+func (q *Queries) RevokeTarget(ctx context.Context, arg RevokeTargetParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeTarget, arg.RevokeEvent, arg.Name)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const revokeToken = `-- name: RevokeToken :execrows
+update api_tokens set revoked_at = now() where user_id = $1 and name = $2 and revoked_at is null
+`
+
+type RevokeTokenParams struct {
+	UserID int64
+	Name   string
+}
+
+func (q *Queries) RevokeToken(ctx context.Context, arg RevokeTokenParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeToken, arg.UserID, arg.Name)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const setBuildReason = `-- name: SetBuildReason :exec
+update builds set reason = $1 where id = $2
+`
+
+type SetBuildReasonParams struct {
+	Reason string
+	ID     int64
+}
+
+func (q *Queries) SetBuildReason(ctx context.Context, arg SetBuildReasonParams) error {
+	_, err := q.db.Exec(ctx, setBuildReason, arg.Reason, arg.ID)
 	return err
 }
 
-const setTaggedRev = `-- name: SetTaggedRev :exec
-update builds set tagged_rev = $1 where id = $2
+const setEffectiveConfig = `-- name: SetEffectiveConfig :exec
+update tags set arches = $1, extra = $2 where id = $3 and (arches, extra) is distinct from ($1, $2)
 `
 
-type SetTaggedRevParams struct {
-	TaggedRev *int64
-	ID        int64
-}
-
-func (q *Queries) SetTaggedRev(ctx context.Context, arg SetTaggedRevParams) error {
-	_, err := q.db.Exec(ctx, setTaggedRev, arg.TaggedRev, arg.ID)
-	return err
-}
-
-const tagByName = `-- name: TagByName :one
-select id, name, arches, extra, want_rev, built_rev, create_event, revoke_event from tags where name = $1 and revoke_event is null
-`
-
-func (q *Queries) TagByName(ctx context.Context, name string) (Tag, error) {
-	row := q.db.QueryRow(ctx, tagByName, name)
-	var i Tag
-	err := row.Scan(
-		&i.ID,
-		&i.Name,
-		&i.Arches,
-		&i.Extra,
-		&i.WantRev,
-		&i.BuiltRev,
-		&i.CreateEvent,
-		&i.RevokeEvent,
-	)
-	return i, err
-}
-
-const updateTag = `-- name: UpdateTag :execrows
-update tags set arches = $1, extra = $2, want_rev = want_rev + 1
-where id = $3 and (arches, extra) is distinct from ($1::text[], $2::jsonb)
-`
-
-type UpdateTagParams struct {
+type SetEffectiveConfigParams struct {
 	Arches []string
 	Extra  json.RawMessage
 	ID     int64
 }
 
-func (q *Queries) UpdateTag(ctx context.Context, arg UpdateTagParams) (int64, error) {
-	result, err := q.db.Exec(ctx, updateTag, arg.Arches, arg.Extra, arg.ID)
+func (q *Queries) SetEffectiveConfig(ctx context.Context, arg SetEffectiveConfigParams) error {
+	_, err := q.db.Exec(ctx, setEffectiveConfig, arg.Arches, arg.Extra, arg.ID)
+	return err
+}
+
+const setTaggedRev = `-- name: SetTaggedRev :exec
+update builds set tagged_rev = $1 where id = $2 and dest_tag = $3 and tagged_rev is null
+`
+
+type SetTaggedRevParams struct {
+	TaggedRev *int64
+	ID        int64
+	DestTag   int64
+}
+
+// Notes which revision of its destination holds a build.
+func (q *Queries) SetTaggedRev(ctx context.Context, arg SetTaggedRevParams) error {
+	_, err := q.db.Exec(ctx, setTaggedRev, arg.TaggedRev, arg.ID, arg.DestTag)
+	return err
+}
+
+const setUserEnabled = `-- name: SetUserEnabled :execrows
+update users set enabled = $1 where id = $2 and enabled <> $1
+`
+
+type SetUserEnabledParams struct {
+	Enabled bool
+	ID      int64
+}
+
+func (q *Queries) SetUserEnabled(ctx context.Context, arg SetUserEnabledParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setUserEnabled, arg.Enabled, arg.ID)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const tagHasBuild = `-- name: TagHasBuild :one
+select exists (select 1 from tag_builds where tag_id = $1 and build_id = $2 and revoke_event is null)
+`
+
+type TagHasBuildParams struct {
+	TagID   int64
+	BuildID int64
+}
+
+func (q *Queries) TagHasBuild(ctx context.Context, arg TagHasBuildParams) (bool, error) {
+	row := q.db.QueryRow(ctx, tagHasBuild, arg.TagID, arg.BuildID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
+const tagsHolding = `-- name: TagsHolding :many
+select tag_id from tag_builds
+where build_id = $1 and create_event <= $2 and (revoke_event is null or revoke_event > $2)
+`
+
+type TagsHoldingParams struct {
+	BuildID int64
+	Event   int64
+}
+
+// The tags that a build was in after an event.
+func (q *Queries) TagsHolding(ctx context.Context, arg TagsHoldingParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, tagsHolding, arg.BuildID, arg.Event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var tag_id int64
+		if err := rows.Scan(&tag_id); err != nil {
+			return nil, err
+		}
+		items = append(items, tag_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tagsListing = `-- name: TagsListing :many
+select l.tag_id, l.blocked from tag_packages l
+join tag_package_owners o on o.tag_id = l.tag_id and o.package_id = l.package_id
+    and o.create_event <= $1 and (o.revoke_event is null or o.revoke_event > $1)
+where l.package_id = $2 and l.create_event <= $1 and (l.revoke_event is null or l.revoke_event > $1)
+`
+
+type TagsListingParams struct {
+	Event     int64
+	PackageID int64
+}
+
+type TagsListingRow struct {
+	TagID   int64
+	Blocked bool
+}
+
+// The tags whose own lists had a package after an event.
+func (q *Queries) TagsListing(ctx context.Context, arg TagsListingParams) ([]TagsListingRow, error) {
+	rows, err := q.db.Query(ctx, tagsListing, arg.Event, arg.PackageID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TagsListingRow{}
+	for rows.Next() {
+		var i TagsListingRow
+		if err := rows.Scan(&i.TagID, &i.Blocked); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const targetByName = `-- name: TargetByName :one
+select t.id, t.name, t.build_tag, t.dest_tag, t.branches, t.create_event, t.revoke_event, b.name as build_tag_name, d.name as dest_tag_name
+from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
+where t.name = $1 order by (t.revoke_event is null) desc, t.id desc limit 1
+`
+
+type TargetByNameRow struct {
+	ID           int64
+	Name         string
+	BuildTag     int64
+	DestTag      int64
+	Branches     []string
+	CreateEvent  int64
+	RevokeEvent  *int64
+	BuildTagName string
+	DestTagName  string
+}
+
+// The target as it is, or as it was before it was removed.
+func (q *Queries) TargetByName(ctx context.Context, name string) (TargetByNameRow, error) {
+	row := q.db.QueryRow(ctx, targetByName, name)
+	var i TargetByNameRow
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.BuildTag,
+		&i.DestTag,
+		&i.Branches,
+		&i.CreateEvent,
+		&i.RevokeEvent,
+		&i.BuildTagName,
+		&i.DestTagName,
+	)
+	return i, err
+}
+
+const targetsAfter = `-- name: TargetsAfter :many
+select t.id, t.name, t.build_tag, b.name as build_tag_name, t.dest_tag, d.name as dest_tag_name, t.branches
+from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
+where t.create_event <= $1 and (t.revoke_event is null or t.revoke_event > $1) order by t.name
+`
+
+type TargetsAfterRow struct {
+	ID           int64
+	Name         string
+	BuildTag     int64
+	BuildTagName string
+	DestTag      int64
+	DestTagName  string
+	Branches     []string
+}
+
+// The targets there were after an event.
+func (q *Queries) TargetsAfter(ctx context.Context, event int64) ([]TargetsAfterRow, error) {
+	rows, err := q.db.Query(ctx, targetsAfter, event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TargetsAfterRow{}
+	for rows.Next() {
+		var i TargetsAfterRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.BuildTag,
+			&i.BuildTagName,
+			&i.DestTag,
+			&i.DestTagName,
+			&i.Branches,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const userByName = `-- name: UserByName :one
+select id, name, enabled, created_at from users where name = $1
+`
+
+func (q *Queries) UserByName(ctx context.Context, name string) (User, error) {
+	row := q.db.QueryRow(ctx, userByName, name)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Enabled,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
+const userOfToken = `-- name: UserOfToken :one
+select u.name from api_tokens t join users u on u.id = t.user_id
+where t.digest = $1 and t.revoked_at is null and (t.expires_at is null or t.expires_at > now()) and u.enabled
+`
+
+// The user whom a token in force stands for.
+func (q *Queries) UserOfToken(ctx context.Context, digest []byte) (string, error) {
+	row := q.db.QueryRow(ctx, userOfToken, digest)
+	var name string
+	err := row.Scan(&name)
+	return name, err
+}
+
+const userWithPerms = `-- name: UserWithPerms :one
+select u.id, u.name, u.enabled, array(select p.name from user_perms up join permissions p on p.id = up.perm_id
+    where up.user_id = u.id and up.revoke_event is null order by p.name)::text[] as perms
+from users u where u.name = $1
+`
+
+type UserWithPermsRow struct {
+	ID      int64
+	Name    string
+	Enabled bool
+	Perms   []string
+}
+
+// A user with the permissions held now.
+func (q *Queries) UserWithPerms(ctx context.Context, name string) (UserWithPermsRow, error) {
+	row := q.db.QueryRow(ctx, userWithPerms, name)
+	var i UserWithPermsRow
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Enabled,
+		&i.Perms,
+	)
+	return i, err
 }

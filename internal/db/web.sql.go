@@ -443,6 +443,32 @@ func (q *Queries) DeliveryHead(ctx context.Context, arg DeliveryHeadParams) (Del
 	return i, err
 }
 
+const endOfTag = `-- name: EndOfTag :one
+select c.revoke_event::bigint as event, e.at, e.actor, coalesce((select max(id) from events where id < c.revoke_event), 0)::bigint as before
+from tags t join tag_config c on c.tag_id = t.id join events e on e.id = c.revoke_event
+where t.name = $1 and t.revoke_event is not null order by c.revoke_event desc limit 1
+`
+
+type EndOfTagRow struct {
+	Event  int64
+	At     time.Time
+	Actor  string
+	Before int64
+}
+
+// When a tag was removed last, and the event before, which still saw it.
+func (q *Queries) EndOfTag(ctx context.Context, name string) (EndOfTagRow, error) {
+	row := q.db.QueryRow(ctx, endOfTag, name)
+	var i EndOfTagRow
+	err := row.Scan(
+		&i.Event,
+		&i.At,
+		&i.Actor,
+		&i.Before,
+	)
+	return i, err
+}
+
 const generationRPMs = `-- name: GenerationRPMs :many
 select r.id, r.build_id, r.buildroot_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, r.path, g.arch as repo_arch, b.nvr from generation_rpms g join rpms r on r.id = g.rpm_id join builds b on b.id = r.build_id
 where g.generation_id = $1 order by r.name, r.arch, r.id
@@ -782,6 +808,44 @@ func (q *Queries) PackagesOverview(ctx context.Context, arg PackagesOverviewPara
 	return items, nil
 }
 
+const parentsOfTags = `-- name: ParentsOfTags :many
+select i.tag_id, p.name, i.priority from tag_inheritance i join tags p on p.id = i.parent_id
+where i.tag_id = any ($1::bigint[]) and ($2::bigint is null and i.revoke_event is null
+    or i.create_event <= $2 and (i.revoke_event is null or i.revoke_event > $2))
+order by i.tag_id, i.priority, p.name
+`
+
+type ParentsOfTagsParams struct {
+	Ids   []int64
+	Event *int64
+}
+
+type ParentsOfTagsRow struct {
+	TagID    int64
+	Name     string
+	Priority int32
+}
+
+func (q *Queries) ParentsOfTags(ctx context.Context, arg ParentsOfTagsParams) ([]ParentsOfTagsRow, error) {
+	rows, err := q.db.Query(ctx, parentsOfTags, arg.Ids, arg.Event)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ParentsOfTagsRow{}
+	for rows.Next() {
+		var i ParentsOfTagsRow
+		if err := rows.Scan(&i.TagID, &i.Name, &i.Priority); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const partsOfBuilds = `-- name: PartsOfBuilds :many
 select build_id, id, method, arch, state from tasks
 where build_id = any ($1::bigint[]) and method in ('buildSRPM', 'buildArch')
@@ -975,6 +1039,114 @@ func (q *Queries) TagBuildsOf(ctx context.Context, buildID int64) ([]TagBuildsOf
 	return items, nil
 }
 
+const tagFigures = `-- name: TagFigures :many
+select t.id, t.want_rev, t.built_rev,
+       (select count(*) from tag_packages l where l.tag_id = t.id and ($1::bigint is null and l.revoke_event is null
+           or l.create_event <= $1 and (l.revoke_event is null or l.revoke_event > $1)))::bigint as packages,
+       (select count(*) from tag_builds tb where tb.tag_id = t.id and ($1::bigint is null and tb.revoke_event is null
+           or tb.create_event <= $1 and (tb.revoke_event is null or tb.revoke_event > $1)))::bigint as builds
+from tags t where t.id = any ($2::bigint[])
+`
+
+type TagFiguresParams struct {
+	Event *int64
+	Ids   []int64
+}
+
+type TagFiguresRow struct {
+	ID       int64
+	WantRev  int64
+	BuiltRev int64
+	Packages int64
+	Builds   int64
+}
+
+// How much is in tags themselves, and how far their repositories are. event is
+// the moment that is counted, null for now: each has a branch of its own, for
+// the partial indexes fit now only.
+func (q *Queries) TagFigures(ctx context.Context, arg TagFiguresParams) ([]TagFiguresRow, error) {
+	rows, err := q.db.Query(ctx, tagFigures, arg.Event, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TagFiguresRow{}
+	for rows.Next() {
+		var i TagFiguresRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.WantRev,
+			&i.BuiltRev,
+			&i.Packages,
+			&i.Builds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tagsOfPackage = `-- name: TagsOfPackage :many
+select t.name, l.blocked, u.name as owner, b.id as build_id, b.nvr, e.at as tagged_at
+from tags t
+left join tag_packages l on l.tag_id = t.id and l.package_id = $1 and l.revoke_event is null
+left join tag_package_owners o on o.tag_id = l.tag_id and o.package_id = l.package_id and o.revoke_event is null
+left join users u on u.id = o.owner_id
+left join tag_builds tb on tb.id = (
+    select id from tag_builds where tag_id = t.id and package_id = $1 and revoke_event is null
+    order by create_event desc, build_id desc limit 1)
+left join builds b on b.id = tb.build_id
+left join events e on e.id = tb.create_event
+where t.revoke_event is null and (l.id is not null or tb.id is not null)
+order by t.name limit $2
+`
+
+type TagsOfPackageParams struct {
+	PackageID int64
+	MaxRows   int32
+}
+
+type TagsOfPackageRow struct {
+	Name     string
+	Blocked  *bool
+	Owner    *string
+	BuildID  *int64
+	Nvr      *string
+	TaggedAt *time.Time
+}
+
+// The tags that list a package or have builds of it, with the one tagged last.
+func (q *Queries) TagsOfPackage(ctx context.Context, arg TagsOfPackageParams) ([]TagsOfPackageRow, error) {
+	rows, err := q.db.Query(ctx, tagsOfPackage, arg.PackageID, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TagsOfPackageRow{}
+	for rows.Next() {
+		var i TagsOfPackageRow
+		if err := rows.Scan(
+			&i.Name,
+			&i.Blocked,
+			&i.Owner,
+			&i.BuildID,
+			&i.Nvr,
+			&i.TaggedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const targetNames = `-- name: TargetNames :many
 select name from build_targets where revoke_event is null order by name
 `
@@ -992,6 +1164,79 @@ func (q *Queries) TargetNames(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const targetsOverview = `-- name: TargetsOverview :many
+select t.id, t.name, t.branches, t.build_tag, bt.name as build_tag_name, t.dest_tag, dt.name as dest_tag_name,
+       b.id as build_id, b.nvr, b.planned_nvr, b.state, b.created_at
+from build_targets t join tags bt on bt.id = t.build_tag join tags dt on dt.id = t.dest_tag
+left join builds b on b.id = (select id from builds where target = t.name order by id desc limit 1)
+where ($1::bigint is null and t.revoke_event is null
+       or t.create_event <= $1 and (t.revoke_event is null or t.revoke_event > $1))
+  and ($2::bigint is null or t.build_tag = $2 or t.dest_tag = $2)
+  and ($3::text is null or t.name > $3)
+order by t.name limit $4
+`
+
+type TargetsOverviewParams struct {
+	Event   *int64
+	TagID   *int64
+	After   *string
+	MaxRows int32
+}
+
+type TargetsOverviewRow struct {
+	ID           int64
+	Name         string
+	Branches     []string
+	BuildTag     int64
+	BuildTagName string
+	DestTag      int64
+	DestTagName  string
+	BuildID      *int64
+	Nvr          *string
+	PlannedNvr   *string
+	State        *string
+	CreatedAt    *time.Time
+}
+
+// Targets by name, those of one tag if it is given, with the newest build of each.
+func (q *Queries) TargetsOverview(ctx context.Context, arg TargetsOverviewParams) ([]TargetsOverviewRow, error) {
+	rows, err := q.db.Query(ctx, targetsOverview,
+		arg.Event,
+		arg.TagID,
+		arg.After,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TargetsOverviewRow{}
+	for rows.Next() {
+		var i TargetsOverviewRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Branches,
+			&i.BuildTag,
+			&i.BuildTagName,
+			&i.DestTag,
+			&i.DestTagName,
+			&i.BuildID,
+			&i.Nvr,
+			&i.PlannedNvr,
+			&i.State,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

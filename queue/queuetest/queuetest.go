@@ -164,14 +164,17 @@ func NewDistribution(tb testing.TB, pool *pgxpool.Pool, jobs queue.Inserter, arc
 	Inherit(tb, pool, d.BuildTag, d.DestTag, 10)
 	d.Repository = Repository(tb, pool, "gitea", "rpms/hello")
 	d.Package = Package(tb, pool, "hello")
+	List(tb, pool, d.DestTag, d.Package)
 	return d
 }
 
 // Tag makes a tag whose repository wants no making.
 func Tag(tb testing.TB, pool *pgxpool.Pool, name string, arches ...string) int64 {
 	tb.Helper()
-	return Value[int64](tb, pool, `with event as (insert into events (actor, what) values ('test', 'add tag') returning id)
-		insert into tags (name, arches, create_event, built_rev) select $1, $2, id, 1 from event returning id`, name, arches)
+	return Value[int64](tb, pool, `with event as (insert into events (actor, what) values ('test', 'add tag') returning id),
+		tag as (insert into tags (name, arches, create_event, built_rev) select $1, $2, id, 1 from event returning id, create_event)
+		insert into tag_config (tag_id, arches, create_event) select id, array_to_string($2::text[], ' '), create_event from tag
+		returning tag_id`, name, arches)
 }
 
 // Inherit makes child inherit from parent.

@@ -4,6 +4,7 @@
 insert into events (at, actor, what) values ('2026-02-01T00:00:00Z', 'pat', 'apply distro.yaml');
 insert into tags (name, arches, want_rev, built_rev, create_event) values
     ('f37', '{x86_64,riscv64}', 8, 8, 1), ('f37-build', '{x86_64,riscv64}', 9, 8, 1), ('f38', '{riscv64}', 1, 0, 1);
+insert into tag_config (tag_id, arches, create_event) select id, array_to_string(arches, ' '), 1 from tags;
 insert into tag_inheritance (tag_id, parent_id, priority, create_event) values (2, 1, 10, 1);
 insert into build_targets (name, build_tag, dest_tag, branches, create_event) values ('f37', 2, 1, '{f37}', 1);
 insert into packages (name) values ('libhello'), ('hello'), ('hello-data');
@@ -66,7 +67,9 @@ insert into rpms (build_id, buildroot_id, name, epoch, version, release, arch, s
     (1, 1, 'libhello-devel', 0, '1.2', '1.fc37', 'x86_64', false, repeat('c3', 32), 9000, 0, 'packages/libhello/1.2/1.fc37/x86_64/libhello-devel-1.2-1.fc37.x86_64.rpm'),
     (1, 2, 'libhello', 0, '1.2', '1.fc37', 'riscv64', false, repeat('d4', 32), 19000000, 0, 'packages/libhello/1.2/1.fc37/riscv64/libhello-1.2-1.fc37.riscv64.rpm'),
     (1, 2, 'libhello-devel', 0, '1.2', '1.fc37', 'riscv64', false, repeat('e5', 32), 9000, 0, 'packages/libhello/1.2/1.fc37/riscv64/libhello-devel-1.2-1.fc37.riscv64.rpm');
-insert into tag_builds (tag_id, build_id, create_event) values (1, 1, 1), (1, 5, 1);
+insert into tag_builds (tag_id, build_id, package_id, create_event) select 1, id, package_id, 1 from builds where id in (1, 5);
+insert into tag_packages (tag_id, package_id, create_event) select 1, id, 1 from packages;
+insert into tag_package_owners (tag_id, package_id, owner_id, create_event) select 1, p.id, u.id, 1 from packages p, users u where u.name = 'distbot';
 
 insert into repo_generations (tag_id, number, rev, state, arches, packages, created_at, published_at) values
     (1, 1, 7, 'expired', '{x86_64,riscv64}', 2, '2026-02-20T08:00:00Z', '2026-02-20T08:00:01Z'),

@@ -1,7 +1,7 @@
 -- name: GetBuild :one
 select b.*, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
        bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, bt.built_rev as build_tag_built_rev,
-       dt.name as dest_tag_name
+       bt.config_rev as build_tag_config_rev, dt.name as dest_tag_name
 from builds b
 join packages p on p.id = b.package_id
 join repositories r on r.id = b.repository_id
@@ -13,7 +13,7 @@ where b.id = @id;
 -- GetBuild of a task's build.
 select b.*, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
        bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, bt.built_rev as build_tag_built_rev,
-       dt.name as dest_tag_name
+       bt.config_rev as build_tag_config_rev, dt.name as dest_tag_name
 from builds b
 join packages p on p.id = b.package_id
 join repositories r on r.id = b.repository_id
@@ -31,37 +31,12 @@ where id = @id and state = 'BUILDING';
 
 -- name: BuildByNVR :one
 select id, state, scratch from builds
-where nvr = @nvr and not scratch and state in ('BUILDING', 'COMPLETE');
+where nvr = @nvr and not scratch and state in ('BUILDING', 'COMPLETE', 'DELETED');
 
 -- name: FinishBuild :execrows
 update builds set state = @state, reason = @reason, phase = @phase, finished_at = now()
 where id = @id and state = 'BUILDING';
 
--- name: BuildrootOfTag :one
--- What a tag's buildroots are made of: the packages of a group, inherited ones
--- included, the newest published repository (number 0: none yet), and the
--- external repositories in the order they win: by distance, then priority.
-with recursive chain (tag_id, depth) as (
-    select @tag_id::bigint, 0
-    union
-    select i.parent_id, c.depth + 1
-    from tag_inheritance i join chain c on i.tag_id = c.tag_id
-    where i.revoke_event is null and c.depth < 32
-), external as (
-    select e.name, min(e.url) as url, min(c.depth * 100000 + e.priority) as cost
-    from tag_external_repos e join chain c on c.tag_id = e.tag_id
-    where e.revoke_event is null
-    group by e.name
-)
-select array(select distinct g.package from tag_group_packages g join chain c on c.tag_id = g.tag_id
-             where g.group_name = @group_name and g.revoke_event is null order by g.package)::text[] as install,
-       coalesce(latest.number, 0)::bigint as generation, coalesce(latest.arches, '{}')::text[] as generation_arches,
-       array(select x.name from external x order by x.cost, x.name)::text[] as external_names,
-       array(select x.url from external x order by x.cost, x.name)::text[] as external_urls,
-       array(select x.cost from external x order by x.cost, x.name)::int[] as external_costs
-from (select 1) as one
-left join lateral (select n.number, n.arches from repo_generations n
-                   where n.tag_id = @tag_id and n.state = 'published' order by n.number desc limit 1) latest on true;
 
 -- name: LatestGeneration :one
 select * from repo_generations where tag_id = @tag_id and state = 'published' order by number desc limit 1;

@@ -54,9 +54,9 @@ where tasks.id = @id and tasks.attempt = @attempt and tasks.state = 'OPEN'
 update tasks set state = @state, reason = @reason, finished_at = now()
 where id = @id and state in ('FREE', 'ASSIGNED', 'OPEN');
 
--- name: CloseTagTask :exec
--- Ends the task that tagged a build.
-update tasks set state = 'CLOSED', reason = '', finished_at = now()
+-- name: EndTagTask :exec
+-- Ends the task that tags a build.
+update tasks set state = @state, reason = @reason, finished_at = now()
 where build_id = @build_id and method = 'tagBuild' and state in ('FREE', 'ASSIGNED', 'OPEN');
 
 -- name: UnfinishedChildren :one

@@ -5,34 +5,6 @@ select id, name, arches, want_rev, built_rev from tags where id = @id;
 -- Records what the new generation has seen and tells what is wanted now.
 update tags set built_rev = greatest(built_rev, @built_rev) where id = @id returning want_rev, built_rev;
 
--- name: LatestBuildRPMs :many
--- The RPMs of the latest build of each package in a tag: the tag's own builds
--- first, then its parents' in order of inheritance; within a tag the build
--- that was tagged last (Koji's rule).
-with recursive chain (tag_id, path) as (
-    select @tag_id::bigint, array[]::integer[]
-    union all
-    select i.parent_id, c.path || i.priority
-    from tag_inheritance i join chain c on i.tag_id = c.tag_id
-    where i.revoke_event is null and cardinality(c.path) < 32
-), latest as (
-    select distinct on (b.package_id) b.id
-    from chain c join tag_builds tb on tb.tag_id = c.tag_id and tb.revoke_event is null
-    join builds b on b.id = tb.build_id and b.state = 'COMPLETE'
-    order by b.package_id, c.path, tb.create_event desc, tb.id desc
-)
-select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time
-from rpms r join latest l on l.id = r.build_id
-order by r.name, r.arch, r.id;
-
--- name: GroupsOfTag :many
-with recursive chain (tag_id) as (
-    select @tag_id::bigint
-    union
-    select i.parent_id from tag_inheritance i join chain c on i.tag_id = c.tag_id where i.revoke_event is null
-)
-select distinct g.group_name, g.package from tag_group_packages g join chain c on c.tag_id = g.tag_id
-where g.revoke_event is null order by g.group_name, g.package;
 
 -- name: InsertGeneration :one
 insert into repo_generations (tag_id, number, rev, state)
@@ -90,3 +62,9 @@ order by b.id desc limit 1;
 -- name: CloseTasks :exec
 update tasks set state = 'CLOSED', reason = '', finished_at = now()
 where id = any (@ids::bigint[]) and state in ('FREE', 'ASSIGNED', 'OPEN');
+
+-- name: RPMsOfBuilds :many
+-- The RPMs of builds, those of the earlier named builds first.
+select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time
+from unnest(@build_ids::bigint[]) with ordinality as b (id, position) join rpms r on r.build_id = b.id
+order by r.name, r.arch, b.position, r.id;

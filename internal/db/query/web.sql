@@ -138,3 +138,53 @@ select state, count(*) from deliveries group by state order by state;
 select (select count(*) from reports where sent_seq < seq)::bigint as unsent_reports,
        (select count(*) from tags where want_rev > built_rev and revoke_event is null)::bigint as stale_tags,
        (select count(*) from leases)::bigint as processes;
+
+-- name: TagFigures :many
+-- How much is in tags themselves, and how far their repositories are. event is
+-- the moment that is counted, null for now: each has a branch of its own, for
+-- the partial indexes fit now only.
+select t.id, t.want_rev, t.built_rev,
+       (select count(*) from tag_packages l where l.tag_id = t.id and (sqlc.narg(event)::bigint is null and l.revoke_event is null
+           or l.create_event <= sqlc.narg(event) and (l.revoke_event is null or l.revoke_event > sqlc.narg(event))))::bigint as packages,
+       (select count(*) from tag_builds tb where tb.tag_id = t.id and (sqlc.narg(event)::bigint is null and tb.revoke_event is null
+           or tb.create_event <= sqlc.narg(event) and (tb.revoke_event is null or tb.revoke_event > sqlc.narg(event))))::bigint as builds
+from tags t where t.id = any (@ids::bigint[]);
+
+-- name: ParentsOfTags :many
+select i.tag_id, p.name, i.priority from tag_inheritance i join tags p on p.id = i.parent_id
+where i.tag_id = any (@ids::bigint[]) and (sqlc.narg(event)::bigint is null and i.revoke_event is null
+    or i.create_event <= sqlc.narg(event) and (i.revoke_event is null or i.revoke_event > sqlc.narg(event)))
+order by i.tag_id, i.priority, p.name;
+
+-- name: EndOfTag :one
+-- When a tag was removed last, and the event before, which still saw it.
+select c.revoke_event::bigint as event, e.at, e.actor, coalesce((select max(id) from events where id < c.revoke_event), 0)::bigint as before
+from tags t join tag_config c on c.tag_id = t.id join events e on e.id = c.revoke_event
+where t.name = @name and t.revoke_event is not null order by c.revoke_event desc limit 1;
+
+-- name: TargetsOverview :many
+-- Targets by name, those of one tag if it is given, with the newest build of each.
+select t.id, t.name, t.branches, t.build_tag, bt.name as build_tag_name, t.dest_tag, dt.name as dest_tag_name,
+       b.id as build_id, b.nvr, b.planned_nvr, b.state, b.created_at
+from build_targets t join tags bt on bt.id = t.build_tag join tags dt on dt.id = t.dest_tag
+left join builds b on b.id = (select id from builds where target = t.name order by id desc limit 1)
+where (sqlc.narg(event)::bigint is null and t.revoke_event is null
+       or t.create_event <= sqlc.narg(event) and (t.revoke_event is null or t.revoke_event > sqlc.narg(event)))
+  and (sqlc.narg(tag_id)::bigint is null or t.build_tag = sqlc.narg(tag_id) or t.dest_tag = sqlc.narg(tag_id))
+  and (sqlc.narg(after)::text is null or t.name > sqlc.narg(after))
+order by t.name limit @max_rows;
+
+-- name: TagsOfPackage :many
+-- The tags that list a package or have builds of it, with the one tagged last.
+select t.name, l.blocked, u.name as owner, b.id as build_id, b.nvr, e.at as tagged_at
+from tags t
+left join tag_packages l on l.tag_id = t.id and l.package_id = @package_id and l.revoke_event is null
+left join tag_package_owners o on o.tag_id = l.tag_id and o.package_id = l.package_id and o.revoke_event is null
+left join users u on u.id = o.owner_id
+left join tag_builds tb on tb.id = (
+    select id from tag_builds where tag_id = t.id and package_id = @package_id and revoke_event is null
+    order by create_event desc, build_id desc limit 1)
+left join builds b on b.id = tb.build_id
+left join events e on e.id = tb.create_event
+where t.revoke_event is null and (l.id is not null or tb.id is not null)
+order by t.name limit @max_rows;

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distbot/distbot/internal/dbtest"
@@ -13,16 +12,16 @@ import (
 	"github.com/distbot/distbot/tags"
 )
 
-// TestTaggingWhileATagBecomesAChild tags a build into f37 while distro.yaml
-// makes f37-live inherit from it. Whoever comes first, f37-live must be made
-// anew after both: a publisher that ran between the two commits would have
-// missed the build.
-func TestTaggingWhileATagBecomesAChild(t *testing.T) {
+// TestEditWhileATagBecomesAChild changes what f37 holds while distro.yaml makes
+// f37-live inherit from it. Whoever comes first, f37-live must be made anew after
+// both: a publisher that ran between the two commits would have missed the
+// change.
+func TestEditWhileATagBecomesAChild(t *testing.T) {
 	t.Parallel()
 	const gate = 4711
 	for name, pausedAt := range map[string]string{
 		"the file is applied first": "tag_inheritance",
-		"the build is tagged first": "river_job",
+		"the tag is changed first":  "river_job",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -33,7 +32,7 @@ func TestTaggingWhileATagBecomesAChild(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f37 := queuetest.Value[int64](t, pool, "select id from tags where name = 'f37'")
+			admin := newAdmin(t, pool)
 			jobs := queuetest.Inserter(t, pool)
 
 			// Whoever inserts into the table waits until the gate is open.
@@ -51,11 +50,13 @@ func TestTaggingWhileATagBecomesAChild(t *testing.T) {
 
 			steps := []func() error{
 				func() error {
-					_, err := tags.Sync(t.Context(), pool, jobs, child, "pat")
+					_, err := tags.Apply(t.Context(), pool, jobs, child, tags.System)
 					return err
 				},
 				func() error {
-					return pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return tags.Regenerate(t.Context(), tx, jobs, f37) })
+					return admin.do(t, func(e *tags.Edit) error {
+						return e.AddPackage(t.Context(), "f37", "bash", tags.PackageChange{Force: true})
+					})
 				},
 			}
 			if pausedAt == "river_job" {
@@ -73,10 +74,10 @@ func TestTaggingWhileATagBecomesAChild(t *testing.T) {
 			if err := group.Wait(); err != nil {
 				t.Fatal(err)
 			}
-			// Made with 1, raised by the file and, if it came later, by the build.
+			// Made with 1, raised by the file and, if it came later, by the change.
 			want := map[string]int64{"tag_inheritance": 3, "river_job": 2}[pausedAt]
 			if got := queuetest.Value[int64](t, pool, "select want_rev from tags where name = 'f37-live'"); got != want {
-				t.Errorf("f37-live wants revision %d, want %d: it was published without the build", got, want)
+				t.Errorf("f37-live wants revision %d, want %d: it was published without the change", got, want)
 			}
 			if diff := cmp.Diff("f37 f37-build f37-live", stale(t, pool)); diff != "" {
 				t.Errorf("repositories to make (-want +got):\n%s", diff)
