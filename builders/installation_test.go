@@ -74,7 +74,7 @@ func keepHistory(tb testing.TB, pool *pgxpool.Pool) {
 
 // queues are all that the stages of a build run in.
 func (in *installation) queues() []string {
-	list := []string{queue.QueueSRPM, queue.QueueControl}
+	list := []string{queue.QueueSRPM, queue.QueueControl, queue.QueueTag}
 	for _, arch := range in.arches {
 		list = append(list, queue.ArchQueue(arch))
 	}
