@@ -34,17 +34,7 @@ type scenario struct {
 // TestKojiVectors replays what was recorded of the real hub.
 func TestKojiVectors(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv(vectorsEnv)
-	if dir == "" {
-		dir = filepath.Join("..", "testdata", "koji")
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Fatalf("there are no scenarios in %s", dir)
-	}
+	files := vectorFiles(t)
 	var passed, failed atomic.Int64
 	t.Cleanup(func() {
 		// For people and scripts, whatever the verbosity.
@@ -63,6 +53,30 @@ func TestKojiVectors(t *testing.T) {
 			replayFile(t, file)
 		})
 	}
+}
+
+// vectorFiles finds the scenarios: those of the project, or of the folder that
+// the environment names, from here or from the project's root.
+func vectorFiles(t *testing.T) []string {
+	t.Helper()
+	dirs := []string{filepath.Join("..", "testdata", "koji")}
+	if dir := os.Getenv(vectorsEnv); dir != "" {
+		dirs = []string{dir}
+		if !filepath.IsAbs(dir) {
+			dirs = append(dirs, filepath.Join("..", dir))
+		}
+	}
+	for _, dir := range dirs {
+		files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) > 0 {
+			return files
+		}
+	}
+	t.Fatalf("there are no scenarios in %s", strings.Join(dirs, " or "))
+	return nil
 }
 
 func replayFile(t *testing.T, file string) {
