@@ -55,6 +55,11 @@ func newInstallation(tb testing.TB, arches ...string) *installation {
 		ReposDir: filepath.Join(dir, "repos"), ExternalURL: queuetest.ExternalURL, Logger: slog.New(slog.DiscardHandler),
 	}
 	queuetest.Exec(tb, pool, "insert into repo_generations (tag_id, number, rev, state, arches) values ($1, 1, 1, 'published', $2)", in.BuildTag, arches)
+	for _, arch := range arches {
+		if err := os.MkdirAll(filepath.Join(in.stages.ReposDir, "f37-build", "1", arch), 0o755); err != nil {
+			tb.Fatal(err)
+		}
+	}
 	for _, group := range []string{"build", "srpm-build"} {
 		queuetest.Group(tb, pool, in.BuildTag, group, "bash")
 	}

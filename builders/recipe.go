@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -61,6 +63,10 @@ func (s *Stages) recipe(ctx context.Context, build db.GetBuildRow, group, arch s
 	}
 	if slices.Contains(generation.Arches, arch) {
 		dir := filepath.Join(s.ReposDir, build.BuildTagName, strconv.FormatInt(generation.Number, 10), arch)
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			// The tag was given another name, under which its repository is made.
+			return Recipe{}, &queue.WaitError{After: repoPoll, Reason: "the repository of " + build.BuildTagName + " is being made"}
+		}
 		root.Repos = append(root.Repos, Repo{Name: build.BuildTagName, URL: "file://" + dir, Cost: 1})
 	}
 	for i, repo := range parts.external {

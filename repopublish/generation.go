@@ -210,6 +210,11 @@ func syncDir(path string) error {
 func switchTo(dir, tree string, number int64) error {
 	name := strconv.FormatInt(number, 10)
 	numbered := filepath.Join(dir, name)
+	// Only a tag that had this name before, and has another one now, can have
+	// left a tree of this number.
+	if err := os.RemoveAll(numbered); err != nil {
+		return errors.Join(err, os.RemoveAll(tree))
+	}
 	if err := os.Rename(tree, numbered); err != nil {
 		return errors.Join(err, os.RemoveAll(tree))
 	}

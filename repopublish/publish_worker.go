@@ -61,9 +61,13 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[queue.PublishArgs]) er
 		return queue.Outcome(err)
 	}
 	defer unlock()
-	// Read again what is wanted: somebody may have published meanwhile.
+	// Read again what is wanted: somebody may have published meanwhile, or have
+	// given the tag another name, under which its repository is to be found.
 	if tag, err = db.New(w.Pool).TagForPublish(ctx, tag.ID); err != nil {
 		return fmt.Errorf("repopublish: read tag %d: %w", job.Args.TagID, err)
+	}
+	if filepath.Base(dir) != tag.Name {
+		return river.JobSnooze(0)
 	}
 	var made *generation
 	if tag.BuiltRev < tag.WantRev {

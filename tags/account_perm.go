@@ -45,11 +45,12 @@ func (e *Edit) grant(ctx context.Context, perm, userName string) (user db.User, 
 	if err != nil {
 		return user, 0, err
 	}
-	if user, err = e.account(ctx, userName); err != nil {
-		return user, 0, err
-	}
+	// Before the look: who is enabled, and who is an admin, must not change after.
 	if err := e.q.LockPermissions(ctx); err != nil {
 		return user, 0, fmt.Errorf("tags: lock permissions: %w", err)
+	}
+	if user, err = e.account(ctx, userName); err != nil {
+		return user, 0, err
 	}
 	return user, *id, nil
 }

@@ -63,6 +63,9 @@ func (e *Edit) CreateToken(ctx context.Context, userName, name string, lifetime 
 	_, _ = rand.Read(random) // It never returns an error.
 	text := tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
 	digest := sha256.Sum256([]byte(text))
+	if err := e.q.EndExpiredToken(ctx, db.EndExpiredTokenParams{UserID: user.ID, Name: name}); err != nil {
+		return Token{}, fmt.Errorf("tags: add token %s of %s: %w", name, userName, err)
+	}
 	made, err := e.q.AddToken(ctx, db.AddTokenParams{UserID: user.ID, Name: name, Digest: digest[:], LifetimeSeconds: lifetime.Seconds()})
 	if err != nil {
 		return Token{}, fmt.Errorf("tags: add token %s of %s: %w", name, userName, err)

@@ -37,14 +37,16 @@ func (e *Edit) SetUserEnabled(ctx context.Context, name string, enabled bool) er
 	if err := e.requirePerm(PermAdmin); err != nil {
 		return err
 	}
+	// Before the look, and by who enables as well: the last admin must not go
+	// while another one seems to be there.
+	if err := e.q.LockPermissions(ctx); err != nil {
+		return fmt.Errorf("tags: lock permissions: %w", err)
+	}
 	user, err := e.account(ctx, name)
 	if err != nil {
 		return err
 	}
 	if !enabled {
-		if err := e.q.LockPermissions(ctx); err != nil {
-			return fmt.Errorf("tags: lock permissions: %w", err)
-		}
 		if err := e.requireOtherAdmin(ctx, user); err != nil {
 			return err
 		}

@@ -20,9 +20,10 @@ func LastApplied(ctx context.Context, conn db.DBTX) (digest string, err error) {
 	return digest, nil
 }
 
-// NoteApplied notes the digest of a distribution file that was applied.
-func NoteApplied(ctx context.Context, conn db.DBTX, digest string) error {
-	if err := db.New(conn).NoteApplied(ctx, digest); err != nil {
+// NoteApplied notes, as part of the change, that it applies the installation's
+// distribution file.
+func (e *Edit) NoteApplied(ctx context.Context, d *Distro) error {
+	if err := e.q.NoteApplied(ctx, d.Digest); err != nil {
 		return fmt.Errorf("tags: note which distro.yaml was applied: %w", err)
 	}
 	return nil

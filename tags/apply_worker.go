@@ -76,7 +76,7 @@ func (w *ApplyWorker) tagBuild(ctx context.Context, tx pgx.Tx, build db.BuildToT
 		if err != nil {
 			return err
 		}
-		if err := edit.TagBuild(ctx, build.DestTagName, *build.Nvr, false); err != nil {
+		if err := edit.tagInto(ctx, build.DestTag, *build.Nvr); err != nil {
 			return err
 		}
 		_, err = edit.Finish(ctx)

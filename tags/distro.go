@@ -2,6 +2,8 @@ package tags
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +30,8 @@ type Distro struct {
 	// elsewhere, a push to a branch no target builds is answered with an error
 	// status.
 	IgnoreBranches []Text
+	// Digest is the SHA-256 of the file, in hexadecimal.
+	Digest string
 }
 
 // ExternalRepo is a repository made elsewhere. $arch in URL stands for the
@@ -222,6 +226,8 @@ func ReadDistro(r io.Reader) (*Distro, error) {
 	}
 	reader := &distroReader{}
 	d := reader.distro(tree.Content[0])
+	sum := sha256.Sum256(text)
+	d.Digest = hex.EncodeToString(sum[:])
 	if err := distroError(append(reader.list, d.check()...)); err != nil {
 		return nil, err
 	}

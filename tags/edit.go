@@ -101,7 +101,8 @@ func (e *Edit) Read() tagview.Reader { return tagview.Reader{Conn: e.tx} }
 // Event is the change's event, 0 as long as nothing changed.
 func (e *Edit) Event() int64 { return e.event }
 
-// write returns the change's event, which is made with the first write, and
+// write returns the change's event, which is made with the first write after the
+// last lock, and
 // notes that a tag changes; 0 for what is no tag's.
 func (e *Edit) write(ctx context.Context, tagID int64) (int64, error) {
 	e.settings = e.settings || tagID != 0
@@ -138,6 +139,12 @@ func (e *Edit) lock(ctx context.Context, tagIDs ...int64) error {
 		return err
 	}
 	ids := below.Closure(tagIDs...)
+	// Others may have changed what is locked only now, with events newer than
+	// this change's: it goes on with a newer one. Nobody has while the lock on
+	// all links is held.
+	if !e.links && slices.ContainsFunc(ids, func(id int64) bool { return !e.locked[id] }) {
+		e.event = 0
+	}
 	if _, err := e.q.LockTagsByID(ctx, ids); err != nil {
 		return fmt.Errorf("tags: lock tags: %w", err)
 	}
@@ -152,7 +159,7 @@ func (e *Edit) lockLinks(ctx context.Context) error {
 	if e.links {
 		return nil
 	}
-	e.links = true
+	e.links, e.event = true, 0
 	if _, err := e.tx.Exec(ctx, "lock table tag_inheritance in exclusive mode"); err != nil {
 		return fmt.Errorf("tags: lock inheritance: %w", err)
 	}
@@ -206,7 +213,10 @@ func (e *Edit) Finish(ctx context.Context) (revs map[int64]int64, err error) {
 	}
 	for _, t := range e.tagged {
 		// The revision that will hold the build, for those who wait for it.
-		rev := revs[t.tag]
+		rev, ok := revs[t.tag]
+		if !ok {
+			return nil, fmt.Errorf("tags: build %d was tagged into tag %d, whose repository is not made anew", t.build, t.tag)
+		}
 		if err := e.q.SetTaggedRev(ctx, db.SetTaggedRevParams{ID: t.build, DestTag: t.tag, TaggedRev: &rev}); err != nil {
 			return nil, fmt.Errorf("tags: note revision of build %d: %w", t.build, err)
 		}

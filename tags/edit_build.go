@@ -17,8 +17,10 @@ type build struct {
 	nvr, pkg, state string
 }
 
+// build looks up a build that must exist, and locks it: before its tags, as
+// everybody does.
 func (e *Edit) build(ctx context.Context, nvr string) (build, error) {
-	row, err := e.q.BuildForTagging(ctx, &nvr)
+	row, err := e.q.LockBuildForTagging(ctx, &nvr)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return build{}, refuse(FaultGeneric, "no such build: %q", nvr)
 	}
@@ -69,10 +71,34 @@ func (e *Edit) TagBuild(ctx context.Context, tagName, nvr string, force bool) er
 	if err != nil {
 		return err
 	}
+	return e.tagBuild(ctx, tag, b, force)
+}
+
+func (e *Edit) tagBuild(ctx context.Context, tag tagview.Tag, b build, force bool) error {
 	if err := e.mayTag(ctx, tag, nil, b, force); err != nil {
 		return err
 	}
 	return e.addTagging(ctx, tag, b, force)
+}
+
+// tagInto is TagBuild for a tag of which the id is known: its name may change
+// meanwhile.
+func (e *Edit) tagInto(ctx context.Context, tagID int64, nvr string) error {
+	b, err := e.build(ctx, nvr)
+	if err != nil {
+		return err
+	}
+	if err := e.lock(ctx, tagID); err != nil {
+		return err
+	}
+	tag, there, err := e.Read().TagByID(ctx, tagID)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return refuse(FaultGeneric, "the destination tag was removed")
+	}
+	return e.tagBuild(ctx, tag, b, false)
 }
 
 // mayTag checks everything that may forbid a tagging, or a move when from is
@@ -140,12 +166,13 @@ func (e *Edit) addTagging(ctx context.Context, tag tagview.Tag, b build, force b
 
 // UntagBuild takes a build out of a tag.
 func (e *Edit) UntagBuild(ctx context.Context, tagName, nvr string, force bool) error {
-	tag, err := e.contentTag(ctx, tagName)
-	if err != nil {
+	b, err := e.build(ctx, nvr)
+	if err != nil && !refused(err) {
 		return err
 	}
-	b, err := e.build(ctx, nvr)
-	if err != nil {
+	unknown := err
+	tag, err := e.contentTag(ctx, tagName)
+	if err := errors.Join(err, unknown); err != nil {
 		return err
 	}
 	if err := e.requireAccess(tag, force); err != nil {
@@ -205,9 +232,10 @@ func (e *Edit) twoTags(ctx context.Context, first, second string) (a, b tagview.
 	if err := e.lock(ctx, a.ID, b.ID); err != nil {
 		return a, b, err
 	}
-	if a, err = e.tag(ctx, first); err != nil {
+	// Both are locked now; who looks again may find others of these names.
+	if a, err = e.contentTag(ctx, first); err != nil {
 		return a, b, err
 	}
-	b, err = e.tag(ctx, second)
+	b, err = e.contentTag(ctx, second)
 	return a, b, err
 }

@@ -5,7 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -46,15 +49,13 @@ func (e *Edit) setExtra(ctx context.Context, tag tagview.Tag, extra map[string]j
 
 // keptJSON is a value as it is kept: compact, its numbers as they were written,
 // and its texts fit for the database, which takes no NUL and no half of a
-// surrogate pair.
+// surrogate pair, nor absurd numbers.
 func keptJSON(value json.RawMessage) (kept json.RawMessage, ok bool) {
 	if len(value) > maxExtraValue {
 		return nil, false
 	}
-	decoder := json.NewDecoder(bytes.NewReader(value))
-	decoder.UseNumber()
-	var v any
-	if err := decoder.Decode(&v); err != nil || decoder.More() {
+	v, ok := decodeJSON(value)
+	if !ok || unfit(v) {
 		return nil, false
 	}
 	if !bytes.Contains(value, []byte(`\u`)) {
@@ -63,7 +64,28 @@ func keptJSON(value json.RawMessage) (kept json.RawMessage, ok bool) {
 		return compact.Bytes(), err == nil && utf8.Valid(compact.Bytes())
 	}
 	kept, err := json.Marshal(v)
-	return kept, err == nil && !bytes.Contains(kept, []byte(`\u0000`))
+	return kept, err == nil
+}
+
+// unfit reports whether a value has what the database does not take: a NUL in a
+// text, or a number nobody could write out.
+func unfit(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return strings.ContainsRune(v, 0)
+	case json.Number:
+		_, ok := exact(v)
+		return !ok
+	case []any:
+		return slices.ContainsFunc(v, unfit)
+	case map[string]any:
+		for key, inner := range v {
+			if strings.ContainsRune(key, 0) || unfit(inner) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sameJSON compares values as Koji does, in Python: not by their spelling, and
@@ -72,18 +94,33 @@ func sameJSON(a, b json.RawMessage) bool {
 	if bytes.Equal(a, b) {
 		return true
 	}
-	var x, y any
-	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(pythonic(x), pythonic(y))
+	x, okX := decodeJSON(a)
+	y, okY := decodeJSON(b)
+	return okX && okY && reflect.DeepEqual(pythonic(x), pythonic(y))
 }
 
-// pythonic makes numbers of booleans.
+// decodeJSON decodes one value, its numbers as they are written.
+func decodeJSON(text json.RawMessage) (value any, ok bool) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	err := decoder.Decode(&value)
+	return value, err == nil && !decoder.More()
+}
+
+// pythonic makes numbers of booleans, and of numbers their exact values.
 func pythonic(value any) any {
 	switch v := value.(type) {
 	case bool:
 		if v {
-			return 1.0
+			return "number 1"
 		}
-		return 0.0
+		return "number 0"
+	case json.Number:
+		if n, ok := exact(v); ok {
+			return "number " + n
+		}
+	case string:
+		return "text " + v
 	case []any:
 		for i := range v {
 			v[i] = pythonic(v[i])
@@ -94,6 +131,24 @@ func pythonic(value any) any {
 		}
 	}
 	return value
+}
+
+// maxExponent bounds the numbers that are written out.
+const maxExponent = 1000
+
+// exact is a number's value without regard to how it is written; ok is false for
+// absurd ones, which are then compared as they are written.
+func exact(n json.Number) (value string, ok bool) {
+	if _, exponent, found := strings.Cut(strings.ToLower(n.String()), "e"); found {
+		if e, err := strconv.Atoi(exponent); err != nil || e > maxExponent || e < -maxExponent {
+			return "", false
+		}
+	}
+	rational, ok := new(big.Rat).SetString(n.String())
+	if !ok {
+		return "", false
+	}
+	return rational.RatString(), true
 }
 
 // replaceExtra gives a key its new value, nil blocks it.

@@ -49,15 +49,20 @@ func (e *Edit) AddPackage(ctx context.Context, tagName, pkg string, c PackageCha
 
 // contentTag locks and looks up a tag whose content is to be changed.
 func (e *Edit) contentTag(ctx context.Context, name string) (tagview.Tag, error) {
-	tag, err := e.tag(ctx, name)
-	if err != nil {
-		return tagview.Tag{}, err
+	for {
+		tag, err := e.tag(ctx, name)
+		if err != nil {
+			return tagview.Tag{}, err
+		}
+		if err := e.lock(ctx, tag.ID); err != nil {
+			return tagview.Tag{}, err
+		}
+		// Who waited for the lock may find the tag changed, or another of its name.
+		locked, err := e.tag(ctx, name)
+		if err != nil || locked.ID == tag.ID {
+			return locked, err
+		}
 	}
-	if err := e.lock(ctx, tag.ID); err != nil {
-		return tagview.Tag{}, err
-	}
-	// Who waited for the lock may find the tag changed.
-	return e.tag(ctx, name)
 }
 
 func (e *Edit) addPackage(ctx context.Context, tag tagview.Tag, name string, c PackageChange) error {

@@ -111,20 +111,16 @@ func applyDistro(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, p
 	if err != nil {
 		return nil, err
 	}
-	done, err := tags.ApplyPlan(ctx, pool, jobs, distro, tags.System, false)
-	if err != nil {
-		return nil, aboutDistro(path, err)
-	}
-	return done, noteApplied(ctx, pool, path)
-}
-
-// noteApplied notes that a file was applied, for the next start.
-func noteApplied(ctx context.Context, pool *pgxpool.Pool, path string) error {
-	digest, err := fileDigest(path)
-	if err != nil {
-		return err
-	}
-	return tags.NoteApplied(ctx, pool, digest)
+	var done *tags.Plan
+	editor := &tags.Editor{Pool: pool, Jobs: jobs}
+	_, err = editor.Do(ctx, tags.System, "apply "+filepath.Base(path), func(e *tags.Edit) (err error) {
+		e.User.Perms = append(e.User.Perms, tags.PermAdmin)
+		if done, err = e.ApplyDistro(ctx, distro, false); err != nil {
+			return err
+		}
+		return e.NoteApplied(ctx, distro)
+	})
+	return done, aboutDistro(path, err)
 }
 
 func plan(ctx context.Context, h *hub, r distroRequest) error {
@@ -146,6 +142,13 @@ func plan(ctx context.Context, h *hub, r distroRequest) error {
 	return nil
 }
 
+// sameFile reports whether two paths lead to one file.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
 // apply applies a file on behalf of --as, who must have the permissions for what
 // there is to change.
 func apply(ctx context.Context, h *hub, r distroRequest) error {
@@ -158,13 +161,13 @@ func apply(ctx context.Context, h *hub, r distroRequest) error {
 	editor := &tags.Editor{Pool: h.pool, Jobs: h.client}
 	_, err = editor.Do(ctx, r.as, cut("apply "+filepath.Base(path), maxWhat), func(e *tags.Edit) (err error) {
 		done, err = e.ApplyDistro(ctx, distro, r.prune)
-		return err
+		if err != nil || !sameFile(path, h.config.Distro) {
+			return err
+		}
+		return e.NoteApplied(ctx, distro)
 	})
 	if err != nil {
 		return aboutDistro(path, inUsersWords(err, r.as))
-	}
-	if err := noteApplied(ctx, h.pool, path); err != nil {
-		return err
 	}
 	summary := done.Summary()
 	if created, changed, removed := done.Counts(); len(done.Steps) > 0 {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"io"
@@ -71,16 +69,15 @@ func serve(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 // was not applied before. What commands have changed since stays: a lock that
 // somebody set must not end with the next start.
 func (s *Server) applyDistro(ctx context.Context) error {
-	digest, err := fileDigest(s.Config.Distro)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
 	last, err := tags.LastApplied(ctx, s.pool)
 	if err != nil {
 		return err
 	}
-	if digest != "" && digest == last {
-		return s.tellDrift(ctx)
+	if distro, err := readDistro(s.Config.Distro); err == nil && distro.Digest == last {
+		if err := s.tellDrift(ctx, distro); err != nil {
+			s.Logger.Warn("whether the tags differ from distro.yaml can't be told", "error", err)
+		}
+		return nil
 	}
 	done, err := applyDistro(ctx, s.pool, s.client, s.Config.Distro)
 	if errors.Is(err, os.ErrNotExist) {
@@ -100,31 +97,13 @@ func (s *Server) applyDistro(ctx context.Context) error {
 }
 
 // tellDrift logs in what the installation differs from the distribution file.
-func (s *Server) tellDrift(ctx context.Context) error {
-	distro, err := readDistro(s.Config.Distro)
-	if err != nil {
-		return err
-	}
+func (s *Server) tellDrift(ctx context.Context, distro *tags.Distro) error {
 	plan, err := tags.NewPlan(ctx, s.pool, distro, false)
 	if err != nil {
-		return aboutDistro(s.Config.Distro, err)
+		return err
 	}
 	for _, step := range plan.Steps {
 		s.Logger.Warn("the tags differ from distro.yaml; distbot apply would change that", "step", step.String())
 	}
 	return nil
-}
-
-// fileDigest is the SHA-256 of a distribution file, in hexadecimal.
-func fileDigest(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, io.LimitReader(file, 64<<20)); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }

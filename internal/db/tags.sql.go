@@ -623,6 +623,22 @@ func (q *Queries) DistroUsers(ctx context.Context, names []string) ([]string, er
 	return items, nil
 }
 
+const endExpiredToken = `-- name: EndExpiredToken :exec
+update api_tokens set revoked_at = expires_at
+where user_id = $1 and name = $2 and revoked_at is null and expires_at <= now()
+`
+
+type EndExpiredTokenParams struct {
+	UserID int64
+	Name   string
+}
+
+// Gives the name of a token free that expired.
+func (q *Queries) EndExpiredToken(ctx context.Context, arg EndExpiredTokenParams) error {
+	_, err := q.db.Exec(ctx, endExpiredToken, arg.UserID, arg.Name)
+	return err
+}
+
 const endTag = `-- name: EndTag :exec
 update tags set revoke_event = $1 where id = $2
 `
@@ -1260,6 +1276,35 @@ func (q *Queries) ListUsers(ctx context.Context, event int64) ([]ListUsersRow, e
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockBuildForTagging = `-- name: LockBuildForTagging :one
+select b.id, b.nvr, b.state, b.package_id, p.name as package from builds b join packages p on p.id = b.package_id
+where b.nvr = $1 and not b.scratch
+order by (b.state in ('BUILDING', 'COMPLETE', 'DELETED')) desc, b.id desc limit 1
+for no key update of b
+`
+
+type LockBuildForTaggingRow struct {
+	ID        int64
+	Nvr       *string
+	State     string
+	PackageID int64
+	Package   string
+}
+
+// BuildForTagging for who is about to tag it: the build of an NVR; of several the one that has the name for good.
+func (q *Queries) LockBuildForTagging(ctx context.Context, nvr *string) (LockBuildForTaggingRow, error) {
+	row := q.db.QueryRow(ctx, lockBuildForTagging, nvr)
+	var i LockBuildForTaggingRow
+	err := row.Scan(
+		&i.ID,
+		&i.Nvr,
+		&i.State,
+		&i.PackageID,
+		&i.Package,
+	)
+	return i, err
 }
 
 const lockPermissions = `-- name: LockPermissions :exec

@@ -29,7 +29,7 @@ func (r Reader) Installed(ctx context.Context, tagID int64, group string) ([]str
 		done[name] = true
 		for _, p := range byName[name].Packages {
 			switch {
-			case p.Type == nil || *p.Type == "mandatory" || *p.Type == "default":
+			case p.Type == nil || *p.Type == "" || *p.Type == "mandatory" || *p.Type == "default":
 				wanted[p.Package] = true
 			case *p.Type == "conditional":
 				conditional = append(conditional, p)

@@ -116,6 +116,13 @@ select b.id, b.nvr, b.state, b.package_id, p.name as package from builds b join 
 where b.nvr = @nvr and not b.scratch
 order by (b.state in ('BUILDING', 'COMPLETE', 'DELETED')) desc, b.id desc limit 1;
 
+-- name: LockBuildForTagging :one
+-- BuildForTagging for who is about to tag it: the build of an NVR; of several the one that has the name for good.
+select b.id, b.nvr, b.state, b.package_id, p.name as package from builds b join packages p on p.id = b.package_id
+where b.nvr = @nvr and not b.scratch
+order by (b.state in ('BUILDING', 'COMPLETE', 'DELETED')) desc, b.id desc limit 1
+for no key update of b;
+
 -- name: TagHasBuild :one
 select exists (select 1 from tag_builds where tag_id = @tag_id and build_id = @build_id and revoke_event is null);
 
@@ -360,3 +367,8 @@ select digest from distro_applied;
 -- name: NoteApplied :exec
 insert into distro_applied (digest) values (@digest)
 on conflict (one) do update set digest = excluded.digest, applied_at = now();
+
+-- name: EndExpiredToken :exec
+-- Gives the name of a token free that expired.
+update api_tokens set revoked_at = expires_at
+where user_id = @user_id and name = @name and revoked_at is null and expires_at <= now();
