@@ -36,7 +36,8 @@ type Edit struct {
 	jobs        queue.Inserter
 	openTagging bool
 	what        string
-	event       int64
+	event       int64          // of the next write; 0 wants a new one
+	made        int64          // the newest event
 	touched     map[int64]bool // tags whose own content changed
 	settings    bool           // more changes than packages and builds
 	links       bool           // the lock on all links is held
@@ -68,7 +69,7 @@ func (e *Editor) Do(ctx context.Context, user, what string, do func(*Edit) error
 			if err := do(edit); err != nil {
 				return err
 			}
-			event = edit.event
+			event = edit.made
 			_, err = edit.Finish(ctx)
 			return err
 		})
@@ -98,12 +99,12 @@ func (e *Editor) Begin(ctx context.Context, tx pgx.Tx, user, what string) (*Edit
 // Read reads what the change has made so far.
 func (e *Edit) Read() tagview.Reader { return tagview.Reader{Conn: e.tx} }
 
-// Event is the change's event, 0 as long as nothing changed.
-func (e *Edit) Event() int64 { return e.event }
+// Event is the newest event of the change, 0 as long as nothing changed.
+func (e *Edit) Event() int64 { return e.made }
 
-// write returns the change's event, which is made with the first write after the
-// last lock, and
-// notes that a tag changes; 0 for what is no tag's.
+// write returns the change's event, which is made with the first write after a
+// lock that others may have held, and notes that a tag changes; 0 for what is no
+// tag's.
 func (e *Edit) write(ctx context.Context, tagID int64) (int64, error) {
 	e.settings = e.settings || tagID != 0
 	return e.writeContent(ctx, tagID)
@@ -120,7 +121,7 @@ func (e *Edit) writeContent(ctx context.Context, tagID int64) (int64, error) {
 		if err != nil {
 			return 0, fmt.Errorf("tags: make event: %w", err)
 		}
-		e.event = event
+		e.event, e.made = event, event
 	}
 	return e.event, nil
 }

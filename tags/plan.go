@@ -161,29 +161,19 @@ func (e *Edit) ApplyDistro(ctx context.Context, d *Distro, prune bool) (*Plan, e
 // changes. Where file and database agree it does nothing, and makes no event.
 // Actor is an enabled user; whoever may read the file into the database may do
 // all that is in it, so nothing else is asked. Safe for concurrent use: of two
-// files the second finds what the first has made.
+// files the second finds what the first has made. It notes that the file is the
+// one applied last.
 func ApplyPlan(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, d *Distro, actor string, prune bool) (plan *Plan, err error) {
 	editor := &Editor{Pool: pool, Jobs: jobs}
 	_, err = editor.Do(ctx, actor, "apply distro.yaml", func(e *Edit) error {
 		e.User.Perms = append(e.User.Perms, PermAdmin)
-		plan, err = e.ApplyDistro(ctx, d, prune)
-		return err
+		if plan, err = e.ApplyDistro(ctx, d, prune); err != nil {
+			return err
+		}
+		return e.NoteApplied(ctx, d)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("tags: apply distro.yaml: %w", err)
 	}
 	return plan, nil
-}
-
-// Apply is ApplyPlan without pruning. It returns what changed, a line for each
-// thing; nothing when file and database agree.
-func Apply(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, d *Distro, actor string) (changes []string, err error) {
-	plan, err := ApplyPlan(ctx, pool, jobs, d, actor, false)
-	if err != nil {
-		return nil, err
-	}
-	for _, step := range plan.Steps {
-		changes = append(changes, step.String())
-	}
-	return changes, nil
 }

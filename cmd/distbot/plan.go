@@ -111,15 +111,7 @@ func applyDistro(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, p
 	if err != nil {
 		return nil, err
 	}
-	var done *tags.Plan
-	editor := &tags.Editor{Pool: pool, Jobs: jobs}
-	_, err = editor.Do(ctx, tags.System, "apply "+filepath.Base(path), func(e *tags.Edit) (err error) {
-		e.User.Perms = append(e.User.Perms, tags.PermAdmin)
-		if done, err = e.ApplyDistro(ctx, distro, false); err != nil {
-			return err
-		}
-		return e.NoteApplied(ctx, distro)
-	})
+	done, err := tags.ApplyPlan(ctx, pool, jobs, distro, tags.System, false)
 	return done, aboutDistro(path, err)
 }
 

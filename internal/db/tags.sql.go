@@ -1140,54 +1140,6 @@ func (q *Queries) ListPermissions(ctx context.Context, event int64) ([]ListPermi
 	return items, nil
 }
 
-const listTargets = `-- name: ListTargets :many
-select t.id, t.name, t.build_tag, t.dest_tag, t.branches, t.create_event, t.revoke_event, b.name as build_tag_name, d.name as dest_tag_name
-from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
-where t.revoke_event is null order by t.name
-`
-
-type ListTargetsRow struct {
-	ID           int64
-	Name         string
-	BuildTag     int64
-	DestTag      int64
-	Branches     []string
-	CreateEvent  int64
-	RevokeEvent  *int64
-	BuildTagName string
-	DestTagName  string
-}
-
-func (q *Queries) ListTargets(ctx context.Context) ([]ListTargetsRow, error) {
-	rows, err := q.db.Query(ctx, listTargets)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ListTargetsRow{}
-	for rows.Next() {
-		var i ListTargetsRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.BuildTag,
-			&i.DestTag,
-			&i.Branches,
-			&i.CreateEvent,
-			&i.RevokeEvent,
-			&i.BuildTagName,
-			&i.DestTagName,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listTokens = `-- name: ListTokens :many
 select t.id, u.name as user_name, u.enabled, t.name, t.created_at, t.expires_at, t.revoked_at, (coalesce(t.expires_at <= now(), false))::boolean as expired
 from api_tokens t join users u on u.id = t.user_id

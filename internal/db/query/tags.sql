@@ -12,10 +12,6 @@ insert into tag_external_repos (tag_id, name, url, priority, create_event) value
 update tag_external_repos set revoke_event = @revoke_event where id = @id and revoke_event is null;
 
 
--- name: ListTargets :many
-select t.*, b.name as build_tag_name, d.name as dest_tag_name
-from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
-where t.revoke_event is null order by t.name;
 
 -- name: InsertTarget :exec
 insert into build_targets (name, build_tag, dest_tag, branches, create_event)
