@@ -28,6 +28,7 @@ setup-dev:
 
 .PHONY: build
 build: ## build bin/distbot
+	@gcc --version >/dev/null 2>&1 && pkg-config --exists libsolv || scripts/setup
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/distbot ./cmd/distbot
 
 .PHONY: demo
@@ -39,8 +40,10 @@ test: setup ## run all tests but the e2e tests
 	go test -race -timeout 15m ./...
 
 .PHONY: e2e
-e2e: setup ## run the whole system against a real Gitea, which is built the first time
+e2e: ## run the whole system against a real Gitea, which is built the first time, and emulated builds
+	@scripts/setup --e2e
 	scripts/gitea go test -race -timeout 20m -tags e2e ./e2e/...
+	go test -race -timeout 20m -tags e2e -run '^Test(Emulated|BuildFor32Bit)' ./builders/rootfs
 
 .PHONY: bench
 bench: setup ## run the benchmarks

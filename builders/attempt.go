@@ -2,240 +2,239 @@ package builders
 
 import (
 	"context"
+	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
-	"syscall"
-	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue"
 )
 
-// run does one attempt of a task: it claims the task, lets do the work and
-// record it in a transaction of its own, and decides what follows an error.
-func (s *Stages) run(ctx context.Context, row *queue.JobRow, taskID int64, do func(context.Context, *attempt) error) error {
-	a, err := s.begin(ctx, row, taskID)
-	if a == nil {
-		if errors.Is(err, queue.ErrTaskOver) {
-			return nil
-		}
-		return queue.Outcome(err)
-	}
-	defer func() {
-		if err := os.RemoveAll(a.dir); err != nil {
-			s.Logger.Warn("builders: remove work directory", "task", taskID, "error", err)
-		}
-	}()
-	if err == nil {
-		if err = s.makeDirs(a); err == nil {
-			err = s.guard(ctx, a, do)
-		}
-	}
-	if err == nil {
-		s.Logger.Info("builders: task done", "task", taskID, "method", a.task.Method, "arch", a.task.Arch, "build", a.build.ID)
-		return nil
-	}
-	return s.follow(ctx, row, a, err)
+// Attempt is an attempt of a task as the hub sees it, from its beginning at a
+// host to its end. Whoever carries it out calls Prepare once, Phase now and
+// then, and one of Finish, Fail and Release at the end, again when it returned
+// an error; nobody calls them at the same time. Each answers queue.ErrLostAttempt
+// when the attempt was given up meanwhile: nothing of it is recorded then.
+type Attempt struct {
+	stages *Stages
+	task   db.Task
+	build  db.GetBuildRow
+	work   Work
+	// recipe is what the buildroot is made of, as it is recorded.
+	recipe json.RawMessage
 }
 
-// guard turns a panic of the work into an error: what a hostile package can
-// trip over must end its own build like any other failure, not be tried for
-// ever.
-func (s *Stages) guard(ctx context.Context, a *attempt, do func(context.Context, *attempt) error) (err error) {
+// Begin opens an attempt that the host was given. token is the SHA-256 of what
+// the host will show with every request, nil for the hub's own. An attempt that
+// can't be worked on, since the tag's settings don't allow it or too many hosts
+// died with the task, ends here; it returns queue.ErrTaskOver then, as for one
+// that is not this host's.
+func (s *Stages) Begin(ctx context.Context, host queue.Holder, claim queue.Claim, token []byte) (*Attempt, error) {
+	task, err := queue.Begin(ctx, s.Pool, host, claim, token)
+	var losses *queue.TooManyLossesError
+	if err != nil && !errors.As(err, &losses) {
+		return nil, err
+	}
+	a, readErr := s.attempt(ctx, task)
+	if readErr != nil {
+		return nil, readErr
+	}
+	if err == nil {
+		a.work, err = s.work(ctx, a)
+	}
+	if err == nil {
+		err = a.noteRecipe(ctx)
+	}
+	if err == nil {
+		return a, nil
+	}
+	if endErr := a.end(ctx, err); endErr != nil && !errors.Is(endErr, queue.ErrLostAttempt) {
+		return nil, endErr
+	}
+	return nil, queue.ErrTaskOver
+}
+
+// ErrToken says that a request about an attempt did not show the secret that was
+// made when the attempt began.
+var ErrToken = errors.New("builders: wrong token for the attempt")
+
+// Check makes sure that a request comes from the host that works on an attempt.
+// token is the SHA-256 of what it showed. It returns queue.ErrLostAttempt when
+// the attempt is not open, or is not, or no longer, the host's; and ErrToken.
+func (s *Stages) Check(ctx context.Context, host queue.Holder, claim queue.Claim, token []byte) error {
+	_, err := s.open(ctx, host, claim, token)
+	return err
+}
+
+// noteRecipe keeps what the attempt's buildroot is made of until its results are
+// there: repositories have moved on by then.
+func (a *Attempt) noteRecipe(ctx context.Context) error {
+	var err error
+	if a.recipe, err = json.Marshal(recorded(a.work.Root)); err != nil {
+		return fmt.Errorf("builders: note recipe: %w", err)
+	}
+	if a.task.TokenDigest == nil {
+		return nil // the same Attempt will see the end
+	}
+	if err := db.New(a.stages.Pool).SetTaskRecipe(ctx, db.SetTaskRecipeParams{ID: a.task.ID, Attempt: a.task.Attempt, Recipe: a.recipe}); err != nil {
+		return fmt.Errorf("builders: note recipe of task %d: %w", a.task.ID, err)
+	}
+	return nil
+}
+
+// Continue is the open attempt of a host, for a request about it, see Check. Its
+// Work is empty: that was told at the beginning.
+func (s *Stages) Continue(ctx context.Context, host queue.Holder, claim queue.Claim, token []byte) (*Attempt, error) {
+	task, err := s.open(ctx, host, claim, token)
+	if err != nil {
+		return nil, err
+	}
+	return s.attempt(ctx, task)
+}
+
+func (s *Stages) open(ctx context.Context, host queue.Holder, claim queue.Claim, token []byte) (db.Task, error) {
+	task, err := queue.Attempt(ctx, s.Pool, host, claim)
+	if err != nil {
+		return db.Task{}, err
+	}
+	if subtle.ConstantTimeCompare(task.TokenDigest, token) != 1 {
+		return db.Task{}, ErrToken
+	}
+	return task, nil
+}
+
+// attempt reads what is known of a task's build.
+func (s *Stages) attempt(ctx context.Context, task db.Task) (*Attempt, error) {
+	row, err := db.New(s.Pool).BuildOfTask(ctx, task.ID)
+	if err != nil {
+		return nil, fmt.Errorf("builders: read build of task %d: %w", task.ID, err)
+	}
+	return &Attempt{stages: s, task: task, build: db.GetBuildRow(row), recipe: task.Recipe}, nil
+}
+
+// work says what there is to do.
+func (s *Stages) work(ctx context.Context, a *Attempt) (Work, error) {
+	group := groupBuild
+	if a.task.Method == queue.MethodBuildSRPM {
+		group = groupSRPMBuild
+	}
+	if a.task.RootArch == "" {
+		return Work{}, &Failure{Phase: PhaseBuildroot, Reason: "tag " + a.build.BuildTagName + " has no arches"}
+	}
+	var root Recipe
+	var err error
+	if a.build.RebuildOf != nil && a.task.Method == queue.MethodBuildArch {
+		root, err = s.rebuildRecipe(ctx, a)
+	} else {
+		root, err = s.recipe(ctx, a.build, group, a.task.RootArch)
+	}
+	if err != nil {
+		return Work{}, err
+	}
+	work := Work{
+		Claim: queue.Claim{TaskID: a.task.ID, Attempt: a.task.Attempt}, Method: a.task.Method, Arch: a.task.Arch,
+		Root: root, Epoch: a.build.CommittedAt, Spec: a.build.Spec,
+	}
+	if a.task.Method == queue.MethodBuildSRPM {
+		return work, nil
+	}
+	if work.SRPM, err = a.SourcePackage(ctx); err != nil {
+		return Work{}, err
+	}
+	return work, nil
+}
+
+// SourcePackage is what the attempt's packages are built from.
+func (a *Attempt) SourcePackage(ctx context.Context) (SourcePackage, error) {
+	srpm, err := db.New(a.stages.Pool).SRPMOfBuild(ctx, a.build.ID)
+	if err != nil {
+		return SourcePackage{}, fmt.Errorf("builders: source package of build %d: %w", a.build.ID, err)
+	}
+	return SourcePackage{Name: srpm.Name, SHA256: srpm.Sha256, Size: srpm.Size}, nil
+}
+
+// Work is what there is to do.
+func (a *Attempt) Work() Work { return a.work }
+
+// The names of what Prepare brings for a source package.
+const (
+	SourcesDir  = "sources"
+	HistoryFile = "history.json"
+)
+
+// Prepare brings what the work begins with, and returns where it lies: in dir,
+// an empty directory, SourcesDir with the spec and every source in it, beside
+// HistoryFile where the spec wants the package's history; or the source package
+// in the hub's store.
+func (a *Attempt) Prepare(ctx context.Context, dir string) (string, error) {
+	if a.task.Method != queue.MethodBuildSRPM {
+		return a.stages.Store.Path(store.Blob{SHA256: a.work.SRPM.SHA256, Size: a.work.SRPM.Size}), nil
+	}
+	sources := filepath.Join(dir, SourcesDir)
+	if err := os.Mkdir(sources, 0o755); err != nil {
+		return "", fmt.Errorf("builders: make directory for sources: %w", err)
+	}
+	return sources, a.checkout(ctx, sources, filepath.Join(dir, HistoryFile))
+}
+
+// Logs is the directory of the attempt's logs, which people follow while they
+// grow.
+func (a *Attempt) Logs() (string, error) { return a.stages.Logs.Make(a.task.ID, a.task.Attempt) }
+
+// Phase notes that a phase began, for pages and for the reason of a failure.
+// That the note can't be made is no reason to end a build.
+func (a *Attempt) Phase(ctx context.Context, phase Phase) {
+	a.task.Phase = string(phase)
+	_, err := db.New(a.stages.Pool).SetTaskPhase(ctx, db.SetTaskPhaseParams{ID: a.task.ID, Attempt: a.task.Attempt, Phase: string(phase)})
+	if err != nil && ctx.Err() == nil {
+		a.stages.Logger.Warn("builders: note phase", "task", a.task.ID, "phase", phase, "error", err)
+	}
+}
+
+// Finish takes the packages that lie in dir, regular files with no directories
+// between, checks and stores them, and ends the attempt with them; or as failed,
+// when they are not what they should be. An error means that the end could not
+// be recorded: the same call may be made again.
+func (a *Attempt) Finish(ctx context.Context, outcome Outcome, dir string) error {
+	return a.finish(ctx, outcome, func(ctx context.Context, check checker) ([]result, error) {
+		return a.stages.collect(ctx, dir, check)
+	})
+}
+
+// finish is Finish with results from anywhere.
+func (a *Attempt) finish(ctx context.Context, outcome Outcome, from gatherer) error {
+	finish := a.finishArch
+	if a.task.Method == queue.MethodBuildSRPM {
+		finish = a.finishSRPM
+	}
+	a.task.Phase = string(PhaseVerify)
+	err := a.guard(func() error { return finish(ctx, outcome, from) })
+	if err == nil {
+		a.stages.Logger.Info("builders: task done", "task", a.task.ID, "method", a.task.Method, "arch", a.task.Arch, "build", a.build.ID)
+		return nil
+	}
+	if ctx.Err() != nil || errors.Is(err, queue.ErrLostAttempt) || queue.Passing(err) {
+		return err
+	}
+	return a.end(ctx, err)
+}
+
+// Close ends the use of the attempt; nothing has to be let go of.
+func (a *Attempt) Close() {}
+
+// guard turns a panic into an error: what a hostile package can trip over must
+// end its own build like any other failure.
+func (a *Attempt) guard(do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.Logger.Error("builders: panic", "task", a.task.ID, "panic", p, "stack", string(debug.Stack()))
+			a.stages.Logger.Error("builders: panic", "task", a.task.ID, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("builders: panic: %v", p)
 		}
 	}()
-	return do(ctx, a)
-}
-
-// begin waits for the build tag's repository and claims the task. An attempt
-// comes back with an error when the task was claimed and must not be worked on.
-func (s *Stages) begin(ctx context.Context, job *queue.JobRow, taskID int64) (*attempt, error) {
-	row, err := db.New(s.Pool).BuildOfTask(ctx, taskID)
-	if err != nil {
-		return nil, fmt.Errorf("builders: read build of task %d: %w", taskID, err)
-	}
-	build := db.GetBuildRow(row)
-	if err := ready(build); err != nil {
-		return nil, err
-	}
-	task, err := queue.Claim(ctx, s.Pool, taskID, job, s.ClientID)
-	var losses *queue.TooManyLossesError
-	if errors.As(err, &losses) {
-		return &attempt{task: task, build: build}, queue.Permanent(err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &attempt{task: task, build: build}, nil
-}
-
-// follow decides what an error of an attempt leads to, and records it.
-func (s *Stages) follow(ctx context.Context, row *queue.JobRow, a *attempt, err error) error {
-	log := s.Logger.With("task", a.task.ID, "attempt", a.task.Attempt, "method", a.task.Method, "build", a.build.ID)
-	if errors.Is(err, queue.ErrLostAttempt) {
-		log.Warn("builders: attempt was given up meanwhile; its results are dropped")
-		return nil
-	}
-	if queue.Canceled(ctx) {
-		log.Info("builders: canceled")
-		return err
-	}
-	// What is recorded now must be recorded even while this process stops.
-	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	failure := explain(a, err)
-	fate := queue.FateOf(ctx, row, err)
-	switch {
-	case fate == queue.Retry && ctx.Err() != nil:
-		failure.Reason = "the builder was stopped"
-	case fate == queue.Retry && !failure.Infrastructure:
-		fate = queue.GiveUp
-	}
-	switch fate {
-	case queue.GiveUp:
-		log.Info("builders: task failed", "phase", failure.Phase, "reason", failure.Reason, "infrastructure", failure.Infrastructure)
-		return s.fail(record, a, failure)
-	case queue.Retry:
-		log.Warn("builders: task will be tried again", "phase", failure.Phase, "reason", failure.Reason)
-		if recErr := s.recordRetry(record, a, failure); recErr != nil {
-			return errors.Join(err, recErr)
-		}
-		if ctx.Err() != nil {
-			// River does not count a try that a stop ended, and knows it by
-			// the context's own error.
-			return context.Cause(ctx)
-		}
-		return err
-	default:
-		if relErr := queue.Release(record, s.Pool, a.task, failure.Reason); relErr != nil {
-			return errors.Join(err, relErr)
-		}
-		return queue.Outcome(err)
-	}
-}
-
-// explain finds the failure in an error; errors without one are
-// infrastructure's. The reason may be a hostile build's words: it comes back as
-// one line.
-func explain(a *attempt, err error) Failure {
-	f := findFailure(a, err)
-	f.Reason = queue.OneLine(f.Error())
-	return f
-}
-
-func findFailure(a *attempt, err error) Failure {
-	var failure *Failure
-	if errors.As(err, &failure) {
-		f := *failure
-		if f.Phase == "" {
-			f.Phase = a.phase
-		}
-		if errors.Is(err, syscall.ENOSPC) {
-			f.Infrastructure, f.Reason = true, "no space left on the builder's disk: "+f.Error()
-		}
-		return f
-	}
-	reason := err.Error()
-	if errors.Is(err, syscall.ENOSPC) {
-		reason = "no space left on the builder's disk: " + reason
-	}
-	return Failure{Phase: a.phase, Infrastructure: true, Reason: reason, Err: err}
-}
-
-// recordRetry keeps what an attempt came to, frees the task for the next one
-// and says so in the status.
-func (s *Stages) recordRetry(ctx context.Context, a *attempt, failure Failure) error {
-	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
-		err := db.New(tx).RecordAttempt(ctx, db.RecordAttemptParams{
-			TaskID: a.task.ID, Attempt: a.task.Attempt, ClientID: s.ClientID, StartedAt: *a.task.StartedAt,
-			Outcome: string(failure.Phase) + ": " + failure.Reason,
-		})
-		if err != nil {
-			return err
-		}
-		if err := queue.Release(ctx, tx, a.task, failure.Reason); err != nil {
-			return err
-		}
-		return s.want(ctx, tx, a.build, statusPart(a.task), "pending", "trying again: "+failure.Reason)
-	})
-	if err != nil {
-		return fmt.Errorf("builders: record retry of task %d: %w", a.task.ID, err)
-	}
-	return nil
-}
-
-// fail ends the task, its siblings and the build.
-func (s *Stages) fail(ctx context.Context, a *attempt, failure Failure) error {
-	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
-		if _, err := db.New(tx).LockBuild(ctx, a.build.ID); err != nil {
-			return err
-		}
-		kind := queue.FailurePackage
-		if failure.Infrastructure {
-			kind = queue.FailureInfrastructure
-		}
-		_, err := queue.Finish(ctx, tx, a.task, queue.Ending{
-			State: queue.TaskFailed, Phase: string(failure.Phase), Reason: failure.Reason, Failure: kind,
-		})
-		if err != nil {
-			return err
-		}
-		what := "source package"
-		if a.task.Arch != "" {
-			what = a.task.Arch
-		}
-		// Tasks and jobs before statuses, as everywhere.
-		if err := queue.CancelSiblings(ctx, tx, s.Jobs, a.task, "canceled: "+what+" failed"); err != nil {
-			return err
-		}
-		if err := queue.LockStatuses(ctx, tx, a.build.RepositoryID, a.build.CommitID); err != nil {
-			return err
-		}
-		state := "failure"
-		if failure.Infrastructure {
-			state = "error"
-		}
-		if err := s.want(ctx, tx, a.build, statusPart(a.task), state, failure.Reason); err != nil {
-			return err
-		}
-		return queue.EndBuild(ctx, tx, s.Jobs, s.ExternalURL, a.build.ID, queue.BuildEnd{
-			State: queue.BuildFailed, Phase: string(failure.Phase), Reason: what + ": " + failure.Reason, Infrastructure: failure.Infrastructure,
-		})
-	})
-	if errors.Is(err, queue.ErrLostAttempt) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("builders: record failure of task %d: %w", a.task.ID, err)
-	}
-	return nil
-}
-
-// statusPart is the part of a build whose status context a task has.
-func statusPart(task db.Task) string {
-	if task.Method == queue.MethodBuildSRPM {
-		return "srpm"
-	}
-	return task.Arch
-}
-
-// want asks for the status of a part of a build.
-func (s *Stages) want(ctx context.Context, tx pgx.Tx, build db.GetBuildRow, part, state, description string) error {
-	return queue.WantStatus(ctx, tx, s.Jobs, s.status(build, part, state, description))
-}
-
-// status is the status of a part of a build.
-func (s *Stages) status(build db.GetBuildRow, part, state, description string) queue.Status {
-	return queue.Status{
-		RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: queue.ContextOf(build.Target, part),
-		State: state, Description: description, TargetURL: queue.BuildURL(s.ExternalURL, build.ID), BuildID: build.ID,
-	}
+	return do()
 }

@@ -234,7 +234,7 @@ func TestNoarchPackages(t *testing.T) {
 		if task := queuetest.Task(t, in.Pool, build, queue.MethodBuildArch, "noarch"); task.RootArch != "x86_64" {
 			t.Errorf("the task's root is %s, want the first arch of the tag, x86_64", task.RootArch)
 		}
-		if diff := cmp.Diff("f37 pending\nf37/noarch success\nf37/srpm success", in.Statuses(t, 1)); diff != "" {
+		if diff := cmp.Diff("f37 pending\nf37/aarch64 success\nf37/noarch success\nf37/srpm success\nf37/x86_64 success", in.Statuses(t, 1)); diff != "" {
 			t.Errorf("statuses (-want +got):\n%s", diff)
 		}
 	})

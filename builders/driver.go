@@ -3,6 +3,8 @@ package builders
 import (
 	"context"
 	"time"
+
+	"github.com/distbot/distbot/builders/diagnosis"
 )
 
 // Driver makes packages in isolation. Implementations are safe for concurrent
@@ -47,6 +49,11 @@ type SRPMOrder struct {
 	SourceDir string
 	// Spec is the spec's file name in SourceDir.
 	Spec string
+	// History is a file with the package's history, for autospec.Decode; empty
+	// when the spec uses neither %autorelease nor %autochangelog. With it the
+	// driver computes them by autospec.Process, evaluating the specs of the
+	// history inside the isolation, and makes the package of the processed spec.
+	History string
 }
 
 // BuildOrder asks for binary packages.
@@ -83,6 +90,8 @@ type Repo struct {
 
 // Outcome is what a driver tells of a success.
 type Outcome struct {
+	// Driver is the driver's name; whoever called it notes it.
+	Driver string
 	// RepoKey identifies the content of the repositories the root came from.
 	RepoKey string
 	// Installed is what the buildroot held when the build began.
@@ -94,45 +103,26 @@ type Installed struct {
 	NEVRA string
 	// Digest is the package's own digest of its header, hexadecimal.
 	Digest string
+	// Repo is the name of the recipe's repository that the package came from,
+	// and SHA256 that of its file; both are empty where it is not known.
+	Repo   string
+	SHA256 string
 }
 
 // Phase is a step of a task that people and failure reasons refer to.
-type Phase string
+type Phase = diagnosis.Phase
 
 // The phases of a source or arch task, in their order.
 const (
-	PhaseSources   Phase = "sources"
-	PhaseBuildroot Phase = "buildroot"
-	PhaseSRPM      Phase = "srpm"
-	PhasePrep      Phase = "prep"
-	PhaseBuild     Phase = "build"
-	PhaseInstall   Phase = "install"
-	PhaseCheck     Phase = "check"
-	PhaseFiles     Phase = "files"
-	PhaseVerify    Phase = "verify"
-	PhaseImport    Phase = "import"
+	PhaseSources   = diagnosis.PhaseSources
+	PhaseBuildroot = diagnosis.PhaseBuildroot
+	PhaseSRPM      = diagnosis.PhaseSRPM
+	PhasePrep      = diagnosis.PhasePrep
+	PhaseBuild     = diagnosis.PhaseBuild
+	PhaseInstall   = diagnosis.PhaseInstall
+	PhaseCheck     = diagnosis.PhaseCheck
+	PhaseFiles     = diagnosis.PhaseFiles
+	PhasePost      = diagnosis.PhasePost
+	PhaseVerify    = diagnosis.PhaseVerify
+	PhaseImport    = diagnosis.PhaseImport
 )
-
-// Failure says why a task failed.
-//
-//nolint:errname // a failure is a noun of the domain, shown on pages as such
-type Failure struct {
-	Phase Phase
-	// Infrastructure is true when the package is not to blame and trying
-	// again may help.
-	Infrastructure bool
-	// Reason is one line for people: what happened, to which object.
-	Reason string
-	Err    error
-}
-
-// Error implements error.
-func (f *Failure) Error() string {
-	if f.Err != nil && f.Reason == "" {
-		return f.Err.Error()
-	}
-	return f.Reason
-}
-
-// Unwrap returns the cause.
-func (f *Failure) Unwrap() error { return f.Err }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/queue"
 	"github.com/distbot/distbot/queue/queuetest"
 )
@@ -132,4 +133,17 @@ func TestEveryBuildEnds(t *testing.T) {
 	if n := queuetest.Value[int](t, in.Pool, "select count(*) from builds"); n != count {
 		t.Errorf("%d builds, want %d", n, count)
 	}
+}
+
+// bury takes a task away from its host as if that had died with it.
+func (in *installation) bury(ctx context.Context, task int64) error {
+	q := db.New(in.Pool)
+	row, err := q.GetTask(ctx, task)
+	if err != nil || row.HostID == nil {
+		return err
+	}
+	_, err = q.LoseTasksOfHost(ctx, db.LoseTasksOfHostParams{
+		HostID: row.HostID, ClientID: *row.ClientID, Tasks: []int64{task}, Outcome: "lost", Reason: "starts again", Losses: 1,
+	})
+	return err
 }

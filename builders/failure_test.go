@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/riverqueue/river"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/buildhost"
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/queue"
 	"github.com/distbot/distbot/queue/queuetest"
@@ -44,8 +44,8 @@ func TestAFailureOfThePackage(t *testing.T) {
 		}
 		select {
 		case cause := <-stopped:
-			if !errors.Is(cause, river.ErrJobCancelledRemotely) {
-				t.Errorf("the other architecture ends with %v, want ErrJobCancelledRemotely", cause)
+			if !errors.Is(cause, buildhost.ErrDropped) {
+				t.Errorf("the other architecture ends with %v, want ErrDropped", cause)
 			}
 		case <-time.After(20 * time.Second):
 			t.Fatal("the other architecture was not stopped within 20 s")

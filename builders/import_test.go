@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
+	"github.com/distbot/distbot/builders"
 	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue"
 	"github.com/distbot/distbot/queue/queuetest"
@@ -32,20 +34,24 @@ func (in *installation) link(tb testing.TB, name string, data []byte) {
 	}
 }
 
-// built starts a build on a host that imports nothing, and waits until its
-// import is enqueued.
-func (in *installation) built(tb testing.TB, n int, how script) int64 {
+// built starts a build of commit 1 on a host that imports nothing, and waits
+// until its import is enqueued.
+func (in *installation) built(tb testing.TB, how script) int64 {
 	tb.Helper()
-	queuetest.Start(tb, in.Pool, "host-1", in.register("host-1"), append([]string{queue.QueueSRPM}, in.queues()[2:]...)...)
-	build := in.build(tb, n, how)
+	in.host(tb, "host-1")
+	build := in.build(tb, 1, how)
 	queuetest.WaitRow(tb, in.Pool, "the import is enqueued", "select exists (select from river_job where kind = 'builders.import')")
 	return build
 }
 
-// startHub starts what imports.
-func (in *installation) startHub(tb testing.TB) {
+// hub starts what imports, and builds nothing.
+func (in *installation) hub(tb testing.TB, name string) *queue.Client {
 	tb.Helper()
-	queuetest.Start(tb, in.Pool, "hub-1", in.register("hub-1"), queue.QueueControl)
+	return queuetest.Start(tb, in.Pool, name, func(workers *river.Workers, jobs queue.Canceler) {
+		stages := in.stages
+		stages.Jobs = jobs
+		river.AddWorker(workers, &builders.ImportWorker{Stages: &stages})
+	}, queue.QueueControl)
 }
 
 func TestAnImport(t *testing.T) {
@@ -55,7 +61,7 @@ func TestAnImport(t *testing.T) {
 	t.Run("of one build by many jobs at once happens once", func(t *testing.T) {
 		t.Parallel()
 		in := newInstallation(t, "x86_64", "aarch64")
-		build := in.built(t, 1, script{})
+		build := in.built(t, script{})
 		queuetest.Tx(t, in.Pool, func(tx pgx.Tx) error {
 			for range 9 {
 				if _, err := queue.Insert(t.Context(), tx, queuetest.Inserter(t, in.Pool), queue.ImportArgs{BuildID: build}); err != nil {
@@ -64,7 +70,7 @@ func TestAnImport(t *testing.T) {
 			}
 			return nil
 		})
-		in.startHub(t)
+		in.hub(t, "hub-1")
 		in.complete(t, build)
 		in.idle(t)
 		states := queuetest.Values[string](t, in.Pool, "select distinct state::text || ' ' || attempt from river_job where kind = 'builders.import'")
@@ -136,9 +142,9 @@ func TestAnImport(t *testing.T) {
 		if err := os.WriteFile(in.storePath("packages"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		build := in.built(t, 1, script{})
+		build := in.built(t, script{})
 		queuetest.Exec(t, in.Pool, "update river_job set attempt = 6 where kind = 'builders.import'")
-		in.startHub(t)
+		in.hub(t, "hub-1")
 		row := in.failed(t, build, "place packages: store: link packages/hello/1/1/src/hello-1-1.src.rpm")
 		if row.Phase != "import" {
 			t.Errorf("the build failed in phase %q, want import", row.Phase)
@@ -157,11 +163,11 @@ func TestAnImport(t *testing.T) {
 	t.Run("of a build that was canceled does nothing", func(t *testing.T) {
 		t.Parallel()
 		in := newInstallation(t, "x86_64")
-		build := in.built(t, 1, script{})
+		build := in.built(t, script{})
 		if err := queue.CancelBuild(t.Context(), in.Pool, queuetest.Inserter(t, in.Pool), queuetest.ExternalURL, build, "no more"); err != nil {
 			t.Fatal(err)
 		}
-		in.startHub(t)
+		in.hub(t, "hub-1")
 		in.idle(t)
 		if _, err := os.Stat(in.storePath("packages")); !os.IsNotExist(err) {
 			t.Errorf("packages were placed: %v", err)

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
-	"strconv"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
@@ -24,11 +23,15 @@ type ImportWorker struct {
 }
 
 // Work gives a build's packages their places and names, and marks the build
-// COMPLETE. A scratch build ends here, any other goes on to be tagged.
+// COMPLETE. A scratch build ends here, any other goes on to be tagged. What a
+// complete build did not wait for joins it.
 func (w *ImportWorker) Work(ctx context.Context, job *river.Job[queue.ImportArgs]) error {
 	build, err := db.New(w.Pool).GetBuild(ctx, job.Args.BuildID)
 	if err != nil {
 		return fmt.Errorf("builders: read build %d: %w", job.Args.BuildID, err)
+	}
+	if build.State == queue.BuildComplete || build.State == queue.BuildDeleted {
+		return w.join(ctx, job, build)
 	}
 	if build.State != queue.BuildBuilding {
 		return nil
@@ -55,46 +58,19 @@ func (w *ImportWorker) importBuild(ctx context.Context, tx pgx.Tx, job *river.Jo
 	if locked.State != queue.BuildBuilding {
 		return queue.ErrLostAttempt
 	}
-	rpms, err := w.place(ctx, q, build)
+	artifacts, err := q.ArtifactsOfBuild(ctx, build.ID)
 	if err != nil {
+		return fmt.Errorf("builders: results of build %d: %w", build.ID, err)
+	}
+	all := contributions(artifacts)
+	in := w.newIntake(build, map[string]madeOn{})
+	if err := w.takeWaited(ctx, in, all); err != nil {
 		return err
 	}
-	if err := w.finishImport(ctx, tx, job, build, rpms); err != nil {
+	if err := w.finishImport(ctx, tx, job, in, all); err != nil {
 		return fmt.Errorf("builders: import build %d: %w", build.ID, err)
 	}
 	return nil
-}
-
-// place links every package of the build into Koji's layout,
-// packages/NAME/VERSION/RELEASE/ARCH/FILE, or scratch/BUILD/ARCH/FILE. A
-// noarch package that several architectures made is taken from the first.
-func (w *ImportWorker) place(ctx context.Context, q *db.Queries, build db.GetBuildRow) (db.InsertRPMsParams, error) {
-	artifacts, err := q.ArtifactsOfBuild(ctx, build.ID)
-	if err != nil {
-		return db.InsertRPMsParams{}, fmt.Errorf("builders: results of build %d: %w", build.ID, err)
-	}
-	dir := path.Join("packages", build.Package, build.Version, build.Release)
-	if build.Scratch {
-		dir = path.Join("scratch", strconv.FormatInt(build.ID, 10))
-	}
-	rpms := db.InsertRPMsParams{BuildID: build.ID}
-	var places []store.Place
-	placed := map[string]bool{}
-	for _, artifact := range artifacts {
-		if artifact.Kind == "log" || placed[artifact.Name] {
-			continue
-		}
-		placed[artifact.Name] = true
-		where := path.Join(dir, artifact.Arch, artifact.Name)
-		places = append(places, store.Place{Blob: store.Blob{SHA256: artifact.Sha256, Size: artifact.Size}, Name: where})
-		rpms.BuildrootIds, rpms.Sources = append(rpms.BuildrootIds, artifact.BuildrootID), append(rpms.Sources, artifact.Kind == "srpm")
-		rpms.Names, rpms.Epochs = append(rpms.Names, artifact.RpmName), append(rpms.Epochs, artifact.Epoch)
-		rpms.Versions, rpms.Releases = append(rpms.Versions, artifact.Version), append(rpms.Releases, artifact.Release)
-		rpms.Arches, rpms.BuildTimes = append(rpms.Arches, artifact.Arch), append(rpms.BuildTimes, artifact.BuildTime)
-		rpms.Sha256s, rpms.Sizes = append(rpms.Sha256s, artifact.Sha256), append(rpms.Sizes, artifact.Size)
-		rpms.Paths = append(rpms.Paths, where)
-	}
-	return rpms, w.link(ctx, build, places)
 }
 
 // link gives the blobs their names. The build owns its NVR, so a file that has
@@ -117,23 +93,43 @@ func (w *ImportWorker) link(ctx context.Context, build db.GetBuildRow, places []
 	return nil
 }
 
-// finishImport records the packages and ends the build's making.
-func (w *ImportWorker) finishImport(ctx context.Context, tx pgx.Tx, job *river.Job[queue.ImportArgs], build db.GetBuildRow, rpms db.InsertRPMsParams) error {
-	q := db.New(tx)
+// finishImport records the packages and ends the build's making. What the build
+// did not wait for and is ready joins at once.
+func (w *ImportWorker) finishImport(ctx context.Context, tx pgx.Tx, job *river.Job[queue.ImportArgs], in *intake, all []contribution) error {
+	q, build := db.New(tx), in.build
 	if _, err := q.FinishBuild(ctx, db.FinishBuildParams{ID: build.ID, State: queue.BuildComplete}); err != nil {
 		return err
 	}
-	if err := q.InsertRPMs(ctx, rpms); err != nil {
+	if err := w.keep(ctx, tx, in); err != nil {
+		return err
+	}
+	statuses, joined, err := w.joinAll(ctx, tx, build, in.have, all)
+	if err != nil {
+		return err
+	}
+	if joined == 0 && !slices.ContainsFunc(all, func(c contribution) bool { return c.arch != "" && c.waits() }) {
+		reason := "no architecture has packages for it"
+		if len(statuses) > 0 {
+			reason = statuses[0].Description
+		}
+		return queue.Permanent(&Failure{Phase: PhaseImport, Reason: reason})
+	}
+	warnings, err := q.CountWarnings(ctx, build.ID)
+	if err != nil {
 		return err
 	}
 	if build.Scratch {
 		if _, err := q.EndTask(ctx, db.EndTaskParams{ID: *build.TaskID, State: queue.TaskClosed}); err != nil {
 			return err
 		}
-		if err := w.want(ctx, tx, build, "", "success", *build.Nvr+" builds (scratch)"); err != nil {
+		statuses = append(statuses, w.status(build, "", "success", queue.WithWarnings(*build.Nvr+" builds (scratch)", warnings)))
+		if err := queue.Follow(ctx, tx, w.Jobs, build.ID); err != nil {
 			return err
 		}
 	} else if err := queue.AddTag(ctx, tx, w.Jobs, build.ID, *build.TaskID, *build.Nvr+" → "+build.DestTagName); err != nil {
+		return err
+	}
+	if err := queue.WantStatuses(ctx, tx, w.Jobs, statuses); err != nil {
 		return err
 	}
 	// Last, since one import at a time holds the lock of the names.
@@ -172,14 +168,20 @@ func (w *ImportWorker) importFailed(ctx context.Context, row *rivertype.JobRow, 
 		w.Logger.Warn("builders: import will be tried again", "build", build.ID, "error", err)
 		return queue.Outcome(err)
 	}
-	failure := explain(&attempt{phase: PhaseImport}, err)
+	failure := Explain(err)
+	if failure.Phase == "" {
+		failure.Phase = PhaseImport
+	}
 	w.Logger.Info("builders: import failed", "build", build.ID, "reason", failure.Reason, "infrastructure", failure.Infrastructure)
 	return pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
 		if _, lockErr := db.New(tx).LockBuild(ctx, build.ID); lockErr != nil {
 			return lockErr
 		}
+		if err := queue.CancelRest(ctx, tx, w.Jobs, build.ID, "canceled: the build failed"); err != nil {
+			return err
+		}
 		return queue.EndBuild(ctx, tx, w.Jobs, w.ExternalURL, build.ID, queue.BuildEnd{
-			State: queue.BuildFailed, Phase: string(PhaseImport), Reason: failure.Reason, Infrastructure: failure.Infrastructure,
+			State: queue.BuildFailed, Phase: string(failure.Phase), Reason: failure.Reason, Infrastructure: failure.Infrastructure,
 		})
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/buildhost/hosttest"
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/dbtest"
 	"github.com/distbot/distbot/internal/store"
@@ -30,6 +32,7 @@ type installation struct {
 	*queuetest.Distribution
 	arches  []string
 	stages  builders.Stages
+	driver  builders.Driver
 	workDir string
 
 	mu      sync.Mutex
@@ -50,8 +53,9 @@ func newInstallation(tb testing.TB, arches ...string) *installation {
 		Distribution: queuetest.NewDistribution(tb, pool, queuetest.Inserter(tb, pool), arches...),
 		arches:       arches, workDir: filepath.Join(dir, "work"), scripts: map[string]script{},
 	}
+	in.driver = in
 	in.stages = builders.Stages{
-		Pool: pool, Driver: in, Sources: in, Store: files, Logs: tasklog.In(dir), WorkDir: in.workDir,
+		Pool: pool, Sources: in, Store: files, Logs: tasklog.In(dir),
 		ReposDir: filepath.Join(dir, "repos"), ExternalURL: queuetest.ExternalURL, Logger: slog.New(slog.DiscardHandler),
 	}
 	queuetest.Exec(tb, pool, "insert into repo_generations (tag_id, number, rev, state, arches) values ($1, 1, 1, 'published', $2)", in.BuildTag, arches)
@@ -77,31 +81,25 @@ func keepHistory(tb testing.TB, pool *pgxpool.Pool) {
 	queuetest.Exec(tb, pool, `create trigger note after insert or update of seq on reports for each row execute function note()`)
 }
 
-// queues are all that the stages of a build run in.
-func (in *installation) queues() []string {
-	list := []string{queue.QueueSRPM, queue.QueueControl, queue.QueueTag}
-	for _, arch := range in.arches {
-		list = append(list, queue.ArchQueue(arch))
-	}
-	return list
-}
-
-// register adds the workers of the stages, and one that stands for tagging.
-func (in *installation) register(id string) func(*river.Workers, queue.Canceler) {
-	return func(workers *river.Workers, jobs queue.Canceler) {
-		stages := in.stages
-		stages.Jobs, stages.ClientID = jobs, id
-		river.AddWorker(workers, &builders.SRPMWorker{Stages: &stages})
-		river.AddWorker(workers, &builders.ArchWorker{Stages: &stages})
-		river.AddWorker(workers, &builders.ImportWorker{Stages: &stages})
-		river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[queue.TagArgs]) error { return nil }))
-	}
+// host starts a host until the test ends, and works these queues of the hub.
+func (in *installation) host(tb testing.TB, name string, queues ...string) *hosttest.Host {
+	tb.Helper()
+	return hosttest.Start(tb, hosttest.Config{
+		Name: name, Arches: in.arches, Driver: in.driver, Stages: in.stages, WorkDir: in.workDir, Queues: queues,
+		Register: func(workers *river.Workers, stages *builders.Stages) {
+			river.AddWorker(workers, &builders.ImportWorker{Stages: stages})
+			river.AddWorker(workers, &builders.RebuildWorker{Rebuilder: &builders.Rebuilder{
+				Pool: in.Pool, Jobs: stages.Jobs, Store: stages.Store, ReposDir: stages.ReposDir, HTTP: http.DefaultClient, Logger: stages.Logger,
+			}})
+			river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[queue.TagArgs]) error { return nil }))
+		},
+	})
 }
 
 // work works builds until the test ends.
-func (in *installation) work(tb testing.TB) *queue.Client {
+func (in *installation) work(tb testing.TB) *hosttest.Host {
 	tb.Helper()
-	return queuetest.Start(tb, in.Pool, "host-1", in.register("host-1"), in.queues()...)
+	return in.host(tb, "host-1", queue.QueueControl, queue.QueueTag)
 }
 
 // build starts a build of commit n with its script.
@@ -120,11 +118,13 @@ func (in *installation) scratch(tb testing.TB, n int, how script) int64 {
 	return in.Start(tb, b)
 }
 
-// hurry makes jobs due that wait for their next try.
+// hurry makes jobs and tasks due that wait for their next try.
 func (in *installation) hurry(tb testing.TB) {
 	tb.Helper()
 	queuetest.Exec(tb, in.Pool, `update river_job set state = 'available', scheduled_at = now()
 		where kind like 'builders.%' and state in ('available', 'retryable', 'scheduled') and scheduled_at > now()`)
+	queuetest.Exec(tb, in.Pool, `with due as (update tasks set not_before = now() where state = 'FREE' and not_before > now() returning id)
+		select pg_notify('distbot_schedule', '') from due`)
 }
 
 // ended waits until a build has ended and returns it. Nobody waits for the
@@ -164,13 +164,15 @@ func (in *installation) failed(tb testing.TB, build int64, reason string) db.Get
 	return row
 }
 
-// idle waits until no job of a stage is left.
+// idle waits until no task waits or is worked on, and no job of a stage is
+// left.
 func (in *installation) idle(tb testing.TB) {
 	tb.Helper()
 	queuetest.Wait(tb, "no job is left", func() (bool, string) {
 		in.hurry(tb)
 		left := queuetest.Values[string](tb, in.Pool, `select kind || ' ' || state || ' ' || coalesce(errors[array_upper(errors, 1)]::text, '') from river_job
-			where kind like 'builders.%' and state not in ('completed', 'cancelled', 'discarded')`)
+			where kind like 'builders.%' and state not in ('completed', 'cancelled', 'discarded')
+			union all select 'task ' || id || ' ' || state from tasks where method in ('buildSRPM', 'buildArch') and state in ('FREE', 'ASSIGNED', 'OPEN')`)
 		return len(left) == 0, strings.Join(left, "; ")
 	})
 }
@@ -328,6 +330,14 @@ type gate struct {
 	began chan builders.Order
 	open  chan struct{}
 	then  stage
+	// ignores is true for a gate that does not see that its context ended.
+	ignores bool
+}
+
+// deaf makes the gate ignore that its context ends.
+func (g *gate) deaf() *gate {
+	g.ignores = true
+	return g
 }
 
 // newGate makes a gate before a stage.
@@ -338,6 +348,10 @@ func newGate(then stage) *gate {
 // pass is the gate's stage.
 func (g *gate) pass(ctx context.Context, order builders.Order, arch string) (builders.Outcome, error) {
 	g.began <- order
+	if g.ignores {
+		<-g.open
+		return g.then(ctx, order, arch)
+	}
 	select {
 	case <-g.open:
 		return g.then(ctx, order, arch)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,33 +16,19 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/distbot/distbot/builders"
-	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/builders/buildhost"
 	"github.com/distbot/distbot/queue"
 	"github.com/distbot/distbot/queue/queuetest"
 )
 
-// bury makes the running job of a task that of a host that died, and has it
-// given to its next attempt.
-func (in *installation) bury(ctx context.Context, task int64) error {
+// lose makes a host one that has not been heard of for too long, and has its
+// work given to others.
+func (in *installation) lose(ctx context.Context, host string) error {
 	process, err := queue.ThisProcess()
 	if err != nil {
 		return err
 	}
-	ended := exec.CommandContext(ctx, "true")
-	if err := ended.Run(); err != nil {
-		return err
-	}
-	host := queue.NewClientID(process)
-	err = db.New(in.Pool).RegisterLease(ctx, db.RegisterLeaseParams{
-		ClientID: host, Host: process.Host, BootID: process.BootID, PidNamespace: process.PIDNamespace,
-		Pid: int32(ended.Process.Pid), PidStart: 1, Roles: []string{}, Arches: []string{},
-	})
-	if err != nil {
-		return err
-	}
-	_, err = in.Pool.Exec(ctx, `update river_job set attempted_by = array_append(attempted_by, $2)
-		where id = (select river_job_id from tasks where id = $1) and state = 'running'`, task, host)
-	if err != nil {
+	if _, err := in.Pool.Exec(ctx, "update hosts set seen_at = now() - interval '31 seconds' where name = $1", host); err != nil {
 		return err
 	}
 	inserter, err := queue.NewClient(in.Pool, queue.Config{Logger: slog.New(slog.DiscardHandler)})
@@ -91,7 +76,7 @@ func TestACancel(t *testing.T) {
 		for range 2 {
 			select {
 			case cause := <-stopped:
-				if !errors.Is(cause, rivertype.ErrJobCancelledRemotely) {
+				if !errors.Is(cause, buildhost.ErrDropped) {
 					t.Errorf("the driver's context ended with %v", cause)
 				}
 			case <-time.After(10 * time.Second):
@@ -165,7 +150,7 @@ func TestAWorkerThatIsLost(t *testing.T) {
 					ending = good
 				}
 				in.work(t)
-				zombie, successor := newGate(ending), newGate(good)
+				zombie, successor := newGate(ending).deaf(), newGate(good)
 				build := in.build(t, 1, script{build: func(ctx context.Context, order builders.Order, arch string) (builders.Outcome, error) {
 					if order.Attempt > 1 {
 						return successor.pass(ctx, order, arch)
@@ -173,11 +158,17 @@ func TestAWorkerThatIsLost(t *testing.T) {
 					return zombie.pass(ctx, order, arch)
 				}})
 				order := <-zombie.began
-				first := *queuetest.Task(t, in.Pool, build, queue.MethodBuildArch, "x86_64").RiverJobID
-				if err := in.bury(t.Context(), order.TaskID); err != nil {
+				first := queuetest.Task(t, in.Pool, build, queue.MethodBuildArch, "x86_64")
+				if first.ID != order.TaskID {
+					t.Fatalf("task %d was begun, want %d", order.TaskID, first.ID)
+				}
+				if err := in.lose(t.Context(), "host-1"); err != nil {
 					t.Fatal(err)
 				}
-				<-successor.began
+				in.host(t, "host-2")
+				if order := <-successor.began; order.TaskID != first.ID {
+					t.Fatalf("task %d was begun by the other host, want %d", order.TaskID, first.ID)
+				}
 				workDirs := func() (n int) {
 					left, err := os.ReadDir(in.workDir)
 					if err != nil {
@@ -203,7 +194,7 @@ func TestAWorkerThatIsLost(t *testing.T) {
 				if got := queuetest.Values[int32](t, in.Pool, "select attempt from task_artifacts where kind = 'rpm'"); !cmp.Equal(got, []int32{2}) {
 					t.Errorf("packages of the attempts %v are recorded, want 2", got)
 				}
-				if state := queuetest.Value[string](t, in.Pool, "select state::text from river_job where id = $1", first); state != "discarded" {
+				if state := queuetest.Value[string](t, in.Pool, "select state::text from river_job where id = $1", first.RiverJobID); state != "discarded" {
 					t.Errorf("the lost job is %s, want discarded", state)
 				}
 				if n := in.jobs(t, "builders.import"); n != 1 {
@@ -220,9 +211,9 @@ func TestAWorkerThatIsLost(t *testing.T) {
 		t.Parallel()
 		in := newInstallation(t, "x86_64")
 		build := in.build(t, 1, script{srpm: fail(errors.New("must not be asked"))})
-		queuetest.Exec(t, in.Pool, `update river_job set metadata = '{"distbot_losses": 5}' where kind = 'builders.srpm'`)
+		queuetest.Exec(t, in.Pool, "update tasks set losses = 5 where method = 'buildSRPM'")
 		in.work(t)
-		in.failed(t, build, "source package: queue: 5 workers died while they ran this task")
+		in.failed(t, build, "source package: queue: 5 hosts died while they worked on this task")
 		if diff := cmp.Diff("f37 error\nf37/srpm error", in.Statuses(t, 1)); diff != "" {
 			t.Errorf("statuses (-want +got):\n%s", diff)
 		}
@@ -244,20 +235,7 @@ func TestAStop(t *testing.T) {
 		t.Run(name+" gives the task back uncounted", func(t *testing.T) {
 			t.Parallel()
 			in := newInstallation(t, "x86_64")
-			workers := river.NewWorkers()
-			var late struct{ *queue.Client }
-			in.register("host-1")(workers, &late)
-			config := queue.Config{ID: "host-1", Queues: map[string]int{}, Workers: workers, Hub: true, SoftStop: time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
-			for _, name := range in.queues() {
-				config.Queues[name] = 5
-			}
-			var err error
-			if late.Client, err = queue.NewClient(in.Pool, config); err != nil {
-				t.Fatal(err)
-			}
-			if err := late.Start(context.WithoutCancel(t.Context())); err != nil {
-				t.Fatal(err)
-			}
+			host := in.work(t)
 			began := make(chan struct{})
 			good := leaveByArch(in.packagesOf(t, 1))
 			build := in.build(t, 1, script{build: func(ctx context.Context, order builders.Order, arch string) (builders.Outcome, error) {
@@ -269,16 +247,10 @@ func TestAStop(t *testing.T) {
 				return builders.Outcome{}, answer(ctx)
 			}})
 			<-began
-			if err := late.Stop(context.WithoutCancel(t.Context())); err != nil {
-				t.Fatal(err)
-			}
+			host.Stop()
 			task := queuetest.Task(t, in.Pool, build, queue.MethodBuildArch, "x86_64")
 			if task.State != queue.TaskFree || task.Attempt != 1 {
 				t.Errorf("the task is %s at attempt %d, want FREE at 1", task.State, task.Attempt)
-			}
-			job := queuetest.Value[string](t, in.Pool, "select state || ' ' || attempt || ' ' || coalesce(array_length(errors, 1), 0) from river_job where id = $1", task.RiverJobID)
-			if job != "available 0 0" {
-				t.Errorf("state, tries and errors of the job are %q, want an available one with none", job)
 			}
 			if got := in.description(t, 1, "x86_64"); got != "trying again: the builder was stopped" {
 				t.Errorf("the status says %q", got)
@@ -287,7 +259,7 @@ func TestAStop(t *testing.T) {
 				t.Errorf("the attempt ended with %q", got)
 			}
 			in.noWorkLeft(t)
-			queuetest.Start(t, in.Pool, "host-2", in.register("host-2"), in.queues()...)
+			in.host(t, "host-2", queue.QueueControl)
 			in.complete(t, build)
 			if task := queuetest.Task(t, in.Pool, build, queue.MethodBuildArch, "x86_64"); task.Attempt != 2 || *task.ClientID != "host-2" {
 				t.Errorf("attempt %d of %s ended the task, want 2 of host-2", task.Attempt, *task.ClientID)
@@ -315,7 +287,7 @@ func TestWorkDoneTwice(t *testing.T) {
 		t.Run(name+" changes nothing", func(t *testing.T) {
 			t.Parallel()
 			in := newInstallation(t, "x86_64")
-			in.work(t)
+			host := in.work(t)
 			if strings.HasSuffix(name, "denied") {
 				in.complete(t, in.build(t, 9, script{}))
 			}
@@ -326,14 +298,10 @@ func TestWorkDoneTwice(t *testing.T) {
 			before := queuetest.Values[string](t, in.Pool, facts)
 
 			stages := in.stages
-			stages.Jobs, stages.ClientID = queuetest.Inserter(t, in.Pool), "host-3"
-			for _, task := range queuetest.Values[int64](t, in.Pool, "select id from tasks where river_job_id is not null and method <> 'tagBuild'") {
-				row := &rivertype.JobRow{ID: queuetest.Value[int64](t, in.Pool, "select river_job_id from tasks where id = $1", task), State: rivertype.JobStateRunning, Attempt: 1}
-				if err := (&builders.SRPMWorker{Stages: &stages}).Work(t.Context(), &river.Job[queue.SRPMArgs]{JobRow: row, Args: queue.SRPMArgs{TaskID: task}}); err != nil {
-					t.Errorf("source task %d: %v", task, err)
-				}
-				if err := (&builders.ArchWorker{Stages: &stages}).Work(t.Context(), &river.Job[queue.ArchArgs]{JobRow: row, Args: queue.ArchArgs{TaskID: task}}); err != nil {
-					t.Errorf("arch task %d: %v", task, err)
+			stages.Jobs = queuetest.Inserter(t, in.Pool)
+			for _, claim := range in.claims(t) {
+				if err := host.CarryOut(t.Context(), claim); err != nil {
+					t.Errorf("%s: %v", claim, err)
 				}
 			}
 			row := &rivertype.JobRow{ID: 1, State: rivertype.JobStateRunning, Attempt: 1}
@@ -345,30 +313,13 @@ func TestWorkDoneTwice(t *testing.T) {
 			}
 		})
 	}
+}
 
-	t.Run("by the job that replaces one whose process died just after its end changes nothing", func(t *testing.T) {
-		t.Parallel()
-		in := newInstallation(t, "x86_64")
-		in.work(t)
-		build := in.build(t, 1, script{build: fail(&builders.Failure{Reason: "it does not compile"})})
-		in.failed(t, build, "it does not compile")
-		in.idle(t)
-		task := queuetest.Task(t, in.Pool, build, queue.MethodBuildArch, "x86_64")
-		history := queuetest.Values[string](t, in.Pool, "select context || ' ' || state from history")
-		// The failure is recorded, the end of the job is not.
-		queuetest.Exec(t, in.Pool, "update river_job set state = 'running', finalized_at = null where id = $1", task.RiverJobID)
-		if err := in.bury(t.Context(), task.ID); err != nil {
-			t.Fatal(err)
-		}
-		in.idle(t)
-		if n := queuetest.Value[int](t, in.Pool, "select count(*) from river_job where kind = 'builders.arch' and state = 'completed'"); n != 1 {
-			t.Errorf("%d jobs of the task are completed, want that of the replacement", n)
-		}
-		if got := queuetest.Task(t, in.Pool, build, queue.MethodBuildArch, "x86_64"); got.Attempt != task.Attempt || got.State != queue.TaskFailed {
-			t.Errorf("the task is %s at attempt %d, want FAILED at %d", got.State, got.Attempt, task.Attempt)
-		}
-		if diff := cmp.Diff(history, queuetest.Values[string](t, in.Pool, "select context || ' ' || state from history")); diff != "" {
-			t.Errorf("statuses that were asked for (-before +after):\n%s", diff)
-		}
-	})
+// claims are the newest attempts of all tasks that hosts work on.
+func (in *installation) claims(tb testing.TB) (claims []queue.Claim) {
+	tb.Helper()
+	for _, task := range queuetest.Values[int64](tb, in.Pool, "select id from tasks where method in ('buildSRPM', 'buildArch')") {
+		claims = append(claims, queue.Claim{TaskID: task, Attempt: queuetest.Value[int32](tb, in.Pool, "select attempt from tasks where id = $1", task)})
+	}
+	return claims
 }

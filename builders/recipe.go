@@ -28,18 +28,9 @@ const (
 	groupSRPMBuild = "srpm-build"
 )
 
-// repoPoll is how soon a build looks again whether its repository is there.
-const repoPoll = 200 * time.Millisecond
-
-// ready returns *queue.WaitError while the published repository of the build
-// tag lacks what was tagged before the build began. What is tagged later a
-// build may see or not.
-func ready(build db.GetBuildRow) error {
-	if build.BuildTagBuiltRev < build.NeedRev {
-		return &queue.WaitError{After: repoPoll, Reason: "the repository of " + build.BuildTagName + " is being made"}
-	}
-	return nil
-}
+// repoPoll is how soon a build looks again whether its repository is there that
+// was there a moment ago.
+const repoPoll = time.Second
 
 // recipe says what the buildroot of a build is made of for one architecture.
 func (s *Stages) recipe(ctx context.Context, build db.GetBuildRow, group, arch string) (Recipe, error) {

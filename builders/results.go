@@ -30,12 +30,17 @@ type result struct {
 	blob store.Blob
 }
 
-// collect reads every package a driver left, checks it and puts it into the
+// checker judges the header of a result. What it returns fails the task.
+type checker func(file string, pkg *rpmfile.Package) error
+
+// gatherer brings the results of an attempt into the store, each judged.
+type gatherer func(ctx context.Context, check checker) ([]result, error)
+
+// collect reads every package a driver left in dir, checks it and puts it into the
 // store. check sees the header; what it returns fails the task. Nothing else
 // than regular files named *.rpm may lie there.
-func (s *Stages) collect(ctx context.Context, a *attempt, check func(file string, pkg *rpmfile.Package) error) ([]result, error) {
-	s.enter(ctx, a, PhaseVerify)
-	entries, err := os.ReadDir(a.resultDir())
+func (s *Stages) collect(ctx context.Context, dir string, check checker) ([]result, error) {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("builders: read results: %w", err)
 	}
@@ -57,7 +62,7 @@ func (s *Stages) collect(ctx context.Context, a *attempt, check func(file string
 		if info.Size() > maxResultBytes {
 			return nil, &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%s has %d bytes, more than %d", entry.Name(), info.Size(), int64(maxResultBytes))}
 		}
-		r, err := s.take(ctx, filepath.Join(a.resultDir(), entry.Name()), check)
+		r, err := s.take(ctx, filepath.Join(dir, entry.Name()), check)
 		if err != nil {
 			return nil, err
 		}
@@ -68,12 +73,17 @@ func (s *Stages) collect(ctx context.Context, a *attempt, check func(file string
 
 // take stores one file first and judges what is stored: nobody can change it
 // between the two.
-func (s *Stages) take(ctx context.Context, path string, check func(string, *rpmfile.Package) error) (result, error) {
+func (s *Stages) take(ctx context.Context, path string, check checker) (result, error) {
 	name := filepath.Base(path)
 	blob, err := s.Store.Import(ctx, path, "", maxResultBytes)
 	if err != nil {
 		return result{}, fmt.Errorf("builders: store %s: %w", name, err)
 	}
+	return s.judge(name, blob, check)
+}
+
+// judge reads a stored result and has it checked.
+func (s *Stages) judge(name string, blob store.Blob, check checker) (result, error) {
 	pkg, digest, err := rpmfile.ReadFile(s.Store.Path(blob))
 	if err != nil {
 		return result{}, unreadable(name+" can't be read", err)
@@ -140,9 +150,10 @@ func (s *Stages) checkMachines(results []result) error {
 }
 
 // record notes results and buildroot of the attempt in tx.
-func (s *Stages) record(ctx context.Context, tx pgx.Tx, a *attempt, root Recipe, outcome Outcome, results []result) error {
+func (a *Attempt) record(ctx context.Context, tx pgx.Tx, outcome Outcome, results []result) error {
 	record := db.RecordResultsParams{
-		TaskID: a.task.ID, Attempt: a.task.Attempt, Tag: root.Tag, RootArch: root.Arch, RepoKey: outcome.RepoKey, Driver: s.Driver.Name(),
+		TaskID: a.task.ID, Attempt: a.task.Attempt, Tag: a.build.BuildTagName, RootArch: a.task.RootArch,
+		RepoKey: outcome.RepoKey, Driver: outcome.Driver, Recipe: a.recipe,
 	}
 	for _, r := range results {
 		kind := "rpm"
@@ -157,6 +168,7 @@ func (s *Stages) record(ctx context.Context, tx pgx.Tx, a *attempt, root Recipe,
 	}
 	for _, installed := range outcome.Installed {
 		record.Nevras, record.Digests = append(record.Nevras, installed.NEVRA), append(record.Digests, installed.Digest)
+		record.Repos, record.RepoSha256s = append(record.Repos, installed.Repo), append(record.RepoSha256s, installed.SHA256)
 	}
 	if err := db.New(tx).RecordResults(ctx, record); err != nil {
 		return fmt.Errorf("builders: record results: %w", err)

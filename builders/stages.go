@@ -2,12 +2,8 @@ package builders
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"strconv"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -20,8 +16,10 @@ import (
 // Sources brings the files of a commit to a directory. distgit implements it.
 type Sources interface {
 	// Prepare writes the package's files at the order's commit, and what its
-	// sources file names, into dir, and a line for each step to log. An error
-	// with a method Temporary() bool that says true is worth another try.
+	// sources file names, into dir, and a line for each step to log. Where the
+	// spec uses %autorelease or %autochangelog it also writes the order's
+	// History. An error with a method Temporary() bool that says true is worth
+	// another try.
 	Prepare(ctx context.Context, order SourceOrder, dir string, log io.Writer) error
 }
 
@@ -31,21 +29,20 @@ type SourceOrder struct {
 	Ref          string
 	Commit       string
 	Package      string
+	// History is the path of a file that is not there yet, for what
+	// autospec.Decode reads.
+	History string
 }
 
-// Stages is what the stages of a build need. Safe for concurrent use; fields
+// Stages is what the hub needs for the stages of a build: what hosts begin with
+// and what becomes of their results. Safe for concurrent use; fields
 // are not changed after the first job.
 type Stages struct {
-	Pool *pgxpool.Pool
-	Jobs queue.Canceler
-	// ClientID is the lease the work rests on.
-	ClientID string
-	Driver   Driver
-	Sources  Sources
-	Store    *store.Store
-	Logs     tasklog.Dirs
-	// WorkDir holds what only lives as long as a task.
-	WorkDir string
+	Pool    *pgxpool.Pool
+	Jobs    queue.Canceler
+	Sources Sources
+	Store   *store.Store
+	Logs    tasklog.Dirs
 	// ReposDir holds the published repositories: TAG/GENERATION/ARCH.
 	ReposDir string
 	// ExternalURL is where people reach this installation.
@@ -53,53 +50,14 @@ type Stages struct {
 	Logger      *slog.Logger
 	// Recipes spares reading a tag's settings for every task; nil reads them.
 	Recipes *Recipes
+	// Nearest finds what comes close to missing requirements; nil does not look.
+	Nearest *Nearest
 }
 
-// attempt is one attempt of a task, from its claim to its end.
-type attempt struct {
-	task  db.Task
-	build db.GetBuildRow
-	// dir is the attempt's own directory; it goes with the attempt.
-	dir    string
-	logDir string
-	// phase is the newest phase, for the reason of a failure.
-	phase Phase
-}
-
-// makeDirs makes the attempt's directories.
-func (s *Stages) makeDirs(a *attempt) error {
-	a.dir = filepath.Join(s.WorkDir, strconv.FormatInt(a.task.ID, 10)+"-"+strconv.FormatInt(int64(a.task.Attempt), 10))
-	if err := os.RemoveAll(a.dir); err != nil {
-		return fmt.Errorf("builders: clear work directory: %w", err)
-	}
-	for _, name := range []string{"sources", "results"} {
-		if err := os.MkdirAll(filepath.Join(a.dir, name), 0o755); err != nil {
-			return fmt.Errorf("builders: make work directory: %w", err)
-		}
-	}
-	var err error
-	a.logDir, err = s.Logs.Make(a.task.ID, a.task.Attempt)
-	return err
-}
-
-func (a *attempt) sourceDir() string { return filepath.Join(a.dir, "sources") }
-func (a *attempt) resultDir() string { return filepath.Join(a.dir, "results") }
-
-// order is the part of a driver's order that both kinds of work share.
-func (s *Stages) order(ctx context.Context, a *attempt, root Recipe) Order {
-	return Order{
-		TaskID: a.task.ID, Attempt: a.task.Attempt, Root: root, Epoch: a.build.CommittedAt,
-		ResultDir: a.resultDir(), LogDir: a.logDir,
-		Phase: func(phase Phase) { s.enter(ctx, a, phase) },
-	}
-}
-
-// enter notes a phase, for pages and for the reason of a failure. That the
-// note can't be made is no reason to end a build.
-func (s *Stages) enter(ctx context.Context, a *attempt, phase Phase) {
-	a.phase = phase
-	_, err := db.New(s.Pool).SetTaskPhase(ctx, db.SetTaskPhaseParams{ID: a.task.ID, Attempt: a.task.Attempt, Phase: string(phase)})
-	if err != nil && ctx.Err() == nil {
-		s.Logger.Warn("builders: note phase", "task", a.task.ID, "phase", phase, "error", err)
+// status is the status of a part of a build.
+func (s *Stages) status(build db.GetBuildRow, part, state, description string) queue.Status {
+	return queue.Status{
+		RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: queue.ContextOf(build.Target, part),
+		State: state, Description: description, TargetURL: queue.BuildURL(s.ExternalURL, build.ID), BuildID: build.ID,
 	}
 }

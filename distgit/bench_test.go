@@ -179,3 +179,32 @@ func BenchmarkReadSpec(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkHistory reads 1000 commits, each with a spec of its own and all of
+// one version, and guesses the release, which is the most work there is.
+func BenchmarkHistory(b *testing.B) {
+	const commits = 1000
+	o, head := benchOrigin(b, commits)
+	m := &Mirrors{Dir: b.TempDir()}
+	if err := m.Fetch(b.Context(), o.remote(), Want{Commit: head}); err != nil {
+		b.Fatal(err)
+	}
+	spec, err := ReadSpec("hello.spec", []byte(autoSpec("1.0", "%autorelease")), SpecOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("Read", func(b *testing.B) {
+		for b.Loop() {
+			if h, err := m.History(b.Context(), o.remote(), head, "hello.spec"); err != nil || len(h.Commits) != commits {
+				b.Fatalf("%d commits, %v", len(h.Commits), err)
+			}
+		}
+	})
+	b.Run("Guess", func(b *testing.B) {
+		for b.Loop() {
+			if got := m.guessNVR(b.Context(), o.remote(), head, spec, SpecOptions{}); got != "hello-1.0-1000" {
+				b.Fatalf("guessed %q", got)
+			}
+		}
+	})
+}

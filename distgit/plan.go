@@ -47,6 +47,8 @@ type change struct {
 	// pull request is meant for.
 	branch string
 	pull   *forge.PullRequest
+	// byHand is true where somebody asked for the build by the package's name.
+	byHand bool
 	// delivery is the delivery that brought the change; nil when it was found
 	// by looking.
 	delivery *int64
@@ -86,6 +88,8 @@ type verdict struct {
 	nvr     string
 	refusal string // a sentence for the status, empty if it is built
 	none    string // why nothing is built, empty if something is
+	// destination is true when it is only the destination that refuses.
+	destination bool
 }
 
 // plan decides on a change and records it. record runs in the same
@@ -189,7 +193,7 @@ func (p *Planner) judge(ctx context.Context, c change, targets []db.TargetsForBr
 	}
 	verdicts := make([]verdict, len(targets))
 	for i, target := range targets {
-		verdicts[i] = judgeTree(tree, c, target)
+		verdicts[i] = p.judgeTree(ctx, remote, tree, c, target)
 		if err := p.judgeDestination(ctx, c, &verdicts[i]); err != nil {
 			return Commit{}, nil, err
 		}
@@ -207,7 +211,7 @@ func (p *Planner) judgeDestination(ctx context.Context, c change, v *verdict) er
 	if err != nil {
 		return fmt.Errorf("distgit: package list of %s: %w", v.target.DestTagName, err)
 	}
-	v.refusal = refusal
+	v.refusal, v.destination = refusal, refusal != ""
 	return nil
 }
 
@@ -221,13 +225,13 @@ func refuseAll(targets []db.TargetsForBranchRow, reason string) []verdict {
 }
 
 // judgeTree decides what a target makes of a tree.
-func judgeTree(tree *Tree, c change, target db.TargetsForBranchRow) verdict {
+func (p *Planner) judgeTree(ctx context.Context, remote Remote, tree *Tree, c change, target db.TargetsForBranchRow) verdict {
 	v := verdict{target: target}
 	if Retired(tree) {
 		v.none = "the package is retired (dead.package)"
 		return v
 	}
-	if c.pull == nil && NoAutoBuild(tree) {
+	if c.pull == nil && !c.byHand && NoAutoBuild(tree) {
 		v.none = "pushes are not built automatically (noautobuild)"
 		return v
 	}
@@ -252,12 +256,23 @@ func judgeTree(tree *Tree, c change, target db.TargetsForBranchRow) verdict {
 		return v
 	}
 	// This refuses a spec whose Name is not that of its file, too.
-	spec, err := ReadSpec(name, text, SpecOptions{Macros: macros})
+	options := SpecOptions{Macros: macros}
+	spec, err := ReadSpec(name, text, options)
 	if err != nil {
 		v.refusal = plain(err)
 		return v
 	}
-	v.nvr, _ = spec.NVR()
+	if v.refusal, err = missingSource(tree, spec); err != nil {
+		v.refusal = plain(err)
+	}
+	if v.refusal != "" {
+		return v
+	}
+	if spec.AutoRelease {
+		v.nvr = p.Mirrors.guessNVR(ctx, remote, c.commit, spec, options)
+	} else {
+		v.nvr, _ = spec.NVR()
+	}
 	return v
 }
 

@@ -41,7 +41,7 @@ func TestPlanPush(t *testing.T) {
 		if got := queuetest.Value[string](t, h.pool, "select outcome || ' ' || build_id || ' ' || delivery_id from planned_pushes"); got != fmt.Sprintf("build 1 %d", delivery) {
 			t.Errorf("the push was planned as %s", got)
 		}
-		if n := queuetest.Value[int](t, h.pool, "select count(*) from river_job where kind = 'builders.srpm'"); n != 1 {
+		if n := queuetest.Value[int](t, h.pool, "select count(*) from tasks where method = 'buildSRPM' and state = 'FREE'"); n != 1 {
 			t.Errorf("%d source packages are asked for, want 1", n)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/distbot/distbot/forge"
+	"github.com/distbot/distbot/internal/autospec"
 	"github.com/distbot/distbot/internal/db"
 )
 
@@ -30,22 +31,23 @@ type Checkout struct {
 
 // Prepare writes the package's files at a commit of a recorded repository, and
 // every file its sources file names, into dir, which is empty, and a line for
-// each step to log. Errors have a method Temporary that says whether trying
-// again may help.
-func (c *Checkout) Prepare(ctx context.Context, repositoryID int64, ref, commit, dir string, log io.Writer) error {
+// each step to log. Where the spec uses %autorelease or %autochangelog, the
+// package's history is written to the new file history, for autospec.Decode.
+// Errors have a method Temporary that says whether trying again may help.
+func (c *Checkout) Prepare(ctx context.Context, repositoryID int64, ref, commit, dir, history string, log io.Writer) error {
 	row, err := db.New(c.Pool).GetRepository(ctx, repositoryID)
 	if err != nil {
 		return &prepareError{temporary: true, err: fmt.Errorf("distgit: read repository %d: %w", repositoryID, err)}
 	}
 	repository := forge.Repository{ID: row.ForgeRepoID, FullName: row.FullName, CloneURL: row.CloneUrl}
-	if err := c.prepare(ctx, row.Forge, repository, ref, commit, dir, log); err != nil {
+	if err := c.prepare(ctx, row.Forge, repository, ref, commit, dir, history, log); err != nil {
 		var temporary *TemporaryError
 		return &prepareError{temporary: errors.As(err, &temporary) || errors.Is(err, ErrCommitNotFound), err: err}
 	}
 	return nil
 }
 
-func (c *Checkout) prepare(ctx context.Context, host string, repository forge.Repository, ref, commit, dir string, log io.Writer) error {
+func (c *Checkout) prepare(ctx context.Context, host string, repository forge.Repository, ref, commit, dir, history string, log io.Writer) error {
 	remote, err := c.remote(host, repository)
 	if err != nil {
 		return err
@@ -71,7 +73,35 @@ func (c *Checkout) prepare(ctx context.Context, host string, repository forge.Re
 		return err
 	}
 	fmt.Fprintf(log, "%d files checked out\n", len(tree.Files()))
+	if err := c.writeHistory(ctx, remote, tree, history, log); err != nil {
+		return err
+	}
 	return c.fetchSources(ctx, tree, repository.Name(), root, log)
+}
+
+// writeHistory writes the history of a package whose spec is computed from it.
+func (c *Checkout) writeHistory(ctx context.Context, remote Remote, tree *Tree, name string, log io.Writer) error {
+	spec, err := FindSpec(tree)
+	if err != nil {
+		return err
+	}
+	text, err := tree.ReadFile(spec, maxSpecBytes)
+	if err != nil {
+		return err
+	}
+	if !autospec.ReadFeatures(text).Uses() {
+		return nil
+	}
+	history, err := c.Mirrors.History(ctx, remote, tree.Commit().Hash, spec)
+	if err != nil {
+		return err
+	}
+	err = writeFileAtomic(name, history.Encode)
+	if err != nil {
+		return fmt.Errorf("distgit: write history: %w", classify(ctx, err))
+	}
+	fmt.Fprintf(log, "%d commits for %%autorelease and %%autochangelog\n", len(history.Commits))
+	return nil
 }
 
 // fetchSources brings what the sources file names, if there is one.

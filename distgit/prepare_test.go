@@ -41,7 +41,7 @@ func TestPrepare(t *testing.T) {
 		c, repository := h.checkout(o, newLookaside(t, serving))
 		dir := t.TempDir()
 		var log bytes.Buffer
-		if err := c.Prepare(t.Context(), repository, "refs/heads/f37", commit, dir, &log); err != nil {
+		if err := c.Prepare(t.Context(), repository, "refs/heads/f37", commit, dir, filepath.Join(t.TempDir(), "history"), &log); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
@@ -72,7 +72,7 @@ func TestPrepare(t *testing.T) {
 		head := o.change("hello.spec", spec("hello", "2"), "refs/pull/7/head")
 		c, repository := h.checkout(o, nil)
 		dir := t.TempDir()
-		if err := c.Prepare(t.Context(), repository, "refs/pull/7/head", head, dir, &bytes.Buffer{}); err != nil {
+		if err := c.Prepare(t.Context(), repository, "refs/pull/7/head", head, dir, filepath.Join(t.TempDir(), "history"), &bytes.Buffer{}); err != nil {
 			t.Fatal(err)
 		}
 		if text, err := os.ReadFile(filepath.Join(dir, "hello.spec")); err != nil || string(text) != spec("hello", "2") {
@@ -157,7 +157,7 @@ func TestPrepare(t *testing.T) {
 			if commit == "" {
 				commit = o.git("rev-parse", "HEAD")
 			}
-			err := c.Prepare(t.Context(), repository, "refs/heads/f37", commit, t.TempDir(), &bytes.Buffer{})
+			err := c.Prepare(t.Context(), repository, "refs/heads/f37", commit, t.TempDir(), filepath.Join(t.TempDir(), "history"), &bytes.Buffer{})
 			var fate interface{ Temporary() bool }
 			if !errors.As(err, &fate) {
 				t.Fatalf("got error %v, want one that says whether it is temporary", err)

@@ -96,12 +96,15 @@ func (p *Package) All(tag string) []Value {
 	return values
 }
 
+// notInFile is the Reason of a tag that is certainly not set.
+const notInFile = "not in the file"
+
 // One returns the value of a tag that occurs at most once. When the tag stands
 // under an undecided condition, the Value has its line and is not Evaluated.
 func (p *Package) One(tag string) Value {
 	values := p.All(tag)
 	if len(values) == 0 {
-		return Value{Reason: "not in the file"}
+		return Value{Reason: notInFile}
 	}
 	v := values[len(values)-1]
 	if !v.Conditional {

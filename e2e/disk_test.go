@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -32,7 +31,7 @@ const (
 // plain ones.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	d := newFullDisk(t)
+	d := newFullDisk(t, setup{name: "disk"})
 	d.pushed(t, small{name: "before"}).ends(t, "COMPLETE")
 	fillers := []string{d.fill(t, "state", stateSize, stateLeft), d.fill(t, "state/lookaside", lookasideSize, lookasideLeft)}
 
@@ -56,18 +55,16 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	again := strings.Fields(d.run(t, "build", "retry", big.id)) // build ID: URL
-	(&pushedBuild{d, strings.TrimSuffix(again[1], ":")}).ends(t, "COMPLETE")
+	(&pushedBuild{d.plain, strings.TrimSuffix(again[1], ":")}).ends(t, "COMPLETE")
 	writes.ends(t, "COMPLETE")
 	d.stop(t)
 }
 
 // fullDisk is an installation on a small disk.
-type fullDisk struct {
-	*distbot
-	lookaside *lookaside
-}
+type fullDisk struct{ *plain }
 
-func newFullDisk(t testing.TB) *fullDisk {
+// newFullDisk starts an installation on a small disk; its database is elsewhere.
+func newFullDisk(t testing.TB, s setup) *fullDisk {
 	t.Helper()
 	postgres, err := pglocal.Start(t.Context(), pglocal.Config{Dir: makeDir(t, "postgres"), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -78,36 +75,51 @@ func newFullDisk(t testing.TB) *fullDisk {
 			t.Error(err)
 		}
 	})
-	d := &fullDisk{lookaside: newLookaside(t)}
-	d.distbot = install(t, setup{
-		name: "disk", lookaside: d.lookaside.url(), database: postgres.URL(), targets: []target{{name: "f37"}},
-		forges: "  - {name: git, kind: git, url: git, webhook_secret_files: [webhook.secret]}\n",
-	})
-	for _, dir := range []string{"git", "state"} {
-		if err := os.Mkdir(d.path(dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// The mounts are in a namespace of the process, and go with it.
-	d.before = []string{"unshare", "--mount"}
-	if os.Geteuid() != 0 {
-		d.before = append(d.before, "--map-root-user")
-	}
+	s.database = postgres.URL()
+	d := &fullDisk{installPlain(t, s)}
 	script := fmt.Sprintf(`mount -t tmpfs -o size=%d,mode=755 distbot "$0"
 mkdir "$0/lookaside"
 mount -t tmpfs -o size=%d,mode=755 distbot "$0/lookaside"
 exec "$@"`, stateSize, lookasideSize)
-	d.before = append(d.before, "sh", "-ec", script, d.path("state"))
+	d.before = onMounts(script, d.path("state"))
 	d.start(t)
 	return d
+}
+
+// onMounts is a command that runs another, the rest of its arguments, after a
+// script has made mounts. They are in a namespace of the process, and go with
+// it.
+func onMounts(script, argument string) []string {
+	command := []string{"unshare", "--mount"}
+	if os.Geteuid() != 0 {
+		command = append(command, "--map-root-user")
+	}
+	return append(command, "sh", "-ec", script, argument)
+}
+
+// enter is a command that runs another, the rest of its arguments, with the
+// mounts of a process.
+func enter(pid int) []string {
+	command := []string{"nsenter", "--target", strconv.Itoa(pid), "--mount"}
+	if os.Geteuid() != 0 {
+		command = append(command, "--user", "--preserve-credentials")
+	}
+	return append(command, "--")
 }
 
 // fill leaves little of a file system of the installation, and returns the file
 // that takes the rest.
 func (d *fullDisk) fill(t testing.TB, dir string, size, left int64) (filler string) {
 	t.Helper()
+	return fillDisk(t, d.cmd.Process.Pid, d.path(dir), size, left)
+}
+
+// fillDisk leaves little of a file system of the given size that a process sees
+// at dir, and returns the file that takes the rest.
+func fillDisk(t testing.TB, pid int, dir string, size, left int64) (filler string) {
+	t.Helper()
 	// The way into the namespace of the process.
-	dir = filepath.Join("/proc", strconv.Itoa(d.cmd.Process.Pid), "root", d.path(dir))
+	dir = filepath.Join("/proc", strconv.Itoa(pid), "root", dir)
 	var disk unix.Statfs_t
 	if err := unix.Statfs(dir, &disk); err != nil {
 		t.Fatal(err)
@@ -124,82 +136,4 @@ func (d *fullDisk) fill(t testing.TB, dir string, size, left int64) (filler stri
 		t.Fatalf("fill %s, of which %d bytes are free: %v", dir, int64(disk.Bavail)*disk.Bsize, err)
 	}
 	return file.Name()
-}
-
-// pushedBuild is the build of a push.
-type pushedBuild struct {
-	d  *fullDisk
-	id string
-}
-
-// pushed makes a bare repository with distbot's hook and pushes a package to
-// it.
-func (d *fullDisk) pushed(t testing.TB, p small) *pushedBuild {
-	t.Helper()
-	bare, clone := d.path("git/rpms/"+p.name+".git"), d.path("clones/"+p.name)
-	for name, text := range p.files() {
-		writeFile(t, filepath.Join(clone, name), text, 0o644)
-	}
-	git(t, d.dir, "init", "-q", "--bare", bare)
-	d.run(t, "hook", "install", bare)
-	git(t, clone, "init", "-q", "--initial-branch=f37")
-	git(t, clone, "add", "--all")
-	git(t, clone, "commit", "-q", "-m", "Import")
-	git(t, clone, "push", "-q", bare, "f37")
-	commit := git(t, clone, "rev-parse", "HEAD")
-	b := &pushedBuild{d: d}
-	eventually(t, "build of "+p.name, func() (string, bool) {
-		ids := d.column(t, "select id::text from builds where commit_id = $1", commit)
-		b.id = strings.Join(ids, " ")
-		return b.id, len(ids) == 1
-	})
-	return b
-}
-
-func git(t testing.TB, dir string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command("git", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
-		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.test", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.test")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("git %s: %v\n%s", args[0], err, out)
-	}
-	return strings.TrimSpace(string(out))
-}
-
-// ends waits for the build's end, all its statuses included.
-func (b *pushedBuild) ends(t testing.TB, state string) {
-	t.Helper()
-	eventually(t, state+" of build "+b.id, func() (string, bool) {
-		var got, reason string
-		var pending int
-		b.d.scan(t, `select b.state, b.reason, (select count(*) from reports r where r.build_id = b.id and r.state = 'pending')
-			from builds b where b.id = $1::bigint`, []any{b.id}, &got, &reason, &pending)
-		if got != "BUILDING" && got != state {
-			t.Fatalf("build %s is %s (%s), want %s", b.id, got, reason, state)
-		}
-		return fmt.Sprintf("%s, %d statuses are pending", got, pending), got == state && pending == 0
-	})
-	if view := b.d.show(t, b.id); view.State != state || len(view.Statuses) == 0 {
-		t.Errorf("build show tells %+v, want %s and statuses", view, state)
-	}
-}
-
-// waitsFor waits until a status is pending for a reason.
-func (b *pushedBuild) waitsFor(t testing.TB, context, reason string) {
-	t.Helper()
-	eventually(t, "reason of build "+b.id, func() (string, bool) {
-		statuses := b.d.column(t, "select context || ' ' || state || ' ' || left(description, 140) from reports where build_id = $1::bigint", b.id)
-		for _, status := range statuses {
-			if !strings.Contains(status, " pending ") && !strings.HasPrefix(status, "distbot/f37/srpm success ") {
-				t.Fatalf("a status of build %s is %s, want one that is pending", b.id, status)
-			}
-			if strings.HasPrefix(status, context+" pending ") && strings.Contains(status, reason) {
-				return "", true
-			}
-		}
-		return strings.Join(statuses, "; "), false
-	})
 }

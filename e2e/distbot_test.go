@@ -33,6 +33,8 @@ type distbot struct {
 	databaseURL string
 	// before is a command that runs the program as the last of its arguments.
 	before []string
+	// inside has commands see the mounts that the process sees.
+	inside bool
 
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -47,6 +49,7 @@ type setup struct {
 	lookaside string // its URL
 	targets   []target
 	database  string // its URL; empty for a private one
+	more      string // further lines of distbot.yaml
 }
 
 // install writes the configuration of an installation. The process is killed
@@ -59,7 +62,7 @@ func install(t testing.TB, s setup) *distbot {
 	if d.databaseURL == "" {
 		d.databaseURL = privateDatabase(d.path("state"))
 	}
-	text := fmt.Sprintf("listen: %s\nstate_dir: state\ndatabase: {url: %q}\nlookaside: {url: %q}\nforges:\n%s", addr, s.database, s.lookaside, s.forges)
+	text := fmt.Sprintf("listen: %s\nstate_dir: state\ndatabase: {url: %q}\nlookaside: {url: %q}\nforges:\n%s%s", addr, s.database, s.lookaside, s.forges, s.more)
 	writeFile(t, d.path("distbot.yaml"), text, 0o644)
 	writeFile(t, d.path("distro.yaml"), distro(s.targets...), 0o644)
 	writeFile(t, d.path("webhook.secret"), d.secret+"\n", 0o600)
@@ -193,7 +196,11 @@ func (d *distbot) logTail(t testing.TB) string {
 // standard output.
 func (d *distbot) run(t testing.TB, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(binary, append(args, "--config", d.path("distbot.yaml"))...)
+	command := append([]string{binary}, append(args, "--config", d.path("distbot.yaml"))...)
+	if d.inside {
+		command = append(enter(d.cmd.Process.Pid), command...)
+	}
+	cmd := exec.Command(command[0], command[1:]...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

@@ -30,9 +30,10 @@ type target struct {
 // destination is not built.
 func listed() []string {
 	names := []string{
-		"again", "before", "bigbuild", "bigsource", "branches", "force", "forged", "libgreet", "neighbour", "nowhere", "offered", "offeredtwice",
+		"again", "before", "bigbuild", "bigsource", "branches", "computed", "force", "forged", "libgreet", "neighbour", "nowhere", "offered", "offeredtwice",
 		"refused", "tampered", "twice", "unheard", "unreadable", "usegreet", "waits",
 	}
+	names = append(names, farPackages()...)
 	for i := range moments() {
 		names = append(names, momentPackage(i))
 	}

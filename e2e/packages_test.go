@@ -71,6 +71,8 @@ type small struct {
 	// build is shell that %build runs; source a file of the lookaside that is
 	// packaged; sources the line that names it.
 	build, source, sources string
+	// big says that the file "big", which build makes, is packaged.
+	big bool
 }
 
 // files are the package's dist-git files.
@@ -85,6 +87,9 @@ func (p small) files() files {
 		fmt.Fprintf(&spec, "cp %%{SOURCE0} %%{buildroot}%%{_datadir}/%s\n", p.name)
 	} else {
 		fmt.Fprintf(&spec, "echo %%{version}-%%{release} >%%{buildroot}%%{_datadir}/%s\n", p.name)
+	}
+	if p.big {
+		fmt.Fprintf(&spec, "cp big %%{buildroot}%%{_datadir}/%s\n", p.name)
 	}
 	fmt.Fprintf(&spec, "\n%%files\n%%{_datadir}/%s\n", p.name)
 	f := files{p.name + ".spec": spec.String()}

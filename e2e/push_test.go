@@ -27,6 +27,7 @@ func TestPush(t *testing.T) {
 		t.Run("APullRequestOfAForkIsBuiltButNotTagged", func(t *testing.T) { t.Parallel(); s.testPullRequest(t) })
 		t.Run("ANewHeadEndsTheBuildOfTheOldOne", func(t *testing.T) { t.Parallel(); s.testNewHead(t) })
 		t.Run("AForcePushBuildsTheNewHeadAndLeavesTheOldOnesStatuses", func(t *testing.T) { t.Parallel(); s.testForcePush(t) })
+		t.Run("AReleaseAndAChangelogComeFromTheHistory", func(t *testing.T) { t.Parallel(); s.testComputedRelease(t) })
 		t.Run("ADeletedBranchAndATagBuildNothing", func(t *testing.T) { t.Parallel(); s.testDeletedBranchAndTag(t) })
 		t.Run("APushToAnUnknownBranchSaysWhichAreKnown", func(t *testing.T) { t.Parallel(); s.testUnknownBranch(t) })
 		t.Run("ARedeliveredPushBuildsOnce", func(t *testing.T) { t.Parallel(); s.testRedelivery(t) })

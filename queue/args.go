@@ -1,25 +1,23 @@
 package queue
 
 import (
+	"strconv"
+
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 )
 
-// The River queues. Build hosts take QueueSRPM and the ArchQueue of each
-// architecture they build for, the hub takes the others. Tagging has a queue of
-// its own: those of one tag wait for one another, and nothing else should wait
-// with them.
+// The River queues of hubs. Tagging has a queue of its own: those of one tag
+// wait for one another, and nothing else should wait with them.
 const (
 	QueueControl = "control"
 	QueueTag     = "tag"
 	QueuePublish = "publish"
 	QueueReport  = "report"
-	QueueSRPM    = "srpm"
 )
 
-// ArchQueue is the queue of build tasks for one architecture; noarch tasks
-// have one of their own, which every build host takes.
-func ArchQueue(arch string) string { return "arch_" + arch }
+// HostQueue is the queue of what the scheduler gives to a host.
+func HostQueue(hostID int64) string { return "host_" + strconv.FormatInt(hostID, 10) }
 
 // maxTries is how often a job that returns an error is tried before FateOf
 // gives it up. Retries back off, the last one comes after about two minutes.
@@ -66,33 +64,49 @@ func (ReconcileArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: QueueControl, MaxAttempts: 1, UniqueOpts: once}
 }
 
-// SRPMArgs asks builders for the source package of a buildSRPM task.
-type SRPMArgs struct {
-	TaskID int64 `json:"task_id"`
+// TaskArgs tells an embedded host to carry an attempt out. It is only a door
+// bell: what the host may do is in the task.
+type TaskArgs struct {
+	Claim
+	// HostID selects the queue.
+	HostID int64 `json:"-"`
 }
 
 // Kind implements river.JobArgs.
-func (SRPMArgs) Kind() string { return "builders.srpm" }
+func (TaskArgs) Kind() string { return "builders.task" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
-func (SRPMArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: QueueSRPM, MaxAttempts: endless}
+func (a TaskArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: HostQueue(a.HostID), MaxAttempts: endless}
 }
 
-// ArchArgs asks builders for the binary packages of a buildArch task. Queue is
-// ArchQueue of the task's architecture.
-type ArchArgs struct {
-	TaskID int64 `json:"task_id"`
-	// Arch selects the queue and is not part of the job.
-	Arch string `json:"-"`
+// DeliverArgs tells a hub to ring at a remote host for attempts it was given.
+type DeliverArgs struct {
+	HostID int64   `json:"host_id"`
+	Claims []Claim `json:"claims"`
 }
 
 // Kind implements river.JobArgs.
-func (ArchArgs) Kind() string { return "builders.arch" }
+func (DeliverArgs) Kind() string { return "builders.deliver" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
-func (a ArchArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: ArchQueue(a.Arch), MaxAttempts: endless}
+func (DeliverArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueControl, MaxAttempts: endless}
+}
+
+// RecallArgs tells a hub to ring at a remote host for an attempt that has
+// ended.
+type RecallArgs struct {
+	HostID int64 `json:"host_id"`
+	Claim
+}
+
+// Kind implements river.JobArgs.
+func (RecallArgs) Kind() string { return "builders.recall" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (RecallArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueControl, MaxAttempts: endless}
 }
 
 // ImportArgs asks builders to make the results of a finished build part of the
@@ -119,6 +133,20 @@ func (TagArgs) Kind() string { return "tags.apply" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (TagArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueTag, MaxAttempts: endless}
+}
+
+// JoinedArgs asks tags to have the repositories made anew that hold a build
+// which packages have joined.
+type JoinedArgs struct {
+	BuildID int64 `json:"build_id"`
+}
+
+// Kind implements river.JobArgs.
+func (JoinedArgs) Kind() string { return "tags.joined" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (JoinedArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: QueueTag, MaxAttempts: endless}
 }
 

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,12 @@ const (
 	weightTag  = 0.1
 )
 
+// What builds begin with unless somebody says otherwise, as in Koji.
+const (
+	PriorityDefault = 20
+	ChannelDefault  = "default"
+)
+
 // BuildURL is the page of a build below the installation's external URL.
 func BuildURL(external string, buildID int64) string {
 	return strings.TrimRight(external, "/") + "/builds/" + strconv.FormatInt(buildID, 10)
@@ -52,15 +59,27 @@ type NewBuild struct {
 	// PlannedNVR is the static reader's guess, for people to look at.
 	PlannedNVR string
 	RetryOf    *int64
+	// Priority is PriorityDefault where it is 0; lower is sooner.
+	Priority int32
+	// Channel is ChannelDefault where it is empty: only hosts of the channel
+	// build it.
+	Channel string
+	// ArchOverride replaces the architectures of a scratch build.
+	ArchOverride []string
+	// Quiet builds tell the forge nothing.
+	Quiet bool
 }
 
-// StartBuild begins a build in tx: the build, its task tree, the first job and
-// the first pending statuses. external is the installation's external URL.
+// StartBuild begins a build in tx: the build, its task tree and the first
+// pending statuses. The scheduler finds the first task. external is the
+// installation's external URL.
 func StartBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external string, b NewBuild) (buildID int64, err error) {
 	row, err := db.New(tx).InsertBuild(ctx, db.InsertBuildParams{
 		PackageID: b.PackageID, RepositoryID: b.RepositoryID, Target: b.Target, BuildTag: b.BuildTag, DestTag: b.DestTag,
 		Scratch: b.Scratch, Ref: b.Ref, CommitID: b.Commit, CommittedAt: b.CommittedAt, PullNumber: b.PullNumber,
 		Spec: b.Spec, PlannedNvr: b.PlannedNVR, RetryOf: b.RetryOf, SrpmWeight: weightSRPM,
+		Priority: cmp.Or(b.Priority, PriorityDefault), Channel: cmp.Or(b.Channel, ChannelDefault),
+		ArchOverride: nonNil(b.ArchOverride), Quiet: b.Quiet,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("queue: insert build: %w", err)
@@ -74,60 +93,35 @@ func StartBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external stri
 			Description: description, TargetURL: BuildURL(external, row.BuildID), BuildID: row.BuildID,
 		}
 	}
-	return row.BuildID, startTasks(ctx, tx, inserter, []taskJob{{row.SrpmTask, SRPMArgs{TaskID: row.SrpmTask}}}, []Status{
+	return row.BuildID, WantStatuses(ctx, tx, inserter, []Status{
 		first("", "build "+strconv.FormatInt(row.BuildID, 10)+" is queued"), first("srpm", "waiting for a builder"),
 	})
 }
 
-// taskJob is a task and the job that works on it.
-type taskJob struct {
-	task int64
-	args river.JobArgs
-}
-
-// startTasks asks for statuses, enqueues the jobs of tasks and notes which
-// they are, so that a cancel finds them.
-func startTasks(ctx context.Context, tx pgx.Tx, inserter Inserter, tasks []taskJob, statuses []Status) error {
-	var set db.SetTaskJobsParams
-	var jobs []river.JobArgs
-	for _, task := range tasks {
-		set.Ids, jobs = append(set.Ids, task.task), append(jobs, task.args)
-	}
-	var err error
-	if set.JobIds, err = wantAndInsert(ctx, tx, inserter, statuses, jobs); err != nil {
-		return err
-	}
-	if err := db.New(tx).SetTaskJobs(ctx, set); err != nil {
-		return fmt.Errorf("queue: set jobs of tasks: %w", err)
-	}
-	return nil
-}
-
-// NewArch is a task that builds for Arch in a buildroot of RootArch.
+// NewArch is a task that builds for Arch.
 type NewArch struct {
-	Arch, RootArch string
-	Label          string
+	Arch string
+	// RootArches are the architectures whose buildroots will do: one for an
+	// architecture, one or more for noarch.
+	RootArches []string
+	Label      string
+	// Policy is PolicyBlocking if it is empty.
+	Policy string
 }
 
-// AddArches adds arch tasks to a running build, with their jobs, and asks for
-// statuses. root is the build's own task.
+// AddArches adds arch tasks to a running build and asks for statuses. The
+// scheduler finds them. root is the build's own task.
 func AddArches(ctx context.Context, tx pgx.Tx, inserter Inserter, buildID, root int64, arches []NewArch, statuses []Status) error {
 	params := db.InsertArchTasksParams{ParentID: root, BuildID: buildID, Weight: weightArch}
-	rootArch := map[string]string{}
 	for _, arch := range arches {
-		params.Arches, params.RootArches = append(params.Arches, arch.Arch), append(params.RootArches, arch.RootArch)
+		params.Arches, params.Roots = append(params.Arches, arch.Arch), append(params.Roots, strings.Join(arch.RootArches, " "))
 		params.Labels = append(params.Labels, arch.Label)
-		rootArch[arch.Arch] = arch.RootArch
+		params.Policies = append(params.Policies, cmp.Or(arch.Policy, PolicyBlocking))
 	}
-	rows, err := db.New(tx).InsertArchTasks(ctx, params)
-	if err != nil {
+	if _, err := db.New(tx).InsertArchTasks(ctx, params); err != nil {
 		return fmt.Errorf("queue: insert arch tasks of build %d: %w", buildID, err)
 	}
-	tasks := make([]taskJob, len(rows))
-	for i, row := range rows {
-		tasks[i] = taskJob{row.ID, ArchArgs{TaskID: row.ID, Arch: rootArch[row.Arch]}}
-	}
-	return startTasks(ctx, tx, inserter, tasks, statuses)
+	return WantStatuses(ctx, tx, inserter, statuses)
 }
 
 // AddTag adds the task that tags a complete build, with its job. root is the
@@ -139,7 +133,15 @@ func AddTag(ctx context.Context, tx pgx.Tx, inserter Inserter, buildID, root int
 	if err != nil {
 		return fmt.Errorf("queue: insert tag task: %w", err)
 	}
-	return startTasks(ctx, tx, inserter, []taskJob{{taskID, TagArgs{BuildID: buildID}}}, nil)
+	id, err := Insert(ctx, tx, inserter, TagArgs{BuildID: buildID})
+	if err != nil {
+		return err
+	}
+	// So that a cancel finds it.
+	if err := db.New(tx).SetTaskJobs(ctx, db.SetTaskJobsParams{Ids: []int64{taskID}, JobIds: []int64{id}}); err != nil {
+		return fmt.Errorf("queue: set job of tag task: %w", err)
+	}
+	return nil
 }
 
 // NotBuildingError says that a build is over.
@@ -157,7 +159,9 @@ func (e *NotBuildingError) Error() string {
 var ErrNoBuild = errors.New("queue: no such build")
 
 // CancelBuild ends a running build: its tasks are canceled, the jobs of those
-// that run are told to stop, and its statuses end as error. why is shown.
+// that run are told to stop, and its statuses end as error. why is shown. Of a
+// complete build it ends the arch tasks that the build did not wait for; the
+// build stays as it is. Anything else is a *NotBuildingError.
 func CancelBuild(ctx context.Context, pool *pgxpool.Pool, client Canceler, external string, buildID int64, why string) error {
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		return CancelBuildTx(ctx, tx, client, external, buildID, why)
@@ -173,6 +177,12 @@ func CancelBuildTx(ctx context.Context, tx pgx.Tx, client Canceler, external str
 	}
 	if err != nil {
 		return fmt.Errorf("queue: lock build %d: %w", buildID, err)
+	}
+	if build.State == BuildComplete {
+		lagging, err := cancelLagging(ctx, tx, client, external, buildID, why)
+		if err != nil || lagging {
+			return err
+		}
 	}
 	if build.State != BuildBuilding {
 		return &NotBuildingError{BuildID: buildID, State: build.State}
@@ -210,13 +220,23 @@ func cancelTask(ctx context.Context, tx pgx.Tx, client Canceler, task db.Task, w
 		return fmt.Errorf("queue: cancel task %d: %w", task.ID, err)
 	}
 	if task.RiverJobID == nil {
-		return nil
+		return recall(ctx, tx, client, task)
 	}
 	// A job that River has cleaned away runs no more.
 	if _, err := client.JobCancelTx(ctx, tx, *task.RiverJobID); err != nil && !errors.Is(err, river.ErrNotFound) {
 		return fmt.Errorf("queue: cancel job of task %d: %w", task.ID, err)
 	}
 	return nil
+}
+
+// recall rings at the remote host that works on a task. Should nobody answer,
+// the host learns it when it renews its lease.
+func recall(ctx context.Context, tx pgx.Tx, inserter Inserter, task db.Task) error {
+	if task.HostID == nil || task.State != TaskAssigned && task.State != TaskOpen {
+		return nil
+	}
+	_, err := Insert(ctx, tx, inserter, RecallArgs{HostID: *task.HostID, Claim: Claim{TaskID: task.ID, Attempt: task.Attempt}})
+	return err
 }
 
 // BuildEnd is how a build ends before its results are part of the
@@ -269,7 +289,13 @@ func EndBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external string
 			Description: end.Reason, TargetURL: BuildURL(external, buildID), BuildID: buildID,
 		}
 	}
-	return WantStatuses(ctx, tx, inserter, statuses)
+	if err := applyPolicies(ctx, q, buildID, build.Target, statuses); err != nil {
+		return err
+	}
+	if err := WantStatuses(ctx, tx, inserter, statuses); err != nil {
+		return err
+	}
+	return Follow(ctx, tx, inserter, buildID)
 }
 
 // RetryBuild starts a build again that failed or was canceled, as a new build
@@ -289,7 +315,7 @@ func RetryBuild(ctx context.Context, pool *pgxpool.Pool, inserter Inserter, exte
 		newID, err = StartBuild(ctx, tx, inserter, external, NewBuild{
 			PackageID: b.PackageID, RepositoryID: b.RepositoryID, Target: b.Target, BuildTag: b.BuildTag, DestTag: b.DestTag,
 			Scratch: b.Scratch, Ref: b.Ref, Commit: b.CommitID, CommittedAt: b.CommittedAt, PullNumber: b.PullNumber,
-			Spec: b.Spec, PlannedNVR: b.PlannedNvr, RetryOf: &buildID,
+			Spec: b.Spec, PlannedNVR: b.PlannedNvr, RetryOf: &buildID, ArchOverride: b.ArchOverride, Quiet: b.Quiet,
 		})
 		return err
 	})

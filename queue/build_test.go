@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 func TestStartBuild(t *testing.T) {
 	t.Parallel()
 
-	t.Run("makes task tree, job and pending statuses at once", func(t *testing.T) {
+	t.Run("makes task tree and pending statuses at once", func(t *testing.T) {
 		t.Parallel()
 		pool, d, build := setup(t)
 		root := queuetest.Task(t, pool, build, queue.MethodBuild, "")
@@ -28,8 +29,8 @@ func TestStartBuild(t *testing.T) {
 		if root.State != queue.TaskOpen || root.Weight != 0 || srpm.State != queue.TaskFree || *srpm.ParentID != root.ID {
 			t.Errorf("root %+v, source task %+v; want an open root that weighs nothing and its free child", root, srpm)
 		}
-		if args := queuetest.Value[string](t, pool, "select kind from river_job where id = $1 and state = 'available'", srpm.RiverJobID); args != "builders.srpm" {
-			t.Errorf("the source task's job is %s", args)
+		if srpm.Priority != 19 || srpm.Channel != "default" || srpm.Bin != "noarch" || !slices.Equal(srpm.RootArches, []string{"x86_64", "riscv64"}) {
+			t.Errorf("the source task waits with priority %d in %s:%s for %s", srpm.Priority, srpm.Channel, srpm.Bin, srpm.RootArches)
 		}
 		if diff := cmp.Diff("f37 pending\nf37/srpm pending", d.Statuses(t, 0)); diff != "" {
 			t.Errorf("statuses (-want +got):\n%s", diff)
@@ -111,13 +112,14 @@ func addArches(t *testing.T, pool *pgxpool.Pool, d *queuetest.Distribution, buil
 	t.Helper()
 	jobs := queuetest.Inserter(t, pool)
 	root := queuetest.Task(t, pool, build, queue.MethodBuild, "")
-	srpm := claim(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "host-1")
+	srpm := queuetest.Begin(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "host-1")
 	queuetest.Tx(t, pool, func(tx pgx.Tx) error {
 		if _, err := queue.Finish(t.Context(), tx, srpm, queue.Ending{State: queue.TaskClosed}); err != nil {
 			return err
 		}
 		return queue.AddArches(t.Context(), tx, jobs, build, root.ID, []queue.NewArch{
-			{Arch: "x86_64", RootArch: "x86_64", Label: "hello-1-1.x86_64"}, {Arch: "riscv64", RootArch: "riscv64", Label: "hello-1-1.riscv64"},
+			{Arch: "x86_64", RootArches: []string{"x86_64"}, Label: "hello-1-1.x86_64"},
+			{Arch: "riscv64", RootArches: []string{"riscv64"}, Label: "hello-1-1.riscv64"},
 		}, []queue.Status{status(d, 0, build, "srpm", "success"), status(d, 0, build, "x86_64", "pending"), status(d, 0, build, "riscv64", "pending")})
 	})
 }
@@ -126,14 +128,14 @@ func TestAddArches(t *testing.T) {
 	t.Parallel()
 	pool, d, build := setup(t)
 	addArches(t, pool, d, build)
-	got := queuetest.Values[string](t, pool, `select t.arch || ' in ' || t.root_arch || ' ' || t.state || ' ' || t.label || ': ' || j.kind || ' in ' || j.queue || ' ' || (j.args ->> 'task_id' = t.id::text)
-		from tasks t join river_job j on j.id = t.river_job_id where t.build_id = $1 and t.method = 'buildArch' order by t.arch`, build)
+	got := queuetest.Values[string](t, pool, `select t.arch || ' in ' || t.channel || ':' || t.bin || ' ' || t.state || ' ' || t.label || ' ' || t.priority || ' ' || t.weight
+		from tasks t where t.build_id = $1 and t.method = 'buildArch' order by t.arch`, build)
 	want := []string{
-		"riscv64 in riscv64 FREE hello-1-1.riscv64: builders.arch in arch_riscv64 true",
-		"x86_64 in x86_64 FREE hello-1-1.x86_64: builders.arch in arch_x86_64 true",
+		"riscv64 in default:riscv64 FREE hello-1-1.riscv64 19 1.5",
+		"x86_64 in default:x86_64 FREE hello-1-1.x86_64 19 1.5",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("tasks and their jobs (-want +got):\n%s", diff)
+		t.Errorf("tasks (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff("f37 pending\nf37/riscv64 pending\nf37/srpm success\nf37/x86_64 pending", d.Statuses(t, 0)); diff != "" {
 		t.Errorf("statuses (-want +got):\n%s", diff)
@@ -148,9 +150,11 @@ func TestCancelBuild(t *testing.T) {
 		pool, d, build := setup(t)
 		addArches(t, pool, d, build)
 		running, stopped := make(chan struct{}), make(chan error, 1)
+		host := queuetest.Host(t, pool, "builder", "x86_64")
+		queuetest.Exec(t, pool, "update hosts set enabled = false where name = 'host-1'")
 		client := queuetest.Start(t, pool, "builder", func(workers *river.Workers, _ queue.Canceler) {
-			river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[queue.ArchArgs]) error {
-				if _, err := queue.Claim(ctx, pool, job.Args.TaskID, job.JobRow, "builder"); err != nil {
+			river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[queue.TaskArgs]) error {
+				if _, err := queue.Begin(ctx, pool, host, job.Args.Claim, nil); err != nil {
 					return err
 				}
 				close(running)
@@ -158,7 +162,8 @@ func TestCancelBuild(t *testing.T) {
 				stopped <- context.Cause(ctx)
 				return context.Cause(ctx)
 			}))
-		}, queue.ArchQueue("x86_64"))
+		}, queue.HostQueue(host.ID))
+		schedule(t, pool)
 		<-running
 
 		canceled := time.Now()
@@ -186,7 +191,7 @@ func TestCancelBuild(t *testing.T) {
 			t.Errorf("the build is %s (%s), %v", row.State, row.Reason, err)
 		}
 		queuetest.WaitRow(t, pool, "no job of the build is left",
-			"select not exists (select from river_job where kind = 'builders.arch' and state not in ('cancelled'))")
+			"select not exists (select from river_job where kind = 'builders.task' and state not in ('cancelled'))")
 	})
 
 	t.Run("of a build that is over is refused", func(t *testing.T) {
@@ -214,7 +219,11 @@ func TestCancelBuild(t *testing.T) {
 	t.Run("does not mind a job that was cleaned away", func(t *testing.T) {
 		t.Parallel()
 		pool, d, build := setup(t)
-		queuetest.Exec(t, pool, "delete from river_job where kind = 'builders.srpm'")
+		queuetest.Host(t, pool, "host-1", "x86_64")
+		round(t, pool, 1)
+		if n := queuetest.Value[int](t, pool, "with gone as (delete from river_job where kind = 'builders.task' returning id) select count(*) from gone"); n != 1 {
+			t.Fatalf("%d jobs of the task were there, want one", n)
+		}
 		if err := queue.CancelBuild(t.Context(), pool, queuetest.Inserter(t, pool), queuetest.ExternalURL, build, "why"); err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +238,7 @@ func TestCancelBuild(t *testing.T) {
 		jobs := queuetest.Inserter(t, pool)
 		for n := 1; n <= 30; n++ {
 			build := d.Start(t, d.NewBuild(n))
-			task := claim(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "host-1")
+			task := queuetest.Begin(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "host-1")
 			var group errgroup.Group
 			var finished, canceled error
 			group.Go(func() error {

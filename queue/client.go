@@ -15,6 +15,14 @@ import (
 	"github.com/distbot/distbot/internal/db"
 )
 
+// How soon jobs are fetched. River limits notifications to one a queue in the
+// first period, for the whole client: at its default of 100 ms every second hop
+// waits for the poll.
+const (
+	fetchCooldown = 5 * time.Millisecond
+	fetchPoll     = 250 * time.Millisecond
+)
+
 // Config says what one process works on.
 type Config struct {
 	// ID is the process's unique client id, see NewClientID.
@@ -30,6 +38,9 @@ type Config struct {
 	// ReconcileEvery is how often a hub compares branch heads with what was
 	// planned; 0 means never.
 	ReconcileEvery time.Duration
+	// PollEvery is how often the queues are looked at for what no notification
+	// told of. Defaults to 250 milliseconds.
+	PollEvery time.Duration
 	// SoftStop is how long running jobs may go on after Stop before their
 	// context is cancelled. Defaults to 2 seconds.
 	SoftStop time.Duration
@@ -48,14 +59,15 @@ func NewClient(pool *pgxpool.Pool, config Config) (*Client, error) {
 	if softStop == 0 {
 		softStop = 2 * time.Second
 	}
+	pollEvery := config.PollEvery
+	if pollEvery == 0 {
+		pollEvery = fetchPoll
+	}
 	rc := &river.Config{
-		ID:     config.ID,
-		Logger: config.Logger,
-		// River limits notifications to one a queue in this period, for the
-		// whole client: at its default of 100 ms every second hop waits for
-		// the poll.
-		FetchCooldown:     5 * time.Millisecond,
-		FetchPollInterval: 250 * time.Millisecond,
+		ID:                config.ID,
+		Logger:            config.Logger,
+		FetchCooldown:     fetchCooldown,
+		FetchPollInterval: pollEvery,
 		// Leases, not time-outs, tell a lost job from a long one.
 		JobTimeout:           -1,
 		RescueStuckJobsAfter: 7 * 24 * time.Hour,
@@ -93,6 +105,11 @@ func NewClient(pool *pgxpool.Pool, config Config) (*Client, error) {
 
 // ID is the client id that River notes on the jobs this process runs.
 func (c *Client) ID() string { return c.id }
+
+// TakeQueue makes the client work a queue from now on, so many jobs at a time.
+func (c *Client) TakeQueue(name string, workers int) error {
+	return c.Queues().Add(name, river.QueueConfig{MaxWorkers: workers, FetchCooldown: fetchCooldown, FetchPollInterval: fetchPoll})
+}
 
 // JobRow is a job as River keeps it.
 type JobRow = rivertype.JobRow
@@ -132,8 +149,12 @@ func WantRepositories(ctx context.Context, tx pgx.Tx, inserter Inserter, tags []
 }
 
 // insertAll enqueues jobs in one statement, no two of them the same where they
-// are unique, and returns their ids in their order.
+// are unique, and returns their ids in their order. None is fine: of the tasks that
+// a scheduler chose all may have ended meanwhile.
 func insertAll(ctx context.Context, tx pgx.Tx, inserter Inserter, all []river.JobArgs) ([]int64, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
 	params := make([]river.InsertManyParams, len(all))
 	for i, args := range all {
 		params[i].Args = args

@@ -3,7 +3,9 @@ package queue
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -76,6 +78,18 @@ func FateOf(ctx context.Context, job *rivertype.JobRow, err error) Fate {
 		return GiveUp
 	}
 	return Retry
+}
+
+// Passing reports that an error is about the database or the way to it and will
+// be over: what was to be recorded can be tried again as it is.
+func Passing(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return databaseTrouble(err)
+	}
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect) || pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // databaseTrouble reports that the database refused us for reasons of its own:

@@ -19,11 +19,12 @@ import (
 )
 
 // How leases live. A process that could not renew for fenceAfter ends its own
-// work, well before others give it up after deadAfter.
+// work, well before others give it up after deadAfter: less than 30 s after its
+// last sign of life, since somebody looks every reapEvery.
 const (
 	renewEvery = 5 * time.Second
 	fenceAfter = 20 * time.Second
-	deadAfter  = 30 * time.Second
+	deadAfter  = 28 * time.Second
 )
 
 // Process identifies an operating system process beyond doubt: a pid alone is

@@ -15,7 +15,7 @@ import (
 )
 
 // reapEvery is how often a hub looks for the dead.
-const reapEvery = 2 * time.Second
+const reapEvery = time.Second
 
 // Reaper gives the work of dead processes to the living. Any number may run.
 type Reaper struct {
@@ -55,6 +55,9 @@ func (r *Reaper) Reap(ctx context.Context) (jobs int, err error) {
 		if err != nil {
 			return err
 		}
+		if err := r.loseHosts(ctx, q, dead); err != nil {
+			return err
+		}
 		for _, client := range dead {
 			n, err := r.bury(ctx, tx, client)
 			if err != nil {
@@ -68,6 +71,26 @@ func (r *Reaper) Reap(ctx context.Context) (jobs int, err error) {
 		return 0, fmt.Errorf("queue: reap: %w", err)
 	}
 	return jobs, nil
+}
+
+// loseHosts gives the work of hosts to others whose process is among the dead or
+// has not renewed the host's lease for 30 s.
+func (r *Reaper) loseHosts(ctx context.Context, q *db.Queries, dead []string) error {
+	hosts, err := q.SilentHosts(ctx, db.SilentHostsParams{Seconds: deadAfter.Seconds(), Gone: nonNil(dead)})
+	if err != nil {
+		return err
+	}
+	for _, host := range hosts {
+		holder := Holder{ID: host.ID, ClientID: host.ClientID}
+		if err := loseTasks(ctx, q, holder, nil, "the builder died", 1); err != nil {
+			return fmt.Errorf("host %s: %w", host.Name, err)
+		}
+		if err := q.DisconnectHost(ctx, db.DisconnectHostParams{ID: host.ID, ClientID: host.ClientID}); err != nil {
+			return fmt.Errorf("host %s: %w", host.Name, err)
+		}
+		r.Logger.Warn("queue: a builder is lost; what it worked on starts again", "host", host.Name, "client", host.ClientID)
+	}
+	return nil
 }
 
 // dead lists the clients whose work must be given away.
@@ -100,23 +123,18 @@ func (r *Reaper) bury(ctx context.Context, tx pgx.Tx, client string) (int, error
 	}
 	moved := 0
 	for _, job := range jobs {
-		// The task before its job, as whoever finishes or cancels one does.
-		task, err := lockTaskOf(ctx, q, job)
-		if err != nil {
-			return 0, err
-		}
 		n, err := q.RetireJob(ctx, db.RetireJobParams{ID: job.ID, Reason: "the process that ran this job died"})
 		if err != nil {
 			return 0, err
 		}
 		if n == 0 {
-			continue // it ended while we waited for its task
+			continue // it ended meanwhile
+		}
+		if job.Kind == (TaskArgs{}).Kind() {
+			continue // its task has gone to others with the host
 		}
 		id, err := r.again(ctx, tx, job)
 		if err != nil {
-			return 0, err
-		}
-		if err := moveTask(ctx, q, task, job.ID, id); err != nil {
 			return 0, err
 		}
 		moved++
@@ -128,48 +146,10 @@ func (r *Reaper) bury(ctx context.Context, tx pgx.Tx, client string) (int, error
 	return moved, q.DropLeader(ctx, client)
 }
 
-// lockTaskOf locks the task a job works on; nil for a job without one.
-func lockTaskOf(ctx context.Context, q *db.Queries, job db.RunningJobsOfRow) (*db.Task, error) {
-	var of struct {
-		TaskID int64 `json:"task_id"`
-	}
-	if err := json.Unmarshal(job.Args, &of); err != nil || of.TaskID == 0 {
-		return nil, nil //nolint:nilerr,nilnil // a job without a task
-	}
-	task, err := q.LockTask(ctx, of.TaskID)
-	if err != nil {
-		return nil, err
-	}
-	return &task, nil
-}
-
-// moveTask ties a task from a lost job to the one that does it again. That
-// frees it of its worker: a worker that still lives is shut out.
-func moveTask(ctx context.Context, q *db.Queries, task *db.Task, lost, again int64) error {
-	if task == nil || task.RiverJobID == nil || *task.RiverJobID != lost {
-		return nil
-	}
-	if task.State == TaskOpen {
-		err := q.RecordAttempt(ctx, db.RecordAttemptParams{
-			TaskID: task.ID, Attempt: task.Attempt, ClientID: *task.ClientID, StartedAt: *task.StartedAt,
-			Outcome: "lost: the process that worked on it died",
-		})
-		if err != nil {
-			return err
-		}
-	}
-	_, err := q.LoseAttempt(ctx, db.LoseAttemptParams{ID: task.ID, RiverJobID: &again})
-	return err
-}
-
 // again inserts a copy of a lost job.
 func (r *Reaper) again(ctx context.Context, tx pgx.Tx, job db.RunningJobsOfRow) (int64, error) {
-	metadata, err := json.Marshal(jobMetadata{Losses: losses(job.Metadata) + 1})
-	if err != nil {
-		return 0, err
-	}
 	result, err := r.Inserter.InsertTx(ctx, tx, rawArgs{kind: job.Kind, args: job.Args}, &river.InsertOpts{
-		Queue: job.Queue, Priority: int(job.Priority), MaxAttempts: int(job.MaxAttempts), Metadata: metadata,
+		Queue: job.Queue, Priority: int(job.Priority), MaxAttempts: int(job.MaxAttempts),
 		UniqueOpts: uniqueOf(job.Kind),
 	})
 	if err != nil {

@@ -65,6 +65,22 @@ func bury(t *testing.T, pool *pgxpool.Pool, job int64, client string) {
 	run(t, pool, job, client)
 }
 
+// silence makes a host one that has not renewed its lease for too long.
+func silence(t *testing.T, pool *pgxpool.Pool, host string) {
+	t.Helper()
+	queuetest.Exec(t, pool, "update hosts set seen_at = now() - interval '31 seconds' where name = $1", host)
+}
+
+// publish enqueues the making of a tag's repository.
+func publish(t *testing.T, pool *pgxpool.Pool, tag int64) (job int64) {
+	t.Helper()
+	queuetest.Tx(t, pool, func(tx pgx.Tx) (err error) {
+		job, err = queue.Insert(t.Context(), tx, queuetest.Inserter(t, pool), queue.PublishArgs{TagID: tag})
+		return err
+	})
+	return job
+}
+
 // run makes a job run on a client, as River notes it.
 func run(t *testing.T, pool *pgxpool.Pool, job int64, client string) {
 	t.Helper()
@@ -75,22 +91,12 @@ func run(t *testing.T, pool *pgxpool.Pool, job int64, client string) {
 func TestReaper(t *testing.T) {
 	t.Parallel()
 
-	t.Run("starts the job of a process that was killed -9 again within seconds", func(t *testing.T) {
+	t.Run("gives the task of a process that was killed -9 to others within seconds", func(t *testing.T) {
 		t.Parallel()
 		pool, _, build := setup(t)
 		worker := startWorker(t, pool)
 		worker.working(t)
-
-		claimed := make(chan db.Task, 1)
-		queuetest.Start(t, pool, "survivor", func(workers *river.Workers, _ queue.Canceler) {
-			river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[queue.SRPMArgs]) error {
-				task, err := queue.Claim(ctx, pool, job.Args.TaskID, job.JobRow, "survivor")
-				if err == nil {
-					claimed <- task
-				}
-				return err
-			}))
-		}, queue.QueueSRPM)
+		schedule(t, pool)
 		ctx, stop := context.WithCancel(t.Context())
 		stopped := make(chan struct{})
 		go func() {
@@ -103,15 +109,9 @@ func TestReaper(t *testing.T) {
 		if err := worker.Process.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		select {
-		case task := <-claimed:
-			t.Logf("started again %d ms after kill -9", time.Since(killed).Milliseconds())
-			if task.Attempt != 2 {
-				t.Errorf("it is attempt %d, want 2", task.Attempt)
-			}
-		case <-time.After(20 * time.Second):
-			t.Fatal("the job was not started again within 20 s")
-		}
+		survivor := queuetest.Host(t, pool, "survivor", "x86_64")
+		queuetest.WaitRow(t, pool, "another host is given the task", "select host_id = $1 and attempt = 2 and state = 'ASSIGNED' from tasks where method = 'buildSRPM'", survivor.ID)
+		t.Logf("given to another host %d ms after kill -9", time.Since(killed).Milliseconds())
 		attempts, err := db.New(pool).AttemptsOfTask(t.Context(), queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "").ID)
 		if err != nil {
 			t.Fatal(err)
@@ -119,9 +119,7 @@ func TestReaper(t *testing.T) {
 		if len(attempts) != 1 || attempts[0].Attempt != 1 || attempts[0].ClientID != worker.client || !strings.Contains(attempts[0].Outcome, "died") {
 			t.Errorf("recorded attempts: %+v; want the first one of %s, lost", attempts, worker.client)
 		}
-		if n := queuetest.Value[int](t, pool, "select count(*) from leases"); n != 0 {
-			t.Errorf("%d leases are left, want none", n)
-		}
+		queuetest.WaitRow(t, pool, "its lease is gone", "select not exists (select from leases)")
 	})
 
 	t.Run("shuts out a process that only seemed dead", func(t *testing.T) {
@@ -133,20 +131,18 @@ func TestReaper(t *testing.T) {
 			t.Fatal(err)
 		}
 		queuetest.Exec(t, pool, "update leases set seen_at = now() - interval '31 seconds'")
-		reap(t, newReaper(t, pool), 1)
-		task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
-		run(t, pool, *task.RiverJobID, "survivor")
-		second := claim(t, pool, task, "survivor")
+		reap(t, newReaper(t, pool), 0)
+		second := queuetest.Begin(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "survivor")
 		if err := worker.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := worker.stdin.Write([]byte("finish\n")); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := worker.line(t), "finish lost: true complete lost: true"; got != want {
+		if got, want := worker.line(t), "finish lost: true"; got != want {
 			t.Errorf("the old process says %q, want %q", got, want)
 		}
-		task = queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
+		task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
 		if task.State != queue.TaskOpen || task.Attempt != second.Attempt {
 			t.Errorf("the task is %s at attempt %d, want OPEN at attempt %d", task.State, task.Attempt, second.Attempt)
 		}
@@ -155,11 +151,28 @@ func TestReaper(t *testing.T) {
 		}
 	})
 
-	t.Run("waits 30 s for a process it can't look at", func(t *testing.T) {
+	t.Run("gives up a host that was silent for 30 s, and not before", func(t *testing.T) {
 		t.Parallel()
 		pool, _, build := setup(t)
+		queuetest.Begin(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "host-1")
+		reaper := newReaper(t, pool)
+		queuetest.Exec(t, pool, "update hosts set seen_at = now() - interval '25 seconds'")
+		reap(t, reaper, 0)
+		if task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""); task.State != queue.TaskOpen {
+			t.Fatalf("the task is %s after 25 s, want OPEN", task.State)
+		}
+		silence(t, pool, "host-1")
+		reap(t, reaper, 0)
 		task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
-		bury(t, pool, *task.RiverJobID, "elsewhere")
+		if task.State != queue.TaskFree || task.Losses != 1 || task.Reason != "starts again: the builder died" {
+			t.Errorf("the task is %s (%s) with %d losses, want FREE with one", task.State, task.Reason, task.Losses)
+		}
+	})
+
+	t.Run("waits 30 s for a process it can't look at", func(t *testing.T) {
+		t.Parallel()
+		pool, d, _ := setup(t)
+		bury(t, pool, publish(t, pool, d.DestTag), "elsewhere")
 		queuetest.Exec(t, pool, "update leases set host = 'other.example.org', boot_id = 'another', seen_at = now() - interval '25 seconds'")
 		reaper := newReaper(t, pool)
 		reap(t, reaper, 0)
@@ -169,12 +182,12 @@ func TestReaper(t *testing.T) {
 
 	t.Run("gives the work of clients without a lease away", func(t *testing.T) {
 		t.Parallel()
-		pool, _, build := setup(t)
-		task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
-		run(t, pool, *task.RiverJobID, "nobody")
+		pool, d, _ := setup(t)
+		job := publish(t, pool, d.DestTag)
+		run(t, pool, job, "nobody")
 		reaper := newReaper(t, pool)
 		reap(t, reaper, 0)
-		queuetest.Exec(t, pool, "update river_job set attempted_at = now() - interval '11 seconds' where id = $1", task.RiverJobID)
+		queuetest.Exec(t, pool, "update river_job set attempted_at = now() - interval '11 seconds' where id = $1", job)
 		reap(t, reaper, 1)
 	})
 
@@ -190,11 +203,7 @@ func TestReaper(t *testing.T) {
 		t.Parallel()
 		pool := dbtest.New(t)
 		d := queuetest.NewDistribution(t, pool, nil, "x86_64")
-		var first int64
-		queuetest.Tx(t, pool, func(tx pgx.Tx) (err error) {
-			first, err = queue.Insert(t.Context(), tx, queuetest.Inserter(t, pool), queue.PublishArgs{TagID: d.DestTag})
-			return err
-		})
+		first := publish(t, pool, d.DestTag)
 		worker := startWorker(t, pool)
 		worker.working(t)
 		if err := worker.Process.Kill(); err != nil {
@@ -204,11 +213,7 @@ func TestReaper(t *testing.T) {
 			t.Fatal("the worker was not killed")
 		}
 		reap(t, newReaper(t, pool), 1)
-		var again int64
-		queuetest.Tx(t, pool, func(tx pgx.Tx) (err error) {
-			again, err = queue.Insert(t.Context(), tx, queuetest.Inserter(t, pool), queue.PublishArgs{TagID: d.DestTag})
-			return err
-		})
+		again := publish(t, pool, d.DestTag)
 		live := queuetest.Values[int64](t, pool, "select id from river_job where kind = 'repopublish.publish' and state <> 'discarded'")
 		if diff := cmp.Diff([]int64{again}, live); diff != "" || again == first {
 			t.Errorf("one new job (-want +got):\n%s(the lost one was %d)", diff, first)
@@ -217,72 +222,27 @@ func TestReaper(t *testing.T) {
 
 	t.Run("keeps queue, priority and arguments of a job", func(t *testing.T) {
 		t.Parallel()
-		pool, _, build := setup(t)
-		job := *queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "").RiverJobID
+		pool, d, _ := setup(t)
+		job := publish(t, pool, d.DestTag)
 		const what = "select kind || ' ' || queue || ' ' || priority || ' ' || max_attempts || ' ' || args::text from river_job where id = $1"
 		before := queuetest.Value[string](t, pool, what, job)
 		bury(t, pool, job, "dead")
 		reap(t, newReaper(t, pool), 1)
-		again := *queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "").RiverJobID
-		if again == job {
-			t.Fatalf("the task is still tied to the lost job %d", job)
-		}
-		if diff := cmp.Diff(before, queuetest.Value[string](t, pool, what, again)); diff != "" {
-			t.Errorf("job (-lost +again):\n%s", diff)
+		again := queuetest.Value[int64](t, pool, "select id from river_job where kind = 'repopublish.publish' and state = 'available'")
+		if diff := cmp.Diff(before, queuetest.Value[string](t, pool, what, again)); diff != "" || again == job {
+			t.Errorf("job %d, lost was %d (-lost +again):\n%s", again, job, diff)
 		}
 	})
 
-	t.Run("moves a task that nobody had claimed yet to the new job", func(t *testing.T) {
-		t.Parallel()
-		pool, _, build := setup(t)
-		task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
-		old := jobOf(t, pool, task)
-		bury(t, pool, old.ID, "dead")
-		reap(t, newReaper(t, pool), 1)
-		claim(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "survivor")
-		// The lost worker wakes up before its first step.
-		if _, err := queue.Claim(t.Context(), pool, task.ID, old, "dead"); !errors.Is(err, queue.ErrTaskOver) {
-			t.Errorf("the lost job claims its task with error %v, want ErrTaskOver", err)
-		}
-	})
-
-	t.Run("gives a job up that has cost five processes their lives", func(t *testing.T) {
-		t.Parallel()
-		pool, _, build := setup(t)
-		reaper := newReaper(t, pool)
-		for range 5 {
-			task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
-			claim(t, pool, task, "dead")
-			bury(t, pool, *task.RiverJobID, "dead")
-			reap(t, reaper, 1)
-		}
-		task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
-		task, err := queue.Claim(t.Context(), pool, task.ID, jobOf(t, pool, task), "survivor")
-		var losses *queue.TooManyLossesError
-		if !errors.As(err, &losses) || losses.Losses != 5 {
-			t.Fatalf("got error %v, want five losses", err)
-		}
-		if task.Attempt != 6 {
-			t.Errorf("it is attempt %d, want 6", task.Attempt)
-		}
-		attempts, err := db.New(pool).AttemptsOfTask(t.Context(), task.ID)
-		if err != nil || len(attempts) != 5 {
-			t.Errorf("%d attempts are recorded, %v; want 5", len(attempts), err)
-		}
-	})
-
-	t.Run("lets two reapers share the dead", func(t *testing.T) {
+	t.Run("lets several reapers share the dead", func(t *testing.T) {
 		t.Parallel()
 		pool, d, _ := setup(t)
 		const lost = 20
 		for n := range lost {
 			build := d.Start(t, d.NewBuild(n+1))
-			task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
-			claim(t, pool, task, "dead")
-			run(t, pool, *task.RiverJobID, "dead")
+			queuetest.Begin(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "dead")
 		}
-		task := queuetest.Task(t, pool, d.Start(t, d.NewBuild(lost+1)), queue.MethodBuildSRPM, "")
-		bury(t, pool, *task.RiverJobID, "dead")
+		bury(t, pool, publish(t, pool, d.DestTag), "dead")
 		results := make(chan int, 4)
 		reaper := newReaper(t, pool)
 		for range cap(results) {
@@ -298,11 +258,14 @@ func TestReaper(t *testing.T) {
 		for range cap(results) {
 			sum += <-results
 		}
-		if sum != lost+1 {
-			t.Errorf("%d jobs start again, want %d", sum, lost+1)
+		if sum != 1 {
+			t.Errorf("%d jobs start again, want 1", sum)
 		}
-		if n := queuetest.Value[int](t, pool, "select count(*) from river_job where kind = 'builders.srpm' and state = 'available'"); n != lost+2 {
-			t.Errorf("%d jobs are available, want %d", n, lost+2)
+		if n := queuetest.Value[int](t, pool, "select count(*) from tasks where method = 'buildSRPM' and state = 'FREE' and losses = 1"); n != lost {
+			t.Errorf("%d tasks are lost and free, want %d", n, lost)
+		}
+		if n := queuetest.Value[int](t, pool, "select count(*) from task_attempts"); n != lost {
+			t.Errorf("%d lost attempts are kept, want %d", n, lost)
 		}
 	})
 }

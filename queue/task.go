@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river/rivertype"
 
 	"github.com/distbot/distbot/internal/db"
 )
@@ -41,46 +41,61 @@ const (
 // ended, or the task was cancelled. Nothing it did may be recorded.
 var ErrLostAttempt = errors.New("queue: the attempt was given up")
 
-// ErrTaskOver says that a task needs no more work of this job.
+// ErrTaskOver says that a task, or this attempt of it, needs no more work.
 var ErrTaskOver = errors.New("queue: the task is over")
 
-// TooManyLossesError says that the workers of a job died one after another.
+// Claim names an attempt of a task: what a host is given to work on.
+type Claim struct {
+	TaskID  int64 `json:"task_id"`
+	Attempt int32 `json:"attempt"`
+}
+
+// String tells the attempt as people read it in logs.
+func (c Claim) String() string { return fmt.Sprintf("task %d, attempt %d", c.TaskID, c.Attempt) }
+
+// TooManyLossesError says that the hosts of a task died one after another.
 type TooManyLossesError struct{ Losses int }
 
 // Error implements error.
 func (e *TooManyLossesError) Error() string {
-	return fmt.Sprintf("queue: %d workers died while they ran this task", e.Losses)
+	return fmt.Sprintf("queue: %d hosts died while they worked on this task", e.Losses)
 }
 
-// Claim begins the next attempt of a task for a job. It returns ErrTaskOver
-// when the task has ended or was given to another job, and
-// *TooManyLossesError, with the task claimed, when the job has cost too many
-// workers their lives.
-func Claim(ctx context.Context, conn db.DBTX, taskID int64, job *rivertype.JobRow, clientID string) (db.Task, error) {
-	task, err := db.New(conn).ClaimTask(ctx, db.ClaimTaskParams{ID: taskID, ClientID: &clientID, RiverJobID: &job.ID})
+// Begin opens an attempt that the host was given. token is the SHA-256 of what
+// a remote host will show with every request about the attempt, nil for hosts
+// that ask nobody. It returns ErrTaskOver when the attempt is not, or no longer,
+// this host's; and *TooManyLossesError, with the attempt open, when the task has
+// cost too many hosts their lives. To begin an open attempt once more is no
+// error.
+func Begin(ctx context.Context, conn db.DBTX, host Holder, claim Claim, token []byte) (db.Task, error) {
+	task, err := db.New(conn).BeginTask(ctx, db.BeginTaskParams{
+		ID: claim.TaskID, Attempt: claim.Attempt, HostID: &host.ID, ClientID: host.ClientID, TokenDigest: token,
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return db.Task{}, ErrTaskOver
 	}
 	if err != nil {
-		return db.Task{}, fmt.Errorf("queue: claim task %d: %w", taskID, err)
+		return db.Task{}, fmt.Errorf("queue: begin %s: %w", claim, err)
 	}
-	if n := losses(job.Metadata); n >= maxLosses {
-		return task, &TooManyLossesError{Losses: n}
+	if task.Losses >= maxLosses {
+		return task, &TooManyLossesError{Losses: int(task.Losses)}
 	}
 	return task, nil
 }
 
-// jobMetadata is what we keep in the metadata of River rows.
-type jobMetadata struct {
-	Losses int `json:"distbot_losses,omitempty"`
-}
-
-func losses(metadata []byte) int {
-	var m jobMetadata
-	if err := json.Unmarshal(metadata, &m); err != nil {
-		return 0
+// Attempt reads an open attempt of a host. It returns ErrLostAttempt when it is
+// not, or no longer, this host's.
+func Attempt(ctx context.Context, conn db.DBTX, host Holder, claim Claim) (db.Task, error) {
+	task, err := db.New(conn).AttemptOfHost(ctx, db.AttemptOfHostParams{
+		ID: claim.TaskID, Attempt: claim.Attempt, HostID: &host.ID, ClientID: host.ClientID,
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return db.Task{}, ErrLostAttempt
 	}
-	return m.Losses
+	if err != nil {
+		return db.Task{}, fmt.Errorf("queue: read %s: %w", claim, err)
+	}
+	return task, nil
 }
 
 // Ending is how an attempt of a task ends.
@@ -89,17 +104,20 @@ type Ending struct {
 	Phase   string
 	Reason  string
 	Failure string // FailurePackage, FailureInfrastructure, or empty
+	// Finding is what the logs say of a failure, in JSON; nil without.
+	Finding json.RawMessage
 }
 
-// Finish ends the attempt of a claimed task and tells whether it was the last
-// unfinished child of its parent. The parent is locked first: of two children
+// Finish ends the attempt of a claimed task and tells whether no child of its
+// parent is left that the build waits for: of blocking ones the last to end, and
+// each that ends after it. The parent is locked first: of two children
 // that end at the same moment exactly one is the last. It returns
 // ErrLostAttempt when the attempt is no longer the task's.
 func Finish(ctx context.Context, tx pgx.Tx, task db.Task, ending Ending) (last bool, err error) {
 	q := db.New(tx)
 	n, err := q.FinishTask(ctx, db.FinishTaskParams{
 		ID: task.ID, Attempt: task.Attempt, ParentID: task.ParentID,
-		State: ending.State, Phase: ending.Phase, Reason: ending.Reason, Failure: ending.Failure,
+		State: ending.State, Phase: ending.Phase, Reason: ending.Reason, Failure: ending.Failure, Finding: ending.Finding,
 	})
 	if err != nil {
 		return false, fmt.Errorf("queue: finish task %d: %w", task.ID, err)
@@ -117,12 +135,52 @@ func Finish(ctx context.Context, tx pgx.Tx, task db.Task, ending Ending) (last b
 	return left == 0, nil
 }
 
-// Release gives a claimed task back without an outcome, to be claimed again by
-// the job's next run. A task that was given up meanwhile stays as it is.
-func Release(ctx context.Context, conn db.DBTX, task db.Task, reason string) error {
-	_, err := db.New(conn).FreeTask(ctx, db.FreeTaskParams{ID: task.ID, Attempt: task.Attempt, Reason: reason})
+// Return says why an attempt is given back, and how the task goes on.
+type Return struct {
+	Reason string
+	// Failed is true when the host or the network failed: the task will not be
+	// tried for ever.
+	Failed bool
+	// Wait is how long the task waits at least.
+	Wait time.Duration
+	// Refuse keeps the task from the same host for so long, if there is
+	// another.
+	Refuse time.Duration
+	// Finding is what the attempt's logs say of a failure, in JSON; nil without.
+	Finding json.RawMessage
+}
+
+// Release gives an attempt back without a result and keeps how it ended. The
+// scheduler makes the next. It returns ErrLostAttempt when the attempt was given
+// up meanwhile; nothing has changed then.
+func Release(ctx context.Context, tx pgx.Tx, task db.Task, back Return) error {
+	q := db.New(tx)
+	outcome := back.Reason
+	if task.Phase != "" {
+		outcome = task.Phase + ": " + outcome
+	}
+	if err := q.RecordAttempt(ctx, db.RecordAttemptParams{TaskID: task.ID, Attempt: task.Attempt, Outcome: outcome, Finding: back.Finding}); err != nil {
+		return fmt.Errorf("queue: keep attempt of task %d: %w", task.ID, err)
+	}
+	var failures int32
+	if back.Failed {
+		failures = 1
+	}
+	n, err := q.FreeTask(ctx, db.FreeTaskParams{
+		ID: task.ID, Attempt: task.Attempt, Reason: back.Reason, Failures: failures, WaitSeconds: back.Wait.Seconds(),
+	})
 	if err != nil {
 		return fmt.Errorf("queue: release task %d: %w", task.ID, err)
+	}
+	if n == 0 {
+		return ErrLostAttempt
+	}
+	if back.Refuse <= 0 || task.HostID == nil {
+		return nil
+	}
+	err = q.RefuseTask(ctx, db.RefuseTaskParams{TaskID: task.ID, HostID: *task.HostID, Seconds: back.Refuse.Seconds(), Reason: back.Reason})
+	if err != nil {
+		return fmt.Errorf("queue: refuse task %d: %w", task.ID, err)
 	}
 	return nil
 }

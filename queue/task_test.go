@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/riverqueue/river/rivertype"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distbot/distbot/internal/db"
@@ -26,23 +27,9 @@ func setup(t *testing.T) (*pgxpool.Pool, *queuetest.Distribution, int64) {
 	return pool, d, d.Start(t, d.NewBuild(0))
 }
 
-// jobOf is the River row a task is tied to.
-func jobOf(t *testing.T, pool *pgxpool.Pool, task db.Task) *rivertype.JobRow {
-	t.Helper()
-	return &rivertype.JobRow{
-		ID:       *task.RiverJobID,
-		Metadata: queuetest.Value[[]byte](t, pool, "select metadata from river_job where id = $1", task.RiverJobID),
-	}
-}
-
-// claim begins an attempt of a task.
-func claim(t *testing.T, pool *pgxpool.Pool, task db.Task, client string) db.Task {
-	t.Helper()
-	claimed, err := queue.Claim(t.Context(), pool, task.ID, jobOf(t, pool, task), client)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return claimed
+// release gives an attempt back in a transaction of its own.
+func release(ctx context.Context, pool *pgxpool.Pool, task db.Task, back queue.Return) error {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return queue.Release(ctx, tx, task, back) })
 }
 
 // finish ends an attempt in a transaction of its own.
@@ -54,48 +41,107 @@ func finish(ctx context.Context, pool *pgxpool.Pool, task db.Task, ending queue.
 	return last, err
 }
 
-func TestClaim(t *testing.T) {
+func TestBegin(t *testing.T) {
 	t.Parallel()
 
-	t.Run("counts attempts and names who works", func(t *testing.T) {
+	t.Run("opens the attempt that the host was given, as often as it asks", func(t *testing.T) {
 		t.Parallel()
 		pool, _, build := setup(t)
-		task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
+		host := queuetest.Host(t, pool, "host-1")
 		for want := int32(1); want <= 3; want++ {
-			claimed := claim(t, pool, task, "host-1")
-			if claimed.Attempt != want || claimed.State != queue.TaskOpen || *claimed.ClientID != "host-1" {
-				t.Fatalf("claim %d: attempt %d, state %s, client %s; want an open attempt %d of host-1",
-					want, claimed.Attempt, claimed.State, *claimed.ClientID, want)
+			claim := queuetest.Give(t, pool, host, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""))
+			for range 2 {
+				begun, err := queue.Begin(t.Context(), pool, host, claim, nil)
+				if err != nil || begun.Attempt != want || begun.State != queue.TaskOpen || *begun.ClientID != "host-1" {
+					t.Fatalf("attempt %d, state %s, %v; want an open attempt %d of host-1", begun.Attempt, begun.State, err, want)
+				}
 			}
-			if err := queue.Release(t.Context(), pool, claimed, "again"); err != nil {
+			task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
+			if err := release(t.Context(), pool, task, queue.Return{Reason: "again"}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	})
 
-	t.Run("of a task that is over is refused", func(t *testing.T) {
+	t.Run("is refused", func(t *testing.T) {
 		t.Parallel()
 		pool, _, build := setup(t)
+		host, other := queuetest.Host(t, pool, "host-1"), queuetest.Host(t, pool, "host-2")
 		task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
-		claimed := claim(t, pool, task, "host-1")
-		if _, err := finish(t.Context(), pool, claimed, queue.Ending{State: queue.TaskClosed}); err != nil {
+		claim := queuetest.Give(t, pool, host, task)
+		for name, refused := range map[string]struct {
+			host  queue.Holder
+			claim queue.Claim
+		}{
+			"to another host":                     {other, claim},
+			"to an earlier process of the host":   {queue.Holder{ID: host.ID, ClientID: "host-0"}, claim},
+			"for another attempt":                 {host, queue.Claim{TaskID: task.ID, Attempt: claim.Attempt + 1}},
+			"for a task that was never given out": {host, queue.Claim{TaskID: *task.ParentID, Attempt: 1}},
+			"for a task that does not exist":      {host, queue.Claim{TaskID: 1 << 40, Attempt: 1}},
+		} {
+			if _, err := queue.Begin(t.Context(), pool, refused.host, refused.claim, nil); !errors.Is(err, queue.ErrTaskOver) {
+				t.Errorf("%s: got error %v, want ErrTaskOver", name, err)
+			}
+		}
+		begun, err := queue.Begin(t.Context(), pool, host, claim, nil)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := queue.Claim(t.Context(), pool, task.ID, jobOf(t, pool, task), "host-1"); !errors.Is(err, queue.ErrTaskOver) {
-			t.Errorf("got error %v, want ErrTaskOver", err)
+		if _, err := finish(t.Context(), pool, begun, queue.Ending{State: queue.TaskClosed}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := queue.Begin(t.Context(), pool, host, claim, nil); !errors.Is(err, queue.ErrTaskOver) {
+			t.Errorf("once it is over: got error %v, want ErrTaskOver", err)
 		}
 	})
 
-	t.Run("by a job that the task was taken from is refused", func(t *testing.T) {
+	t.Run("of a task that has cost five hosts their lives says so", func(t *testing.T) {
 		t.Parallel()
 		pool, _, build := setup(t)
-		task := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
-		old := jobOf(t, pool, task)
-		queuetest.Exec(t, pool, "update tasks set river_job_id = river_job_id + 1 where id = $1", task.ID)
-		if _, err := queue.Claim(t.Context(), pool, task.ID, old, "host-1"); !errors.Is(err, queue.ErrTaskOver) {
-			t.Errorf("got error %v, want ErrTaskOver", err)
+		reaper := newReaper(t, pool)
+		for n := range 5 {
+			name := "host-" + strconv.Itoa(n)
+			queuetest.Begin(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), name)
+			silence(t, pool, name)
+			reap(t, reaper, 0)
+		}
+		host := queuetest.Host(t, pool, "host-6")
+		claim := queuetest.Give(t, pool, host, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""))
+		task, err := queue.Begin(t.Context(), pool, host, claim, nil)
+		var losses *queue.TooManyLossesError
+		if !errors.As(err, &losses) || losses.Losses != 5 || task.State != queue.TaskOpen || task.Attempt != 6 {
+			t.Errorf("%s at attempt %d, error %v; want OPEN at 6 and five losses", task.State, task.Attempt, err)
+		}
+		attempts, err := db.New(pool).AttemptsOfTask(t.Context(), task.ID)
+		if err != nil || len(attempts) != 5 {
+			t.Errorf("%d attempts are recorded, %v; want 5", len(attempts), err)
 		}
 	})
+}
+
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	pool, _, build := setup(t)
+	task := queuetest.Begin(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "host-1")
+	task.Phase = "buildroot"
+	back := queue.Return{Reason: "the mirror is down", Failed: true, Wait: time.Hour, Refuse: time.Hour}
+	if err := release(t.Context(), pool, task, back); err != nil {
+		t.Fatal(err)
+	}
+	got := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, "")
+	if got.State != queue.TaskFree || got.Failures != 1 || got.Losses != 0 || got.HostID != nil || got.Reason != back.Reason || time.Until(got.NotBefore) < 59*time.Minute {
+		t.Errorf("the task is %+v, want a free one that waits an hour", got)
+	}
+	kept := queuetest.Value[string](t, pool, `select a.attempt || ' ' || h.name || ' ' || a.outcome from task_attempts a join hosts h on h.id = a.host_id`)
+	if kept != "1 host-1 buildroot: the mirror is down" {
+		t.Errorf("kept of the attempt is %q", kept)
+	}
+	if n := queuetest.Value[int](t, pool, "select count(*) from task_refusals where until > now()"); n != 1 {
+		t.Errorf("%d refusals, want one", n)
+	}
+	if err := release(t.Context(), pool, task, back); !errors.Is(err, queue.ErrLostAttempt) {
+		t.Errorf("released twice: %v, want ErrLostAttempt", err)
+	}
 }
 
 func TestFinish(t *testing.T) {
@@ -104,7 +150,7 @@ func TestFinish(t *testing.T) {
 	t.Run("records how the attempt ended", func(t *testing.T) {
 		t.Parallel()
 		pool, _, build := setup(t)
-		task := claim(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "host-1")
+		task := queuetest.Begin(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "host-1")
 		ending := queue.Ending{State: queue.TaskFailed, Phase: "srpm", Reason: "no %prep", Failure: queue.FailurePackage}
 		last, err := finish(t.Context(), pool, task, ending)
 		if err != nil || !last {
@@ -119,11 +165,11 @@ func TestFinish(t *testing.T) {
 	t.Run("of an older attempt is refused and changes nothing", func(t *testing.T) {
 		t.Parallel()
 		pool, _, build := setup(t)
-		first := claim(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "host-1")
-		if err := queue.Release(t.Context(), pool, first, "again"); err != nil {
+		first := queuetest.Begin(t, pool, queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""), "host-1")
+		if err := release(t.Context(), pool, first, queue.Return{Reason: "again"}); err != nil {
 			t.Fatal(err)
 		}
-		second := claim(t, pool, first, "host-2")
+		second := queuetest.Begin(t, pool, first, "host-2")
 		if _, err := finish(t.Context(), pool, first, queue.Ending{State: queue.TaskClosed}); !errors.Is(err, queue.ErrLostAttempt) {
 			t.Errorf("got error %v, want ErrLostAttempt", err)
 		}
@@ -131,8 +177,8 @@ func TestFinish(t *testing.T) {
 		if got.State != queue.TaskOpen || got.Attempt != second.Attempt {
 			t.Errorf("the task is %s at attempt %d, want OPEN at attempt %d", got.State, got.Attempt, second.Attempt)
 		}
-		if err := queue.Release(t.Context(), pool, first, "zombie"); err != nil {
-			t.Fatal(err)
+		if err := release(t.Context(), pool, first, queue.Return{Reason: "zombie"}); !errors.Is(err, queue.ErrLostAttempt) {
+			t.Errorf("got error %v, want ErrLostAttempt", err)
 		}
 		if got := queuetest.Task(t, pool, build, queue.MethodBuildSRPM, ""); got.State != queue.TaskOpen {
 			t.Errorf("an older attempt released the task: it is %s", got.State)

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 
@@ -35,7 +34,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// workJobs takes a lease and works one job: it claims the task of a source
+// workJobs takes a lease, is a host and works one job: it begins the task of a source
 // package, or takes a publish job as it is. It says so on its standard output,
 // waits for a line on its standard input, and then tries to finish.
 func workJobs(ctx context.Context, url string) error {
@@ -53,9 +52,13 @@ func workJobs(ctx context.Context, url string) error {
 	if _, _, err := lease.Hold(ctx); err != nil {
 		return err
 	}
+	host, err := queue.Connect(ctx, pool, queue.HostInfo{Name: "victim", Arches: []string{"x86_64"}, Capacity: 1}, lease.ClientID)
+	if err != nil {
+		return err
+	}
 	workers := river.NewWorkers()
-	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[queue.SRPMArgs]) error {
-		task, err := queue.Claim(ctx, pool, job.Args.TaskID, job.JobRow, lease.ClientID)
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[queue.TaskArgs]) error {
+		task, err := queue.Begin(ctx, pool, host, job.Args.Claim, nil)
 		if err != nil {
 			return err
 		}
@@ -64,8 +67,7 @@ func workJobs(ctx context.Context, url string) error {
 			return err
 		}
 		_, finished := finish(ctx, pool, task, queue.Ending{State: queue.TaskClosed})
-		completed := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return queue.Complete(ctx, tx, job) })
-		fmt.Println("finish lost:", errors.Is(finished, queue.ErrLostAttempt), "complete lost:", errors.Is(completed, queue.ErrLostAttempt))
+		fmt.Println("finish lost:", errors.Is(finished, queue.ErrLostAttempt))
 		return nil
 	}))
 	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[queue.PublishArgs]) error {
@@ -74,12 +76,16 @@ func workJobs(ctx context.Context, url string) error {
 		return err
 	}))
 	client, err := queue.NewClient(pool, queue.Config{
-		ID: lease.ClientID, Workers: workers, Queues: map[string]int{queue.QueueSRPM: 1, queue.QueuePublish: 1}, Logger: logger,
+		ID: lease.ClientID, Workers: workers, Queues: map[string]int{queue.HostQueue(host.ID): 1, queue.QueuePublish: 1}, Logger: logger,
 	})
 	if err != nil {
 		return err
 	}
 	if err := client.Start(ctx); err != nil {
+		return err
+	}
+	scheduler := &queue.Scheduler{Pool: pool, Inserter: client, Logger: logger}
+	if _, err := scheduler.Round(ctx); err != nil {
 		return err
 	}
 	select {} // until it is killed

@@ -112,6 +112,9 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 		if err := w.tellBuilds(ctx, tx, tag, revs.BuiltRev, made); err != nil {
 			return err
 		}
+		if err := queue.FollowRepository(ctx, tx, w.Jobs, tag.ID); err != nil {
+			return err
+		}
 		if again = revs.BuiltRev < revs.WantRev; again {
 			return nil
 		}
@@ -152,7 +155,7 @@ func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublish
 		tasks[i] = *build.TaskID
 		statuses[i] = queue.Status{
 			RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: queue.ContextOf(build.Target, ""), State: "success",
-			Description: result, TargetURL: queue.BuildURL(w.ExternalURL, build.ID), BuildID: build.ID,
+			Description: queue.WithWarnings(result, build.Warnings), TargetURL: queue.BuildURL(w.ExternalURL, build.ID), BuildID: build.ID,
 		}
 	}
 	if err := q.CloseTasks(ctx, tasks); err != nil {

@@ -91,7 +91,7 @@ func TestReportToAForgeInTrouble(t *testing.T) {
 		for n := range 5 {
 			s.dist.Start(t, s.dist.NewBuild(n))
 		}
-		if n := queuetest.Value[int](t, s.pool, "select count(*) from river_job where kind = 'builders.srpm' and state = 'available'"); n != 5 {
+		if n := queuetest.Value[int](t, s.pool, "select count(*) from tasks where method = 'buildSRPM' and state = 'FREE'"); n != 5 {
 			t.Errorf("%d source packages can be made, want 5", n)
 		}
 		queuetest.WaitRow(t, s.pool, "all reports have failed once", "select count(*) = 10 from reports where failures > 0 and sent_seq = 0")

@@ -98,8 +98,12 @@ func (w *ApplyWorker) refuse(ctx context.Context, tx pgx.Tx, build db.BuildToTag
 	if err := q.SetBuildReason(ctx, db.SetBuildReasonParams{ID: build.ID, Reason: reason}); err != nil {
 		return err
 	}
-	return queue.WantStatus(ctx, tx, w.Jobs, queue.Status{
+	err := queue.WantStatus(ctx, tx, w.Jobs, queue.Status{
 		RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: queue.ContextOf(build.Target, ""), State: "failure",
 		Description: reason, TargetURL: queue.BuildURL(w.ExternalURL, build.ID), BuildID: build.ID,
 	})
+	if err != nil {
+		return err
+	}
+	return queue.Follow(ctx, tx, w.Jobs, build.ID)
 }

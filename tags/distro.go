@@ -157,7 +157,12 @@ type Target struct {
 	// Branches of dist-git whose pushes are built. It is empty, and not nil, for
 	// a target that only people build for.
 	Branches []Text
-	line     int
+	// ArchPolicy says what the failure of an architecture means; those that are
+	// not named are blocking.
+	ArchPolicy []ArchPolicy
+	// NoarchContent is warn if it is empty.
+	NoarchContent Text
+	line          int
 }
 
 // Text is a scalar kept as it is written, with its line: 1.10 stays 1.10.

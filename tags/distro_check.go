@@ -122,6 +122,7 @@ func (c *checker) target(name string, target Target) {
 		c.add(target.line, "target %s: no branches, so no push would ever build for it: if that is meant, write branches: []", name)
 	}
 	c.branches(name, target.Branches)
+	c.archPolicies(name, target)
 }
 
 func (c *checker) branches(target string, branches []Text) {

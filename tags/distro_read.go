@@ -193,6 +193,8 @@ func (r *distroReader) target(key, node *yaml.Node) Target {
 		field{"build_tag", r.textInto(&target.BuildTag)},
 		field{"dest_tag", r.textInto(&target.DestTag)},
 		field{"branches", r.textsInto(&target.Branches)},
+		field{"arch_policy", r.archPolicies(&target.ArchPolicy)},
+		field{"noarch_content", r.textInto(&target.NoarchContent)},
 	)
 	return target
 }

@@ -218,8 +218,14 @@ func (e *Edit) Finish(ctx context.Context) (revs map[int64]int64, err error) {
 		if !ok {
 			return nil, fmt.Errorf("tags: build %d was tagged into tag %d, whose repository is not made anew", t.build, t.tag)
 		}
-		if err := e.q.SetTaggedRev(ctx, db.SetTaggedRevParams{ID: t.build, DestTag: t.tag, TaggedRev: &rev}); err != nil {
+		n, err := e.q.SetTaggedRev(ctx, db.SetTaggedRevParams{ID: t.build, DestTag: t.tag, TaggedRev: &rev})
+		if err != nil {
 			return nil, fmt.Errorf("tags: note revision of build %d: %w", t.build, err)
+		}
+		if n > 0 {
+			if err := queue.Follow(ctx, e.tx, e.jobs, t.build); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return revs, nil

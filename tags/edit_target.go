@@ -1,6 +1,7 @@
 package tags
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,12 +16,19 @@ type TargetConfig struct {
 	BuildTag, DestTag string
 	// Branches of dist-git whose pushes are built for the target.
 	Branches []string
+	// Lagging and BestEffort are the architectures whose failure does not fail a
+	// build; see queue.PolicyLagging. All others are blocking.
+	Lagging, BestEffort []string
+	// NoarchContent is NoarchWarn or NoarchFail; empty is NoarchWarn.
+	NoarchContent string
 }
 
 // TargetChange says what to change of a target; what is nil stays.
 type TargetChange struct {
 	Name, BuildTag, DestTag *string
 	Branches                []string
+	Lagging, BestEffort     []string
+	NoarchContent           *string
 }
 
 // target looks up a target that must be known. Koji knows those that were
@@ -66,6 +74,10 @@ func (e *Edit) AddTarget(ctx context.Context, name string, config TargetConfig) 
 }
 
 func (e *Edit) insertTarget(ctx context.Context, name string, config TargetConfig) error {
+	config.NoarchContent = cmp.Or(config.NoarchContent, NoarchWarn)
+	if err := config.checkPolicies(); err != nil {
+		return err
+	}
 	buildTag, err := e.tag(ctx, config.BuildTag)
 	if err != nil {
 		return err
@@ -78,11 +90,14 @@ func (e *Edit) insertTarget(ctx context.Context, name string, config TargetConfi
 	if err != nil {
 		return err
 	}
-	if config.Branches == nil {
-		config.Branches = []string{}
+	for _, list := range []*[]string{&config.Branches, &config.Lagging, &config.BestEffort} {
+		if *list == nil {
+			*list = []string{}
+		}
 	}
 	err = e.q.InsertTarget(ctx, db.InsertTargetParams{
 		Name: name, BuildTag: buildTag.ID, DestTag: destTag.ID, Branches: config.Branches, CreateEvent: event,
+		Lagging: config.Lagging, BestEffort: config.BestEffort, NoarchContent: config.NoarchContent,
 	})
 	if err != nil {
 		return fmt.Errorf("tags: add target %s: %w", name, err)
@@ -103,7 +118,10 @@ func (e *Edit) EditTarget(ctx context.Context, name string, c TargetChange) erro
 	if err != nil {
 		return err
 	}
-	config := TargetConfig{BuildTag: old.BuildTagName, DestTag: old.DestTagName, Branches: old.Branches}
+	config := TargetConfig{
+		BuildTag: old.BuildTagName, DestTag: old.DestTagName, Branches: old.Branches,
+		Lagging: old.Lagging, BestEffort: old.BestEffort, NoarchContent: old.NoarchContent,
+	}
 	if c.BuildTag != nil {
 		config.BuildTag = *c.BuildTag
 	}
@@ -112,6 +130,15 @@ func (e *Edit) EditTarget(ctx context.Context, name string, c TargetChange) erro
 	}
 	if c.Branches != nil {
 		config.Branches = c.Branches
+	}
+	if c.Lagging != nil {
+		config.Lagging = c.Lagging
+	}
+	if c.BestEffort != nil {
+		config.BestEffort = c.BestEffort
+	}
+	if c.NoarchContent != nil {
+		config.NoarchContent = *c.NoarchContent
 	}
 	if c.Name != nil && *c.Name != name {
 		if err := e.renameTarget(ctx, name, *c.Name); err != nil {

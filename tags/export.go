@@ -61,6 +61,7 @@ func (m *model) export() ([]byte, error) {
 		target.set("build_tag", text(t.BuildTag))
 		target.set("dest_tag", text(t.DestTag))
 		target.set("branches", texts(t.Branches))
+		target.setPolicies(t)
 		targets.set(name, target.flow())
 	}
 	if x.common != "" {

@@ -160,7 +160,11 @@ func (c chance) operation(ctx context.Context, e *tags.Edit) error {
 	case 21:
 		return pick(c, e.BlockGroupRequire, e.RemoveGroupRequire)(ctx, tag, group, c.group())
 	case 22:
-		return e.AddTarget(ctx, c.group(), tags.TargetConfig{BuildTag: tag, DestTag: c.tag(), Branches: pick(c, nil, []string{"f37"}, []string{"b", "a/ä", "b"})})
+		return e.AddTarget(ctx, c.group(), tags.TargetConfig{
+			BuildTag: tag, DestTag: c.tag(), Branches: pick(c, nil, []string{"f37"}, []string{"b", "a/ä", "b"}),
+			Lagging: pick(c, nil, []string{"riscv64"}, []string{"i686", "x86_64", "x86_64_v2"}), BestEffort: pick(c, nil, []string{"s390x"}),
+			NoarchContent: pick(c, "", tags.NoarchWarn, tags.NoarchFail),
+		})
 	default:
 		url := pick(c, "https://a.example/$arch", "file:///b", "http://c.example:80/x?y=1#z")
 		name := pick(c, "base", "epel", "3")

@@ -226,6 +226,9 @@ func (p *planner) targets() {
 			continue
 		}
 		t := p.have.targets[name]
+		if p.have.isSideTag(t.BuildTag) {
+			continue // it comes and goes with its tag
+		}
 		p.step(Remove, "target", name, " ("+t.BuildTag+" -> "+t.DestTag+")")
 		p.do(func(ctx context.Context, e *Edit) error { return e.RemoveTarget(ctx, name) })
 	}
@@ -233,18 +236,22 @@ func (p *planner) targets() {
 		old, there := p.have.targets[name]
 		now := p.want.targets[name]
 		if !there {
-			p.step(Create, "target", name, ": "+now.BuildTag+" -> "+now.DestTag+inBrackets([]string{branchWords(now.Branches)}))
+			p.step(Create, "target", name, ": "+now.BuildTag+" -> "+now.DestTag+inBrackets(append([]string{branchWords(now.Branches)}, now.policyWords()...)))
 			p.do(func(ctx context.Context, e *Edit) error { return e.AddTarget(ctx, name, now) })
 			continue
 		}
 		words := textChange("build_tag", old.BuildTag, now.BuildTag)
 		words = append(words, textChange("dest_tag", old.DestTag, now.DestTag)...)
 		words = append(words, textChange("branches", strings.Join(old.Branches, " "), strings.Join(now.Branches, " "))...)
+		words = append(words, policyChanges(old, now)...)
 		if len(words) == 0 {
 			continue
 		}
 		p.step(Change, "target", name, afterColon(words))
-		change := TargetChange{BuildTag: &now.BuildTag, DestTag: &now.DestTag, Branches: now.Branches}
+		change := TargetChange{
+			BuildTag: &now.BuildTag, DestTag: &now.DestTag, Branches: now.Branches,
+			Lagging: now.Lagging, BestEffort: now.BestEffort, NoarchContent: &now.NoarchContent,
+		}
 		p.do(func(ctx context.Context, e *Edit) error { return e.EditTarget(ctx, name, change) })
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/distbot/distbot/internal/tagview"
+	"github.com/distbot/distbot/queue"
 )
 
 // model is what a distribution file can say of the tag model, of the file and of
@@ -110,9 +111,10 @@ func (d *Distro) model() *model {
 		m.tags[name].packages = list.model()
 	}
 	for name, target := range d.Targets {
-		m.targets[name] = TargetConfig{
-			BuildTag: target.BuildTag.Value, DestTag: target.DestTag.Value, Branches: branchList(values(target.Branches)),
-		}
+		m.setTarget(name, TargetConfig{
+			BuildTag: target.BuildTag.Value, DestTag: target.DestTag.Value, Branches: values(target.Branches),
+			Lagging: target.with(queue.PolicyLagging), BestEffort: target.with(queue.PolicyBestEffort), NoarchContent: target.NoarchContent.Value,
+		})
 	}
 	return m
 }
@@ -223,4 +225,10 @@ func textOrNil(text string) *string {
 		return nil
 	}
 	return &text
+}
+
+// isSideTag reports whether a tag is somebody's side tag.
+func (m *model) isSideTag(name string) bool {
+	tag := m.tags[name]
+	return tag != nil && string(tag.extra["sidetag"]) == "true"
 }

@@ -170,7 +170,10 @@ func (r *modelReader) packages(ctx context.Context) error {
 func (r *modelReader) targets(ctx context.Context) error {
 	rows, err := r.q.DistroTargets(ctx, r.event)
 	for _, row := range rows {
-		r.model.targets[row.Name] = TargetConfig{BuildTag: row.BuildTag, DestTag: row.DestTag, Branches: branchList(row.Branches)}
+		r.model.setTarget(row.Name, TargetConfig{
+			BuildTag: row.BuildTag, DestTag: row.DestTag, Branches: row.Branches,
+			Lagging: row.Lagging, BestEffort: row.BestEffort, NoarchContent: row.NoarchContent,
+		})
 	}
 	return err
 }

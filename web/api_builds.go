@@ -1,10 +1,12 @@
 package web
 
 import (
+	"encoding/json"
 	"net/http"
 	"time"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/reproduce"
 	"github.com/distbot/distbot/queue"
 )
 
@@ -89,19 +91,46 @@ type apiBuildDetail struct {
 	RPMs      []apiRPM    `json:"rpms"`
 	Statuses  []apiStatus `json:"statuses"`
 	Tags      []string    `json:"tags"`
+	// SkippedArches are architectures of the build tag that nothing is built for.
+	SkippedArches []queue.SkippedArch `json:"skipped_arches"`
+	Warnings      []string            `json:"warnings"`
+	// Chain is the chain that the build is part of.
+	Chain *int64 `json:"chain,omitempty"`
+	// RebuildOf is the build that this one makes again in its buildroots.
+	RebuildOf *int64 `json:"rebuild_of,omitempty"`
+	// Rebuilds in the same buildroots, the newest first.
+	Rebuilds []apiRebuild `json:"rebuilds,omitempty"`
+}
+
+// apiRebuild is what came of making a build again in its buildroots.
+type apiRebuild struct {
+	ID         int64            `json:"id"`
+	Build      *int64           `json:"build"`
+	Arches     []string         `json:"arches"`
+	State      string           `json:"state"`
+	Verdict    string           `json:"verdict"`
+	Reason     string           `json:"reason"`
+	Result     reproduce.Result `json:"result"`
+	CreatedAt  time.Time        `json:"created_at"`
+	FinishedAt *time.Time       `json:"finished_at"`
 }
 
 // apiTask is a task for programs, parents before their children.
 type apiTask struct {
-	ID         int64      `json:"id"`
-	ParentID   *int64     `json:"parent_id"`
-	Method     string     `json:"method"`
-	Arch       string     `json:"arch"`
-	State      string     `json:"state"`
-	Attempt    int32      `json:"attempt"`
-	Phase      string     `json:"phase"`
-	Reason     string     `json:"reason"`
-	Failure    string     `json:"failure"`
+	ID       int64  `json:"id"`
+	ParentID *int64 `json:"parent_id"`
+	Method   string `json:"method"`
+	Arch     string `json:"arch"`
+	State    string `json:"state"`
+	Attempt  int32  `json:"attempt"`
+	Phase    string `json:"phase"`
+	Reason   string `json:"reason"`
+	Failure  string `json:"failure"`
+	// Finding is why it failed; null when that is not known. Its texts may be a
+	// hostile build's.
+	Finding json.RawMessage `json:"finding"`
+	// Policy is blocking, lagging or best-effort.
+	Policy     string     `json:"policy"`
 	CreatedAt  time.Time  `json:"created_at"`
 	StartedAt  *time.Time `json:"started_at"`
 	FinishedAt *time.Time `json:"finished_at"`
@@ -148,12 +177,26 @@ func (s *server) apiBuild(r *http.Request) (any, error) {
 	}}
 	answer := apiBuildDetail{
 		RetryOf: b.RetryOf, RetriedAs: data.Retries, Tasks: []apiTask{}, RPMs: []apiRPM{}, Statuses: []apiStatus{}, Tags: []string{},
+		SkippedArches: []queue.SkippedArch{}, Warnings: data.Warnings,
+	}
+	for _, skipped := range data.Skipped {
+		answer.SkippedArches = append(answer.SkippedArches, queue.SkippedArch(skipped))
 	}
 	for _, task := range data.Tasks {
 		line.Parts = append(line.Parts, buildPart{Task: task.ID, Method: task.Method, Name: task.Arch, State: task.State})
 		answer.Tasks = append(answer.Tasks, s.apiTask(task))
 	}
 	answer.apiBuildSummary = s.summary(line)
+	answer.RebuildOf = b.RebuildOf
+	if data.Chain != 0 {
+		answer.Chain = &data.Chain
+	}
+	for _, r := range data.Rebuilds {
+		answer.Rebuilds = append(answer.Rebuilds, apiRebuild{
+			ID: r.ID, Build: r.BuildID, Arches: r.Arches, State: r.State, Verdict: r.Verdict, Reason: r.Reason, Result: r.Result,
+			CreatedAt: r.CreatedAt, FinishedAt: r.FinishedAt,
+		})
+	}
 	for _, rpm := range data.RPMs {
 		answer.RPMs = append(answer.RPMs, apiRPM{
 			Name: rpm.Name, Epoch: rpm.Epoch, Version: rpm.Version, Release: rpm.Release, Arch: rpm.Arch, Source: rpm.Source,
@@ -178,7 +221,7 @@ func (s *server) apiTask(task taskLine) apiTask {
 	}
 	return apiTask{
 		ID: task.ID, ParentID: task.ParentID, Method: task.Method, Arch: task.Arch, State: task.State, Attempt: task.Attempt,
-		Phase: task.Phase, Reason: task.Reason, Failure: task.Failure,
+		Phase: task.Phase, Reason: task.Reason, Failure: task.Failure, Finding: task.Finding, Policy: task.Policy,
 		CreatedAt: utc(task.CreatedAt), StartedAt: utcOrNull(task.StartedAt), FinishedAt: utcOrNull(task.FinishedAt), Logs: logs,
 	}
 }

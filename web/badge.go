@@ -55,8 +55,11 @@ var badges = map[string]badge{
 	"outdone":   {Class: "idle", Icon: "off", Text: "does not win"},
 	"uncounted": {Class: "off", Icon: "off", Text: "does not count"},
 
-	"alive":  {Class: "ok", Icon: "ok", Text: "alive"},
-	"silent": {Class: "bad", Icon: "bad", Text: "silent"},
+	"ready":    {Class: "ok", Icon: "ok", Text: "ready"},
+	"unready":  {Class: "idle", Icon: "idle", Text: "takes no work"},
+	"disabled": {Class: "off", Icon: "off", Text: "disabled"},
+	"silent":   {Class: "bad", Icon: "bad", Text: "silent"},
+	"offline":  {Class: "off", Icon: "off", Text: "offline"},
 }
 
 // badgeOf is the badge of a state; one of its own for a state nobody knows.

@@ -2,9 +2,12 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/queue"
@@ -24,6 +27,12 @@ type buildView struct {
 	Publishing bool
 	Retries    []int64
 	Deliveries []db.DeliveriesOfBuildRow
+	// Skipped are architectures of the build tag that the package is not for.
+	Skipped  []db.SkippedArchesRow
+	Warnings []string
+	// Chain is the chain that the build is part of, 0 for none.
+	Chain    int64
+	Rebuilds []rebuildLine
 }
 
 // build is the page of one build.
@@ -78,7 +87,19 @@ func (s *server) readBuild(ctx context.Context, id int64) (*buildView, error) {
 	if data.Retries, err = q.RetriesOfBuild(ctx, &id); err != nil {
 		return nil, err
 	}
-	data.Deliveries, err = q.DeliveriesOfBuild(ctx, &id)
+	if data.Skipped, err = q.SkippedArches(ctx, id); err != nil {
+		return nil, err
+	}
+	if data.Warnings, err = q.WarningsOfBuild(ctx, id); err != nil {
+		return nil, err
+	}
+	if data.Deliveries, err = q.DeliveriesOfBuild(ctx, &id); err != nil {
+		return nil, err
+	}
+	if data.Chain, err = q.ChainOfBuild(ctx, &id); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return nil, err
+	}
+	data.Rebuilds, err = s.rebuildsOf(ctx, id)
 	return data, err
 }
 

@@ -21,8 +21,8 @@ func TestStrangersTextIsNeverMarkup(t *testing.T) {
 		"buildroots.tag", "buildroots.arch", "buildroots.repo_key", "buildroots.driver", "buildroot_rpms.nevra", "buildroot_rpms.digest",
 		"rpms.name", "rpms.version", "rpms.release", "rpms.arch", "rpms.sha256", "rpms.path",
 		"reports.description", "reports.last_error", "planned_pushes.ref", "planned_pushes.commit_id", "planned_pushes.target", "planned_pushes.reason",
-		"leases.host", "leases.client_id",
-		"users.name", "permissions.name", "events.actor", "events.what", "groups.name", "group_config.display_name", "group_config.description",
+		"leases.host", "leases.client_id", "hosts.name", "hosts.comment", "hosts.unready", "hosts.driver", "hosts.version",
+		"build_skipped_arches.arch", "build_skipped_arches.reason", "build_warnings.text", "users.name", "permissions.name", "events.actor", "events.what", "groups.name", "group_config.display_name", "group_config.description",
 		"group_config.langonly", "group_package_listing.package", "group_package_listing.type", "group_package_listing.requires",
 		"tag_extra.key", "tag_extra.value", "tag_external_repos.name", "tag_external_repos.url", "tag_packages.extra_arches", "tag_config.arches",
 	} {
@@ -31,9 +31,15 @@ func TestStrangersTextIsNeverMarkup(t *testing.T) {
 		// targets keep what they are found by.
 		s.exec("update "+table+" set "+name+" = $1 || ctid::text", evil)
 	}
+	for _, table := range []string{"tasks", "task_attempts"} {
+		s.exec("update "+table+` set finding = jsonb_build_object('phase', $1::text, 'kind', $1::text, 'reason', $1::text, 'log_file', $1::text, 'line', 3, 'object', $1::text,
+			'excerpt', jsonb_build_array($1::text), 'unpackaged', jsonb_build_array($1::text),
+			'missing', jsonb_build_array(jsonb_build_object('text', $1::text, 'needed_by', $1::text, 'nearest', jsonb_build_array($1::text))))`, evil)
+	}
 	s.exec("update tags set arches = array[$1]", evil)
 	s.exec("update tag_inheritance set pkg_filter = $1 || ']|.*'", evil)
 	s.exec("update build_targets set branches = array[$1]", evil)
+	s.exec("update hosts set arches = array[$1], emulated = array[$1], channels = array[$1]", evil)
 	s.exec("update leases set roles = array[$1], arches = array[$1]", evil)
 	s.exec("update repositories set clone_url = $1 || id", `javascript:alert(1)//"><script>`)
 	s.exec("update deliveries set headers = jsonb_build_object($1::text, $1::text), body = convert_to($1, 'UTF8')", evil)

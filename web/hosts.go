@@ -1,51 +1,76 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/queue"
 )
 
-// silentSeconds is when a process counts as silent. It renews its lease every
-// few seconds, and loses its work soon after this.
-const silentSeconds = 20
-
-// hostLine is a running process and what it works on.
+// hostLine is a build host and what it has.
 type hostLine struct {
-	db.ListLeasesRow
+	db.ListHostsRow
 	State string
-	Tasks []workLine
+	// Why it takes no work, in its own or an administrator's words.
+	Why      string
+	Capacity float32
+	Channels []string
+	Tasks    []workLine
 }
 
-// workLine is a task that is being worked on.
+// Load tells the weights of the host's tasks, and what they may add up to.
+func (h hostLine) Load() string { return fmt.Sprintf("%.1f of %.1f", h.Weight, h.Capacity) }
+
+// Emulates tells whether an emulator runs an architecture.
+func (h hostLine) Emulates(arch string) bool { return slices.Contains(h.Emulated, arch) }
+
+// workLine is a task that a host has.
 type workLine struct {
-	db.TasksAtWorkRow
+	db.TasksAtHostsRow
 	NVRText string
 	What    string
 }
 
-// hosts is the page of all running processes.
+// newHostLine tells of a host what an administrator has set rather than what it
+// says itself.
+func newHostLine(row db.ListHostsRow) hostLine {
+	line := hostLine{ListHostsRow: row, Capacity: row.Capacity, Channels: row.Channels, Why: row.Unready}
+	if row.CapacitySet != nil {
+		line.Capacity = *row.CapacitySet
+	}
+	if row.ChannelsSet != nil {
+		line.Channels = row.ChannelsSet
+	}
+	if !row.Enabled && row.Comment != "" {
+		line.Why = row.Comment
+	}
+	line.State = queue.HostState(row.Enabled, row.ClientID != nil, row.Unready, time.Duration(row.UnseenSeconds*float64(time.Second)))
+	return line
+}
+
+// hosts is the page of all build hosts.
 func (s *server) hosts(r *http.Request) (*view, error) {
-	leases, err := s.queries.ListLeases(r.Context())
+	rows, err := s.queries.ListHosts(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := s.queries.TasksAtWork(r.Context())
+	tasks, err := s.queries.TasksAtHosts(r.Context(), nil)
 	if err != nil {
 		return nil, err
 	}
-	work := map[string][]workLine{}
+	work := map[int64][]workLine{}
 	for _, task := range tasks {
-		work[*task.ClientID] = append(work[*task.ClientID], workLine{
-			TasksAtWorkRow: task, NVRText: nvrOf(task.Nvr, task.PlannedNvr, "build"), What: taskName(task.Method, task.Arch),
+		work[task.HostID] = append(work[task.HostID], workLine{
+			TasksAtHostsRow: task, NVRText: nvrOf(task.Nvr, task.PlannedNvr, "build"), What: taskName(task.Method, task.Arch),
 		})
 	}
-	lines := make([]hostLine, len(leases))
-	for i, lease := range leases {
-		lines[i] = hostLine{ListLeasesRow: lease, State: "alive", Tasks: work[lease.ClientID]}
-		if lease.UnseenSeconds > silentSeconds {
-			lines[i].State = "silent"
-		}
+	lines := make([]hostLine, len(rows))
+	for i, row := range rows {
+		lines[i] = newHostLine(row)
+		lines[i].Tasks = work[row.ID]
 	}
 	return &view{page: "hosts", Title: "Hosts", Nav: "hosts", Data: lines}, nil
 }

@@ -30,6 +30,11 @@ type logView struct {
 	Attempts []int32
 	Names    []string
 	Text     string
+	// Line is the line, from 1, that was asked for; 0 without one. Then Text is
+	// what stands before it, Marked is the line and After what follows.
+	Line   int
+	Marked string
+	After  string
 	// Size is the log's, in bytes; Cut is true when its beginning is left out.
 	Size    int64
 	Cut     bool
@@ -50,7 +55,7 @@ func (s *server) log(r *http.Request) (*view, error) {
 		return nil, errNotFound
 	}
 	q := queryOf(r)
-	wanted := q.number("attempt", 0, 1<<31-1)
+	wanted, line := q.number("attempt", 0, 1<<31-1), q.number("line", 1, 1<<31-1)
 	if q.err != nil {
 		return nil, q.err
 	}
@@ -67,6 +72,9 @@ func (s *server) log(r *http.Request) (*view, error) {
 	data.Attempt = data.Task.Attempt
 	if wanted != nil {
 		data.Attempt = int32(*wanted)
+	}
+	if line != nil {
+		data.Line = int(*line)
 	}
 	if err := s.fillLog(&data); err != nil {
 		return nil, err
@@ -104,6 +112,9 @@ func (s *server) fillLog(data *logView) error {
 		data.Missing = true
 	case err != nil:
 		return err
+	case data.Line > 0:
+		defer file.Close()
+		return data.fillAround(file)
 	default:
 		defer file.Close()
 		end, err := readTail(file, logTail, live)

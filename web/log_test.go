@@ -64,3 +64,44 @@ func TestALogsPageOfOneEndlessLine(t *testing.T) {
 		t.Error("the end of the line is not shown")
 	}
 }
+
+// TestALogsPageShowsALine asks for the line that a failure is about.
+func TestALogsPageShowsALine(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	var text strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&text, "line %06d of a log <b> that is longer than a page\r\n", i+1)
+	}
+	s.writeLog(12, 1, "build.log", text.String())
+	for _, test := range []struct {
+		name, query    string
+		with           []string
+		without, above string
+	}{
+		{
+			"In the middle", "?line=9000",
+			[]string{`<mark id="line">line 009000 of a log &lt;b&gt; that is longer than a page` + "\n</mark>line 009001", "line 008900 of", "Around line 9000 of"},
+			"data-follow", "line 008899 of",
+		},
+		{"The first", "?line=1", []string{`<mark id="line">line 000001 of`, "</mark>line 000002"}, "data-end", "line 020000"},
+		{"The last", "?attempt=1&line=20000", []string{`<mark id="line">line 020000 of`}, "data-end", "line 019899 of"},
+		{"One after the last", "?line=20050", []string{"line 020000 of"}, "<mark", "line 019949 of"},
+		{"One far after the last", "?line=2147483647", []string{"Around line 2147483647"}, "<mark", "line 020000"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			body := s.page("/tasks/12/logs/build.log"+test.query, test.with...)
+			for _, text := range []string{test.without, test.above} {
+				if strings.Contains(body, text) {
+					t.Errorf("the page holds %q", text)
+				}
+			}
+		})
+	}
+	for _, query := range []string{"?line=0", "?line=x", "?line=-1"} {
+		if a := s.get("/tasks/12/logs/build.log" + query); a.status != http.StatusBadRequest {
+			t.Errorf("%s: status %d, want 400", query, a.status)
+		}
+	}
+}

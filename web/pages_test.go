@@ -45,6 +45,8 @@ func TestPages(t *testing.T) {
 				`href="/builds/1/buildroot/3">42 packages</a>`, `href="/packages/libhello/1.2/1.fc37/x86_64/libhello-1.2-1.fc37.x86_64.rpm"`,
 				"libhello-1.2-1.fc37.src.rpm", "20.0 MiB", strings.Repeat("b2", 32), "distbot/f37/riscv64", `data-state="sent"`,
 				"libhello-1.2-1.fc37 is in the repository of f37",
+				`s390x <span class="quiet">(ExcludeArch s390x)</span>`, `<div class="callout busy"><strong>warning</strong> <span>libhello-doc.noarch has other content on riscv64`,
+				`>lagging</span>`,
 			},
 			not: []string{"data-live", "http-equiv", "distbot/f38"},
 		},
@@ -113,8 +115,14 @@ func TestPages(t *testing.T) {
 		},
 		"A delivery that is no JSON is shown as it is": {path: "/deliveries/4", facts: []string{">no json</pre>", "Nothing was planned."}},
 		"A duplicate names the delivery it repeats":    {path: "/deliveries/3", facts: []string{`href="/deliveries/1">delivery 1</a>`}},
-		"Hosts show who works on what": {
-			path: "/hosts", facts: []string{"hub-100-aa", `data-state="alive"`, `data-state="silent"`, `href="/builds/3#task-12"`, "packages for x86_64, check"},
+		"Hosts show who works on what, and why others don't": {
+			path: "/hosts", facts: []string{
+				"hub", `data-state="ready"`, "1.5 of 2.0", `href="/builds/3#task-12"`, "packages for x86_64, check", "60.0 GiB of disk", "3.0 GiB of memory", "average 1.25",
+				"vf2", `data-state="silent"`, "0.0 of 1.0", "boards",
+				`data-state="unready"`, "1.0 GiB of disk are free, min_disk is 8.0 GiB: /var/lib/distbot", `title="emulated">riscv64*`,
+				`data-state="disabled"`, "its memory is exchanged",
+				`data-state="offline"`, "never",
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

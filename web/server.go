@@ -102,6 +102,8 @@ func (s *server) routes() http.Handler {
 	mux.Handle("GET /{$}", s.page(s.buildList))
 	mux.Handle("GET /builds/{id}", s.page(s.build))
 	mux.Handle("GET /builds/{id}/buildroot/{task}", s.page(s.buildroot))
+	mux.Handle("GET /builds/{id}/buildroots/diff/{other}", s.page(s.buildrootDiff))
+	mux.Handle("GET /chains/{id}", s.page(s.chain))
 	mux.Handle("GET /tasks/{id}/logs/{name}", s.page(s.log))
 	mux.Handle("GET /packages", s.page(s.packageList))
 	mux.Handle("GET /packages/{name}", s.page(s.packageBuilds))
@@ -118,6 +120,7 @@ func (s *server) routes() http.Handler {
 	mux.Handle("GET /repos/{tag}", s.raw(s.repo))
 	mux.Handle("GET /deliveries", s.page(s.deliveryList))
 	mux.Handle("GET /deliveries/{id}", s.page(s.delivery))
+	mux.Handle("GET /queue", s.page(s.queuePage))
 	mux.Handle("GET /hosts", s.page(s.hosts))
 
 	mux.Handle("GET /builds/{id}/events", s.raw(s.followBuild))
@@ -131,6 +134,7 @@ func (s *server) routes() http.Handler {
 
 	mux.Handle("GET /api/v1/builds", s.json(s.apiBuilds))
 	mux.Handle("GET /api/v1/builds/{id}", s.json(s.apiBuild))
+	mux.Handle("GET /api/v1/queue", s.json(s.apiQueue))
 	mux.Handle("GET /api/v1/tags", s.json(s.apiTags))
 	mux.Handle("GET /api/v1/tags/{tag}", s.json(s.apiTag))
 	mux.Handle("GET /api/v1/tags/{tag}/inheritance", s.json(s.apiTagInheritance))

@@ -22,6 +22,8 @@ type taskLine struct {
 	Logs      []logFile
 	Attempts  []attemptLine
 	Buildroot *db.BuildrootsOfBuildRow
+	// Found is why it failed, nil when that is not known.
+	Found *finding
 }
 
 // Name says what a task does.
@@ -30,7 +32,8 @@ func (t taskLine) Name() string { return taskName(t.Method, t.Arch) }
 // attemptLine is how an earlier attempt of a task ended.
 type attemptLine struct {
 	db.TaskAttempt
-	Logs []logFile
+	Logs  []logFile
+	Found *finding
 }
 
 // logFile is a log that can be read.
@@ -85,7 +88,7 @@ func (s *server) taskTree(ctx context.Context, build int64) ([]taskLine, error) 
 	lines := make([]taskLine, len(tasks))
 	children := map[int64][]int{}
 	for i, task := range tasks {
-		lines[i] = taskLine{Task: task}
+		lines[i] = taskLine{Task: task, Found: findingOf(task.Finding, task.ID, task.Attempt)}
 		if lines[i].Logs, err = s.logsOf(task.ID, task.Attempt); err != nil {
 			return nil, err
 		}
@@ -93,7 +96,7 @@ func (s *server) taskTree(ctx context.Context, build int64) ([]taskLine, error) 
 			if attempt.TaskID != task.ID {
 				continue
 			}
-			line := attemptLine{TaskAttempt: attempt}
+			line := attemptLine{TaskAttempt: attempt, Found: findingOf(attempt.Finding, task.ID, attempt.Attempt)}
 			// The attempt a task waits to do again is still its own.
 			if attempt.Attempt != task.Attempt {
 				if line.Logs, err = s.logsOf(task.ID, attempt.Attempt); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/diagnosis"
+	"github.com/distbot/distbot/internal/flock"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
@@ -39,10 +40,10 @@ type base struct {
 	repoKey string
 	// repos are the repositories it came from, as they are mounted.
 	repos []mountedRepo
-	lock  *lock
+	lock  *flock.Lock
 }
 
-func (r *base) release() { r.lock.release() }
+func (r *base) release() { r.lock.Release() }
 
 // errRepoChanged says that a repository changed while a root was installed
 // from it.
@@ -50,7 +51,7 @@ var errRepoChanged = errors.New("rootfs: a repository changed while the base roo
 
 // get returns the base root for a recipe, installed first if nobody has.
 // Progress goes to log.
-func (b *bases) get(ctx context.Context, recipe builders.Recipe, log io.Writer) (*base, error) {
+func (b *bases) get(ctx context.Context, recipe builders.Recipe, log *diagnosis.Log) (*base, error) {
 	var err error
 	for range 3 {
 		var root *base
@@ -63,7 +64,7 @@ func (b *bases) get(ctx context.Context, recipe builders.Recipe, log io.Writer) 
 }
 
 // find returns the base root for what the repositories hold now.
-func (b *bases) find(ctx context.Context, recipe builders.Recipe, log io.Writer) (*base, error) {
+func (b *bases) find(ctx context.Context, recipe builders.Recipe, log *diagnosis.Log) (*base, error) {
 	repos, repoKey, err := b.driver.readRepos(ctx, recipe)
 	if err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func (b *bases) find(ctx context.Context, recipe builders.Recipe, log io.Writer)
 	root := &base{dir: filepath.Join(b.dir, key), repoKey: repoKey, repos: repos}
 	name := fmt.Sprintf("base root %.12s of tag %s", key, recipe.Tag)
 	for {
-		if root.lock, err = b.take(ctx, root, shared, log); err != nil {
+		if root.lock, err = b.take(ctx, root, flock.Shared, log); err != nil {
 			return nil, err
 		}
 		now := time.Now()
@@ -80,7 +81,7 @@ func (b *bases) find(ctx context.Context, recipe builders.Recipe, log io.Writer)
 			fmt.Fprintf(log, "%s\n", name)
 			return root, nil
 		}
-		root.lock.release()
+		root.lock.Release()
 		if !errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("rootfs: note use of base root: %w", err)
 		}
@@ -91,23 +92,23 @@ func (b *bases) find(ctx context.Context, recipe builders.Recipe, log io.Writer)
 }
 
 // take takes the lock of a root, and says so when that takes longer.
-func (b *bases) take(ctx context.Context, root *base, how int, log io.Writer) (*lock, error) {
-	l, err := tryLock(root.dir+lockSuffix, how)
+func (b *bases) take(ctx context.Context, root *base, how int, log *diagnosis.Log) (*flock.Lock, error) {
+	l, err := flock.Try(root.dir+flock.Suffix, how)
 	if l != nil || err != nil {
 		return l, err
 	}
 	fmt.Fprintln(log, "waiting for another build that installs the base root")
-	return takeLock(ctx, root.dir+lockSuffix, how)
+	return flock.Take(ctx, root.dir+flock.Suffix, how)
 }
 
 // make installs the root unless another build did while this one waited.
-func (b *bases) make(ctx context.Context, root *base, recipe builders.Recipe, log io.Writer) error {
-	lock, err := b.take(ctx, root, exclusive, log)
+func (b *bases) make(ctx context.Context, root *base, recipe builders.Recipe, log *diagnosis.Log) error {
+	lock, err := b.take(ctx, root, flock.Exclusive, log)
 	if err != nil {
 		return err
 	}
 	if _, err := os.Lstat(root.dir + complete); err == nil {
-		lock.release()
+		lock.Release()
 		return nil
 	}
 	start := time.Now()
@@ -116,10 +117,10 @@ func (b *bases) make(ctx context.Context, root *base, recipe builders.Recipe, lo
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		b.removeUnfinished(clean, root.dir)
-		lock.remove()
+		lock.Remove()
 		return err
 	}
-	lock.release()
+	lock.Release()
 	fmt.Fprintf(log, "# done in %.2f s\n", time.Since(start).Seconds())
 	b.prune(ctx)
 	return nil
@@ -127,7 +128,7 @@ func (b *bases) make(ctx context.Context, root *base, recipe builders.Recipe, lo
 
 // install makes the root under another name, renames it, and marks it as
 // finished, so that an interrupted one is never used.
-func (b *bases) install(ctx context.Context, root *base, recipe builders.Recipe, log io.Writer) error {
+func (b *bases) install(ctx context.Context, root *base, recipe builders.Recipe, log *diagnosis.Log) error {
 	runner := b.driver.config.Runner
 	b.removeUnfinished(ctx, root.dir)
 	tmp := root.dir + partial
@@ -136,7 +137,7 @@ func (b *bases) install(ctx context.Context, root *base, recipe builders.Recipe,
 	}
 	budget := b.driver.newBudget("installing the base root", tmp)
 	budget.blameless = true
-	install := dnf{repos: root.repos, log: log, budget: budget, root: sandbox.Mount{Source: tmp, Target: installRoot}}
+	install := dnf{machine: b.driver.machines[recipe.Arch], step: diagnosis.StepRoot, repos: root.repos, log: log, budget: budget, root: sandbox.Mount{Source: tmp, Target: installRoot}}
 	if err := install.run(ctx, append([]string{"install"}, recipe.Install...)...); err != nil {
 		return err
 	}
@@ -171,7 +172,7 @@ func (b *bases) prune(ctx context.Context) {
 	}
 	for _, root := range roots[min(len(roots), b.driver.config.KeepRoots):] {
 		dir := filepath.Join(b.dir, root.key)
-		lock, err := tryLock(dir+lockSuffix, exclusive)
+		lock, err := flock.Try(dir+flock.Suffix, flock.Exclusive)
 		if err != nil {
 			b.driver.config.Logger.Warn("rootfs: look for base roots", "error", err)
 		}
@@ -182,7 +183,7 @@ func (b *bases) prune(ctx context.Context) {
 		if err := os.Remove(dir + complete); err == nil {
 			b.removeUnfinished(ctx, dir)
 		}
-		lock.remove()
+		lock.Remove()
 	}
 }
 

@@ -11,23 +11,36 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/rpmpack"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/diagnosis"
+	"github.com/distbot/distbot/builders/drivertest"
+	"github.com/distbot/distbot/internal/flock"
+	"github.com/distbot/distbot/internal/rpmfile/rpmtest"
 )
 
 // take gets a base root and gives it back at the end of the test.
 func (b *bundle) take(t *testing.T, recipe builders.Recipe) *base {
 	t.Helper()
-	root := must(b.driver.bases.get(t.Context(), recipe, t.Output()))(t)
+	root := must(b.driver.bases.get(t.Context(), recipe, rootLog(t)))(t)
 	t.Cleanup(root.release)
 	return root
+}
+
+// onePackage is the content of a repository: a package with a release.
+func onePackage(t testing.TB, release string) map[string][]byte {
+	t.Helper()
+	return map[string][]byte{
+		"thing.noarch.rpm": rpmtest.Pack(t, rpmpack.RPMMetaData{Name: "thing", Version: "1", Release: release, Arch: "noarch"}, nil),
+	}
 }
 
 // keys are the base roots that are there.
 func (b *bundle) keys(t *testing.T) []string {
 	t.Helper()
 	var list []string
-	for _, name := range names(t, b.driver.bases.dir) {
+	for _, name := range drivertest.Names(t, b.driver.bases.dir) {
 		if !strings.Contains(name, ".") {
 			list = append(list, name)
 		}
@@ -56,12 +69,12 @@ func TestBaseRoots(t *testing.T) {
 		wait.Wait()
 		installs := 0
 		for _, order := range orders {
-			installs += strings.Count(logOf(t, order, "root.log"), "# installing a base root")
+			installs += strings.Count(drivertest.Log(t, order, "root.log"), "# installing a base root")
 		}
 		if installs != 1 || len(b.keys(t)) != 1 {
 			t.Errorf("%d installs of %d roots, want one of one", installs, len(b.keys(t)))
 		}
-		if left := names(t, b.driver.buildsDir()); len(left) > 0 {
+		if left := drivertest.Names(t, b.driver.buildsDir()); len(left) > 0 {
 			t.Errorf("builds left %q", left)
 		}
 	})
@@ -74,27 +87,47 @@ func TestBaseRoots(t *testing.T) {
 		if same := b.take(t, recipe); same.dir != first.dir {
 			t.Errorf("another tag of the same repositories and packages has root %s, want %s", same.dir, first.dir)
 		}
-		recipe.Repos = append(recipe.Repos, repository(t, "tag", nil))
+		recipe.Repos = append(recipe.Repos, drivertest.Repository(t, "tag", nil))
 		if second := b.take(t, recipe); second.dir == first.dir || second.repoKey == first.repoKey {
 			t.Error("the same root for other repositories")
+		}
+	})
+	t.Run("Both groups have another root exactly when the content of a generation is another", func(t *testing.T) {
+		t.Parallel()
+		b := fresh(t, nil)
+		for group, install := range map[string][]string{"srpm-build": smallGroup, "build": append([]string{"thing"}, smallGroup...)} {
+			with := func(number int64, release string) *base {
+				recipe := b.recipe(install)
+				recipe.Repos = append(recipe.Repos, drivertest.Generation(t, "tag", number, onePackage(t, release)))
+				return b.take(t, recipe)
+			}
+			first := with(1, "1")
+			if again := with(2, "1"); again.dir != first.dir || again.repoKey != first.repoKey {
+				t.Errorf("group %s: another root for the second generation of the same content", group)
+			}
+			if changed := with(3, "2"); changed.dir == first.dir || changed.repoKey == first.repoKey {
+				t.Errorf("group %s: the same root for another content", group)
+			}
+			if back := with(4, "1"); back.dir != first.dir {
+				t.Errorf("group %s: another root for the fourth generation, whose content is that of the first", group)
+			}
+		}
+		if left := b.keys(t); len(left) != 4 {
+			t.Errorf("%d roots of two groups and two contents", len(left))
 		}
 	})
 	t.Run("A repository that changes meanwhile is read again", func(t *testing.T) {
 		t.Parallel()
 		b := fresh(t, nil)
 		recipe := b.recipe(smallGroup)
-		recipe.Repos = append(recipe.Repos, repository(t, "tag", nil))
+		recipe.Repos = append(recipe.Repos, drivertest.Repository(t, "tag", nil))
 		// A log line that says it begins is when the repository changes.
-		repomd := strings.TrimPrefix(recipe.Repos[1].URL, "file://") + "/repodata/repomd.xml"
+		dir := strings.TrimPrefix(recipe.Repos[1].URL, "file://")
+		other := strings.TrimPrefix(drivertest.Repository(t, "tag", onePackage(t, "1")).URL, "file://")
 		log := &triggered{sign: "# installing a base root", do: func() error {
-			file, err := os.OpenFile(repomd, os.O_APPEND|os.O_WRONLY, 0)
-			if err != nil {
-				return err
-			}
-			_, err = file.WriteString("\n")
-			return errors.Join(err, file.Close())
+			return errors.Join(os.RemoveAll(dir), drivertest.LinkTree(other, dir))
 		}}
-		root := must(b.driver.bases.get(t.Context(), recipe, log))(t)
+		root := must(b.driver.bases.get(t.Context(), recipe, diagnosis.NewLog("root.log", log, nil)))(t)
 		defer root.release()
 		if _, key, err := b.driver.readRepos(t.Context(), recipe); err != nil || root.repoKey != key || log.times != 2 {
 			t.Errorf("%d installs, root of content %s, want %s, %v", log.times, root.repoKey, key, err)
@@ -107,12 +140,12 @@ func TestBaseRoots(t *testing.T) {
 		t.Parallel()
 		b := fresh(t, nil)
 		for range 2 {
-			_, err := b.driver.bases.get(t.Context(), b.recipe([]string{"filesystem", "nowhere"}), t.Output())
-			if failure := failureOf(t, err); failure.Reason != "nothing provides nowhere" {
+			_, err := b.driver.bases.get(t.Context(), b.recipe([]string{"filesystem", "nowhere"}), rootLog(t))
+			if failure := drivertest.FailureOf(t, err); failure.Reason != "nothing provides nowhere" {
 				t.Errorf("failure %+v, want that nothing provides nowhere", failure)
 			}
 		}
-		if left := names(t, b.driver.bases.dir); len(left) > 0 {
+		if left := drivertest.Names(t, b.driver.bases.dir); len(left) > 0 {
 			t.Errorf("left %q", left)
 		}
 	})
@@ -122,11 +155,11 @@ func TestBaseRoots(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stop := errors.New("stop")
 		log := &triggered{sign: "Running transaction", do: func() error { cancel(stop); return nil }}
-		_, err := b.driver.bases.get(ctx, b.recipe(srpmGroup), log)
+		_, err := b.driver.bases.get(ctx, b.recipe(srpmGroup), diagnosis.NewLog("root.log", log, nil))
 		if !errors.Is(b.driver.explain(ctx, err), stop) {
 			t.Errorf("got %v, want %v", err, stop)
 		}
-		if left := names(t, b.driver.bases.dir); len(left) > 0 {
+		if left := drivertest.Names(t, b.driver.bases.dir); len(left) > 0 {
 			t.Errorf("left %q", left)
 		}
 	})
@@ -134,13 +167,13 @@ func TestBaseRoots(t *testing.T) {
 		t.Parallel()
 		b := fresh(t, nil)
 		installer := start(t, "installer", b.driver.config.Dir)
-		eventually(t, "packages are being installed", func() bool {
+		drivertest.Eventually(t, "packages are being installed", func() bool {
 			found, err := filepath.Glob(b.driver.bases.dir + "/*" + partial + "/usr/bin/bash")
 			return err == nil && len(found) == 1
 		})
 		installer.kill(t)
 		again := must(newBundle(b.driver.config.Dir, nil))(t)
-		if left := names(t, b.driver.bases.dir); len(left) > 0 {
+		if left := drivertest.Names(t, b.driver.bases.dir); len(left) > 0 {
 			t.Errorf("left %q after New", left)
 		}
 		if got := again.runInstalled(t, srpmGroup, nil, "/usr/bin/rpmbuild", "--version"); !strings.HasPrefix(got, "RPM version ") {
@@ -153,20 +186,20 @@ func TestBaseRoots(t *testing.T) {
 		user := start(t, "user", b.driver.config.Dir)
 		used := user.ready(t)
 		other := b.recipe(smallGroup)
-		other.Repos = append(other.Repos, repository(t, "tag", nil))
+		other.Repos = append(other.Repos, drivertest.Repository(t, "tag", nil))
 		second := b.take(t, other)
 		if got, want := b.keys(t), []string{used, filepath.Base(second.dir)}; !slices.Contains(got, used) || len(got) != 2 {
 			t.Errorf("roots %q, want %q", got, want)
 		}
 		user.end(t)
 		third := b.recipe(smallGroup)
-		third.Repos = append(third.Repos, repository(t, "third", nil))
+		third.Repos = append(third.Repos, drivertest.Repository(t, "third", nil))
 		want := []string{filepath.Base(second.dir), filepath.Base(b.take(t, third).dir)}
 		slices.Sort(want)
 		if diff := cmp.Diff(want, b.keys(t)); diff != "" {
 			t.Errorf("roots (-want +got)\n%s", diff)
 		}
-		if _, err := os.Stat(filepath.Join(b.driver.bases.dir, used+lockSuffix)); err == nil {
+		if _, err := os.Stat(filepath.Join(b.driver.bases.dir, used+flock.Suffix)); err == nil {
 			t.Error("the lock of a removed root is still there")
 		}
 	})
@@ -179,12 +212,12 @@ func TestNewSweepsWhatDeadProcessesLeft(t *testing.T) {
 	dir := builder.ready(t)
 	// Another driver must not touch what a living one uses.
 	_ = must(newBundle(b.driver.config.Dir, nil))(t)
-	if diff := cmp.Diff([]string{dir, dir + lockSuffix}, names(t, b.driver.buildsDir())); diff != "" {
+	if diff := cmp.Diff([]string{dir, dir + flock.Suffix}, drivertest.Names(t, b.driver.buildsDir())); diff != "" {
 		t.Errorf("while the build goes on (-want +got)\n%s", diff)
 	}
 	builder.kill(t)
 	_ = must(newBundle(b.driver.config.Dir, nil))(t)
-	if left := names(t, b.driver.buildsDir()); len(left) > 0 {
+	if left := drivertest.Names(t, b.driver.buildsDir()); len(left) > 0 {
 		t.Errorf("left %q", left)
 	}
 	if len(b.keys(t)) != 1 {

@@ -3,11 +3,14 @@ package rootfs
 import (
 	"context"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/diagnosis"
+	"github.com/distbot/distbot/builders/drivertest"
 )
 
 // BenchmarkBuild builds small packages in a warm base root. overhead-s is what
@@ -73,7 +76,7 @@ func BenchmarkBaseRoot(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				recipe := bundle.recipe(group)
 				recipe.Repos[0].Name = "base" + strings.Repeat("x", i) // another key
-				must(bundle.driver.bases.get(b.Context(), recipe, io.Discard))(b).release()
+				must(bundle.driver.bases.get(b.Context(), recipe, diagnosis.NewLog("root.log", io.Discard, nil)))(b).release()
 			}
 		})
 	}
@@ -82,11 +85,64 @@ func BenchmarkBaseRoot(b *testing.B) {
 // BenchmarkDiskUsage counts the files of a base root, as a stand-in for a build.
 func BenchmarkDiskUsage(b *testing.B) {
 	bundle := setup(b, nil)
-	root := must(bundle.driver.bases.get(b.Context(), bundle.recipe(buildGroup), io.Discard))(b)
+	root := must(bundle.driver.bases.get(b.Context(), bundle.recipe(buildGroup), diagnosis.NewLog("root.log", io.Discard, nil)))(b)
 	defer root.release()
 	for b.Loop() {
 		if _, err := bundle.driver.diskUsage(b.Context(), []string{root.dir}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkHistory makes the source package of a spec whose changelog is
+// computed of 200 versions. spec-ms is what one version takes.
+func BenchmarkHistory(b *testing.B) {
+	bundle := setup(b, nil)
+	p := drivertest.NewPast()
+	const versions = 200
+	text := ""
+	for i := range versions {
+		text = drivertest.AutoSpec(strconv.Itoa(i), "%autorelease")
+		p.Commit("Update", map[string]string{p.Spec: text})
+	}
+	if _, err := bundle.source(b, p, map[string]string{p.Spec: text}); err != nil {
+		b.Fatal(err) // which installed the base root
+	}
+	for b.Loop() {
+		if _, err := bundle.source(b, p, map[string]string{p.Spec: text}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()*1000/float64(b.N)/versions, "spec-ms")
+}
+
+// BenchmarkGeneration takes the base roots of both groups after the tag's
+// repository was published again.
+func BenchmarkGeneration(b *testing.B) {
+	for name, release := range map[string]func(int) string{
+		"same content":      func(int) string { return "1" },
+		"unrelated package": strconv.Itoa,
+	} {
+		b.Run(name, func(b *testing.B) {
+			bundle := fresh(b, nil)
+			take := func(number int) {
+				tag := drivertest.Generation(b, "tag", int64(number), onePackage(b, release(number)))
+				for _, group := range [][]string{srpmGroup, buildGroup} {
+					recipe := bundle.recipe(group)
+					recipe.Repos = append([]builders.Repo{tag}, recipe.Repos...)
+					root, err := bundle.driver.bases.get(b.Context(), recipe, diagnosis.NewLog("root.log", io.Discard, nil))
+					if err != nil {
+						b.Fatal(err)
+					}
+					root.release()
+				}
+			}
+			take(1)
+			number := 1
+			for b.Loop() {
+				number++
+				take(number)
+			}
+		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/buildlog"
+	"github.com/distbot/distbot/builders/diagnosis"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
@@ -45,7 +47,7 @@ func (b *budget) atMost(wall time.Duration) {
 // run runs a command in the sandbox within what is left. The spec's limits are
 // set here, and that nothing is forced to the disk: what a build leaves is
 // copied, and base roots do not outlive a boot. Exit codes are results; when the budget ends the command, the error
-// is a *builders.Failure without a phase. Other errors are the host's.
+// is a *diagnosis.Limit. Other errors are the host's.
 func (b *budget) run(ctx context.Context, spec sandbox.Spec) (sandbox.Result, error) {
 	spec.Limits, spec.NoSync = b.driver.config.Limits, true
 	if !b.end.IsZero() {
@@ -69,12 +71,12 @@ func (b *budget) run(ctx context.Context, spec sandbox.Spec) (sandbox.Result, er
 		}
 		return result, nil
 	}
-	var failure *builders.Failure
+	var limit *diagnosis.Limit
 	switch {
 	case result.TimedOut:
 		return result, b.tooLong(err)
-	case errors.As(err, &failure): // the disk's or a log's
-		own := *failure
+	case errors.As(err, &limit): // the disk's or a log's
+		own := *limit
 		own.Infrastructure = own.Infrastructure || b.blameless
 		return result, &own
 	default:
@@ -83,24 +85,36 @@ func (b *budget) run(ctx context.Context, spec sandbox.Spec) (sandbox.Result, er
 }
 
 func (b *budget) tooLong(err error) error {
-	return &builders.Failure{
-		Infrastructure: b.blameless, Err: err,
+	return &diagnosis.Limit{
+		Kind: diagnosis.KindTimeOut, Infrastructure: b.blameless, Err: err,
 		Reason: fmt.Sprintf("%s ran longer than %s and was ended", b.what, b.wall),
 	}
 }
 
 func (b *budget) outOfMemory() error {
-	return &builders.Failure{
-		Infrastructure: b.blameless, Err: syscall.ENOMEM,
-		Reason: fmt.Sprintf("out of memory: %s needs more than %s", b.what, sizeText(b.driver.config.Limits.Memory)),
+	return &diagnosis.Limit{
+		Kind: diagnosis.KindOutOfMemory, Infrastructure: b.blameless, Err: syscall.ENOMEM,
+		Reason: fmt.Sprintf("out of memory: %s needs more than %s", b.what, buildlog.SizeText(b.driver.config.Limits.Memory)),
 	}
 }
 
-// inPhase gives a failure that has none its phase.
+// inPhase makes a failure of a limit that a command met which prints to no
+// log.
 func inPhase(phase builders.Phase, err error) error {
+	var limit *diagnosis.Limit
+	if errors.As(err, &limit) {
+		ended := diagnosis.Exit{Limit: limit}
+		return builders.Diagnosed(diagnosis.Limited(phase, limit), ended)
+	}
 	var failure *builders.Failure
 	if errors.As(err, &failure) && failure.Phase == "" {
 		failure.Phase = phase
 	}
 	return err
+}
+
+// judge reads from the log why the command of the step that was begun last
+// failed, see [builders.Judge].
+func judge(log *diagnosis.Log, result sandbox.Result, err error) error {
+	return builders.Judge(log, diagnosis.Exit{Code: result.ExitCode, Signal: int(result.Signal), OutOfMemory: result.OOMKilled}, err)
 }

@@ -4,12 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/buildlog"
+	"github.com/distbot/distbot/builders/buildroot"
+	"github.com/distbot/distbot/builders/diagnosis"
+	"github.com/distbot/distbot/internal/flock"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
@@ -22,23 +28,28 @@ type build struct {
 	order  builders.Order
 	base   *base
 	budget *budget
+	// machine runs what the root holds.
+	machine machine
 	// dir holds upper, work, builddir and the macros.
 	dir       string
-	rootLog   *logFile
-	buildLog  *logFile
+	rootLog   *diagnosis.Log
+	buildLog  *diagnosis.Log
+	files     []*buildlog.File // of the logs
 	installed []builders.Installed
-	// spec is the path of the spec inside, once unpacked.
-	spec string
+	// spec is the path of the spec inside, and specText its text, once
+	// unpacked.
+	spec     string
+	specText string
 }
 
 // work prepares the overlay, lets do the work in it, and throws it away.
 func (d *Driver) work(ctx context.Context, order builders.Order, do func(context.Context, *build) error) (outcome builders.Outcome, err error) {
-	b := &build{driver: d, order: order}
+	b := &build{driver: d, order: order, machine: d.machines[order.Root.Arch]}
 	if err := b.openLogs(); err != nil {
 		return outcome, d.explain(ctx, err)
 	}
 	defer b.closeLogs()
-	if err := checkOrder(order); err != nil {
+	if err := buildroot.Check(order, slices.Collect(maps.Keys(d.machines))...); err != nil {
 		return outcome, d.explain(ctx, err)
 	}
 	order.Phase(builders.PhaseBuildroot)
@@ -46,9 +57,12 @@ func (d *Driver) work(ctx context.Context, order builders.Order, do func(context
 		return outcome, d.explain(ctx, err)
 	}
 	defer b.base.release()
+	origin := d.origins.look(ctx, b.base)
+	defer origin.stop()
 	if err := d.inOverlay(ctx, b, do); err != nil {
 		return outcome, d.explain(ctx, err)
 	}
+	origin.mark(b.installed, b.rootLog)
 	return builders.Outcome{RepoKey: b.base.repoKey, Installed: b.installed}, nil
 }
 
@@ -57,11 +71,11 @@ func (d *Driver) work(ctx context.Context, order builders.Order, do func(context
 // them.
 func (d *Driver) inOverlay(ctx context.Context, b *build, do func(context.Context, *build) error) error {
 	b.dir = filepath.Join(d.buildsDir(), strconv.FormatInt(b.order.TaskID, 10)+"-"+strconv.FormatInt(int64(b.order.Attempt), 10))
-	lock, err := takeLock(ctx, b.dir+lockSuffix, exclusive)
+	lock, err := flock.Take(ctx, b.dir+flock.Suffix, flock.Exclusive)
 	if err != nil {
 		return err
 	}
-	defer lock.remove()
+	defer lock.Remove()
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
@@ -90,30 +104,40 @@ func (d *Driver) explain(ctx context.Context, err error) error {
 	}
 	failure := &builders.Failure{Infrastructure: true, Reason: err.Error()}
 	var known *builders.Failure
+	var limit *diagnosis.Limit
 	if errors.As(err, &known) {
 		*failure = *known
+	} else if errors.As(err, &limit) {
+		failure = builders.Diagnosed(diagnosis.Limited(builders.PhaseBuildroot, limit), diagnosis.Exit{Limit: limit})
 	}
-	failure.Reason = oneLine(failure.Reason)
+	failure.Reason = buildlog.OneLine(failure.Reason)
 	if failure.Err == nil {
 		failure.Err = err
 	}
 	return failure
 }
 
-func (b *build) openLogs() (err error) {
-	size := b.driver.config.Log
-	if b.rootLog, err = createLog(filepath.Join(b.order.LogDir, "root.log"), size); err != nil {
-		return err
+func (b *build) openLogs() error {
+	for _, log := range []struct {
+		name  string
+		to    **diagnosis.Log
+		enter func(builders.Phase)
+	}{{"root.log", &b.rootLog, nil}, {"build.log", &b.buildLog, b.order.Phase}} {
+		file, err := buildlog.Create(filepath.Join(b.order.LogDir, log.name), b.driver.config.Log)
+		if err != nil {
+			b.closeLogs()
+			return err
+		}
+		b.files = append(b.files, file)
+		*log.to = diagnosis.NewLog(log.name, file, log.enter)
 	}
-	if b.buildLog, err = createLog(filepath.Join(b.order.LogDir, "build.log"), size); err != nil {
-		b.rootLog.close()
-	}
-	return err
+	return nil
 }
 
 func (b *build) closeLogs() {
-	b.rootLog.close()
-	b.buildLog.close()
+	for _, file := range b.files {
+		file.Close()
+	}
 }
 
 // makeDirs makes the overlay's directories and /builddir with its macros.
@@ -133,7 +157,7 @@ func (b *build) makeDirs(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(b.path(macrosFile), []byte(macrosText(b.order.Root.Macros)), 0o644); err != nil {
+	if err := os.WriteFile(b.path(macrosFile), []byte(buildroot.Macros(b.order.Root.Macros)), 0o644); err != nil {
 		return fmt.Errorf("rootfs: write macros: %w", err)
 	}
 	// Whatever the umask: rpm goes on without macros that it can't read.

@@ -3,16 +3,33 @@ package rootfs
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/drivertest"
 	"github.com/distbot/distbot/internal/sandbox"
 )
+
+func TestDriver(t *testing.T) {
+	t.Parallel()
+	b := fresh(t, nil)
+	drivertest.Exercise(t, drivertest.Setup{
+		Open: func(t *testing.T, wall time.Duration) builders.Driver {
+			return must(newBundle(b.driver.config.Dir, func(config *Config) {
+				if wall > 0 {
+					config.Limits.Wall = wall
+				}
+			}))(t).driver
+		},
+		Leftovers: func(t *testing.T) []string { return drivertest.Names(t, b.driver.buildsDir()) },
+		Base:      b.base, DistGit: distGit(),
+	})
+}
 
 func TestBuild(t *testing.T) {
 	t.Parallel()
@@ -28,10 +45,10 @@ func TestBuild(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]string{"greet-motd-2.0-3.fc37.noarch.rpm"}, names(t, order.ResultDir)); diff != "" {
+		if diff := cmp.Diff([]string{"greet-motd-2.0-3.fc37.noarch.rpm"}, drivertest.Names(t, order.ResultDir)); diff != "" {
 			t.Errorf("packages (-want +got)\n%s", diff)
 		}
-		want := []builders.Phase{builders.PhaseBuildroot, builders.PhasePrep, builders.PhaseBuild, builders.PhaseInstall, builders.PhaseFiles}
+		want := []builders.Phase{builders.PhaseBuildroot, builders.PhasePrep, builders.PhaseBuild, builders.PhaseInstall, builders.PhaseFiles, builders.PhasePost}
 		if diff := cmp.Diff(want, phases); diff != "" {
 			t.Errorf("phases (-want +got)\n%s", diff)
 		}
@@ -40,17 +57,17 @@ func TestBuild(t *testing.T) {
 		}) {
 			t.Errorf("buildroot of %d packages, want gcc with its digest among more than 50", len(outcome.Installed))
 		}
-		if log := logOf(t, order, "root.log"); !strings.Contains(log, outcome.Installed[0].NEVRA+"\n") || len(log) > 40_000 {
+		if log := drivertest.Log(t, order, "root.log"); !strings.Contains(log, outcome.Installed[0].NEVRA+"\n") || len(log) > 40_000 {
 			t.Errorf("root.log has %d bytes, want the installed packages and not much else:\n%s", len(log), log)
 		}
-		if log := logOf(t, order, "build.log"); !strings.Contains(log, "Executing(%install)") || strings.Contains(log, "Alien") {
+		if log := drivertest.Log(t, order, "build.log"); !strings.Contains(log, "Executing(%install)") || strings.Contains(log, "Alien") {
 			t.Errorf("build.log is not rpmbuild's output:\n%s", log)
 		}
 	})
 	t.Run("A library builds with debug packages, and what needs it builds after", func(t *testing.T) {
 		t.Parallel()
 		_, _, err := b.build(t, demo(t, "usegreet"))
-		failure := failureOf(t, err)
+		failure := drivertest.FailureOf(t, err)
 		if want := "nothing provides pkgconfig(greet) >= 1.2"; failure.Reason != want || failure.Infrastructure || failure.Phase != builders.PhaseBuildroot {
 			t.Errorf("failure %+v, want reason %q in phase buildroot", failure, want)
 		}
@@ -66,7 +83,7 @@ func TestBuild(t *testing.T) {
 		for i := range want {
 			want[i] = strings.ReplaceAll(want[i], "x86_64", hostArch())
 		}
-		if diff := cmp.Diff(want, names(t, library.ResultDir)); diff != "" {
+		if diff := cmp.Diff(want, drivertest.Names(t, library.ResultDir)); diff != "" {
 			t.Fatalf("packages (-want +got)\n%s", diff)
 		}
 
@@ -75,10 +92,17 @@ func TestBuild(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		devel := "libgreet-devel-1.2-1.fc37." + hostArch()
+		sum := digests(t, library.ResultDir)[devel+".rpm"]
 		if !slices.ContainsFunc(outcome.Installed, func(i builders.Installed) bool {
-			return i.NEVRA == "libgreet-devel-1.2-1.fc37."+hostArch()
+			return i.NEVRA == devel && i.Repo == "f37-build" && i.SHA256 == sum
 		}) {
-			t.Errorf("buildroot %v, want libgreet-devel in it", outcome.Installed)
+			t.Errorf("buildroot %v, want libgreet-devel in it, from f37-build with SHA-256 %s", outcome.Installed, sum)
+		}
+		for _, i := range outcome.Installed {
+			if i.Repo == "" || len(i.SHA256) != 64 {
+				t.Errorf("%s came from repository %q with SHA-256 %q, want both known", i.NEVRA, i.Repo, i.SHA256)
+			}
 		}
 		if got := b.runInstalled(t, []string{"usegreet"}, []builders.Repo{tag, built(t, "test", program)}, "/usr/bin/usegreet", "Ada"); got != "Hello, Ada!\n" {
 			t.Errorf("the program says %q", got)
@@ -87,28 +111,9 @@ func TestBuild(t *testing.T) {
 	t.Run("A compiler error is the reason", func(t *testing.T) {
 		t.Parallel()
 		_, _, err := b.build(t, demo(t, "broken"))
-		failure := failureOf(t, err)
+		failure := drivertest.FailureOf(t, err)
 		if failure.Phase != builders.PhaseBuild || failure.Infrastructure || !strings.HasPrefix(failure.Reason, "%build: broken.c:5:14: error: 'greeting' undeclared") {
 			t.Errorf("failure %+v, want the compiler's error in phase build", failure)
-		}
-	})
-	t.Run("The tag's macros hold, of any number of lines", func(t *testing.T) {
-		t.Parallel()
-		order := b.order(t, buildGroup)
-		order.Root.Macros = map[string]string{"dist": ".el9", "two_lines": "%{expand:echo one\necho two}", "_buildhost": "elsewhere"}
-		dir := checkout(t, map[string]string{"macros.spec": specText("macros", "%prep\n%two_lines\ntest %{_buildhost} = distbot.invalid\n%files\n")})
-		_, err := b.driver.SRPM(t.Context(), builders.SRPMOrder{Order: order, SourceDir: dir, Spec: "macros.spec"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		srpm := filepath.Join(order.ResultDir, "macros-1-1.el9.src.rpm")
-		again := b.order(t, buildGroup)
-		again.Root.Macros = order.Root.Macros
-		if _, err := b.driver.Build(t.Context(), builders.BuildOrder{Order: again, SRPM: srpm, Arch: "noarch"}); err != nil {
-			t.Fatal(err)
-		}
-		if log := logOf(t, again, "build.log"); !strings.Contains(log, "\none\n") || !strings.Contains(log, "\ntwo\n") {
-			t.Errorf("build.log lacks the output of the macro:\n%s", log)
 		}
 	})
 	t.Run("Input that the sandbox can't read is not the package's fault", func(t *testing.T) {
@@ -118,7 +123,7 @@ func TestBuild(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := b.driver.Build(t.Context(), builders.BuildOrder{Order: b.order(t, buildGroup), SRPM: srpm, Arch: "noarch"})
-		if failure := failureOf(t, err); !failure.Infrastructure || !strings.Contains(failure.Reason, "is not readable for everyone") {
+		if failure := drivertest.FailureOf(t, err); !failure.Infrastructure || !strings.Contains(failure.Reason, "is not readable for everyone") {
 			t.Errorf("failure %+v, want that the file can't be read", failure)
 		}
 	})
@@ -126,35 +131,18 @@ func TestBuild(t *testing.T) {
 		t.Parallel()
 		order := b.order(t, smallGroup)
 		_, err := b.driver.SRPM(t.Context(), builders.SRPMOrder{Order: order, SourceDir: demo(t, "greet-motd"), Spec: "greet-motd.spec"})
-		failure := failureOf(t, err)
+		failure := drivertest.FailureOf(t, err)
 		if failure.Infrastructure || failure.Phase != builders.PhaseBuildroot || !strings.Contains(failure.Reason, "rpm-build): add it to the groups of tag f37-build") {
 			t.Errorf("failure %+v, want that the group lacks rpm-build", failure)
 		}
 	})
-	t.Run("A source package that is cut off can't be unpacked", func(t *testing.T) {
-		t.Parallel()
-		file := must(b.srpm(t, demo(t, "greet-motd")))(t)
-		if err := os.Truncate(file, 1000); err != nil {
-			t.Fatal(err)
-		}
-		_, err := b.driver.Build(t.Context(), builders.BuildOrder{Order: b.order(t, buildGroup), SRPM: file, Arch: hostArch()})
-		failure := failureOf(t, err)
-		if failure.Infrastructure || failure.Phase != builders.PhasePrep || !strings.Contains(failure.Reason, "can't be unpacked: /distbot-in/in.src.rpm: signature hdr blob") {
-			t.Errorf("failure %+v, want that it can't be unpacked", failure)
-		}
-	})
-}
-
-// specText is a noarch spec with the given sections.
-func specText(name, sections string) string {
-	return "Name: " + name + "\nVersion: 1\nRelease: 1%{?dist}\nSummary: A test\nLicense: MIT\nBuildArch: noarch\n%description\nA test.\n" + sections
 }
 
 // runInstalled installs packages into an empty root and runs a program there.
 func (b *bundle) runInstalled(t *testing.T, install []string, repos []builders.Repo, args ...string) string {
 	t.Helper()
 	order := b.order(t, install, repos...)
-	root := must(b.driver.bases.get(t.Context(), order.Root, t.Output()))(t)
+	root := must(b.driver.bases.get(t.Context(), order.Root, rootLog(t)))(t)
 	defer root.release()
 	var out bytes.Buffer
 	result, err := b.driver.config.Runner.Run(t.Context(), sandbox.Spec{

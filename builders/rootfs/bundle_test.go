@@ -1,26 +1,19 @@
 package rootfs
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/distbot/distbot/builders"
-	"github.com/distbot/distbot/internal/repomd"
-	"github.com/distbot/distbot/internal/rpmfile"
+	"github.com/distbot/distbot/builders/diagnosis"
+	"github.com/distbot/distbot/builders/drivertest"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
@@ -33,8 +26,8 @@ type bundle struct {
 }
 
 var (
-	srpmGroup  = []string{"bash", "coreutils", "findutils", "redhat-rpm-config", "rpm-build", "tar", "gzip", "xz", "sed", "grep", "gawk", "diffutils", "patch", "make", "which"}
-	buildGroup = append(srpmGroup[:len(srpmGroup):len(srpmGroup)], "gcc", "glibc-devel")
+	srpmGroup  = drivertest.SRPMGroup
+	buildGroup = drivertest.BuildGroup
 	// smallGroup installs in a moment; nothing can be built in it.
 	smallGroup = []string{"filesystem"}
 )
@@ -99,67 +92,16 @@ func must[T any](value T, err error) func(testing.TB) T {
 	}
 }
 
-var task atomic.Int64
-
 // order is an order with directories of its own.
 func (b *bundle) order(t testing.TB, install []string, repos ...builders.Repo) builders.Order {
 	t.Helper()
-	dir := t.TempDir()
-	for _, name := range []string{"results", "logs"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	order := builders.Order{
-		TaskID: task.Add(1), Attempt: 1, Epoch: time.Unix(1_790_000_000, 0),
-		Root:      builders.Recipe{Tag: "f37-build", Arch: hostArch(), Repos: append(repos, b.base), Install: install, Macros: map[string]string{"dist": ".fc37"}},
-		ResultDir: filepath.Join(dir, "results"), LogDir: filepath.Join(dir, "logs"),
-		Phase: func(builders.Phase) {},
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			for _, name := range []string{"root.log", "build.log"} {
-				text := logOf(t, order, name)
-				t.Logf("%s of task %d:\n%s", name, order.TaskID, text[max(0, len(text)-10000):])
-			}
-		}
-	})
-	return order
-}
-
-func logOf(t testing.TB, order builders.Order, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(order.LogDir, name))
-	if err != nil {
-		t.Error(err)
-	}
-	return string(text)
-}
-
-// checkout writes files as a checkout would.
-func checkout(t testing.TB, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	return drivertest.Order(t, install, append(repos, b.base)...)
 }
 
 // demo writes a package of testdata as a checkout would, with its tarball.
 func demo(t testing.TB, pkg string) string {
 	t.Helper()
-	dir := t.TempDir()
-	origin := filepath.Join(distGit(), pkg)
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(origin, "dist-git"))); err != nil {
-		t.Fatal(err)
-	}
-	if pkg == "libgreet" {
-		tarball(t, filepath.Join(dir, "libgreet-1.2.tar.gz"), "libgreet-1.2", os.DirFS(filepath.Join(origin, "upstream")))
-	}
-	return dir
+	return drivertest.Demo(t, distGit(), pkg)
 }
 
 // distGitVariable names a copy of the packages of testdata.
@@ -170,33 +112,6 @@ func distGit() string {
 		return dir
 	}
 	return filepath.Join("..", "..", "testdata", "distgit")
-}
-
-// tarball packs files below top.
-func tarball(t testing.TB, name, top string, files fs.FS) {
-	t.Helper()
-	out := must(os.Create(name))(t)
-	defer out.Close()
-	zip := gzip.NewWriter(out)
-	pack := tar.NewWriter(zip)
-	err := fs.WalkDir(files, ".", func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := fs.ReadFile(files, file)
-		if err != nil {
-			return err
-		}
-		header := &tar.Header{Name: path.Join(top, file), Mode: 0o644, Size: int64(len(text)), ModTime: time.Unix(1_780_000_000, 0)}
-		if err := pack.WriteHeader(header); err != nil {
-			return err
-		}
-		_, err = pack.Write(text)
-		return err
-	})
-	if err := errors.Join(err, pack.Close(), zip.Close()); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // srpm makes the source package of a checkout with one spec.
@@ -210,7 +125,7 @@ func (b *bundle) srpm(t testing.TB, dir string, repos ...builders.Repo) (string,
 	if _, err := b.driver.SRPM(t.Context(), builders.SRPMOrder{Order: order, SourceDir: dir, Spec: filepath.Base(specs[0])}); err != nil {
 		return "", err
 	}
-	files := names(t, order.ResultDir)
+	files := drivertest.Names(t, order.ResultDir)
 	if len(files) != 1 || !strings.HasSuffix(files[0], ".src.rpm") {
 		t.Fatalf("source packages: %q, want one", files)
 	}
@@ -226,87 +141,29 @@ func (b *bundle) build(t testing.TB, dir string, repos ...builders.Repo) (builde
 	return order, outcome, err
 }
 
-func names(t testing.TB, dir string) []string {
-	t.Helper()
-	var list []string
-	for _, entry := range must(os.ReadDir(dir))(t) {
-		list = append(list, entry.Name())
-	}
-	return list
-}
-
 // digests are those of the files in dir.
 func digests(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	sums := map[string]string{}
-	for _, name := range names(t, dir) {
+	for _, name := range drivertest.Names(t, dir) {
 		sum := sha256.Sum256(must(os.ReadFile(filepath.Join(dir, name)))(t))
 		sums[name] = hex.EncodeToString(sum[:])
 	}
 	return sums
 }
 
-func failureOf(t testing.TB, err error) *builders.Failure {
-	t.Helper()
-	var failure *builders.Failure
-	if !errors.As(err, &failure) {
-		t.Fatalf("got error %v, want a *builders.Failure", err)
-	}
-	return failure
-}
-
-// repository publishes RPMs, by file name, as a repository.
-func repository(t testing.TB, name string, files map[string][]byte) builders.Repo {
-	t.Helper()
-	dir := t.TempDir()
-	var entries []repomd.Entry
-	for file, content := range files {
-		path := filepath.Join(dir, file)
-		if err := os.WriteFile(path, content, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		pkg, digest, err := rpmfile.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fragments := must(repomd.Render(pkg, repomd.File{Href: file, SHA256: digest.SHA256, Size: int64(len(content)), Time: 1_790_000_000}))(t)
-		entries = append(entries, repomd.Entry{NEVRA: pkg.NEVRA, SHA256: digest.SHA256, Fragments: fragments})
-	}
-	slices.SortFunc(entries, repomd.Compare)
-	_, err := repomd.Write(t.Context(), dir, len(entries), func(yield func(repomd.Entry, error) bool) {
-		for _, entry := range entries {
-			if !yield(entry, nil) {
-				return
-			}
-		}
-	}, repomd.Options{Revision: "1", Timestamp: 1_790_000_000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return builders.Repo{Name: name, URL: "file://" + dir, Cost: 1}
-}
-
 // built publishes what a build left.
 func built(t testing.TB, name string, order builders.Order) builders.Repo {
 	t.Helper()
 	files := map[string][]byte{}
-	for _, file := range names(t, order.ResultDir) {
+	for _, file := range drivertest.Names(t, order.ResultDir) {
 		files[file] = must(os.ReadFile(filepath.Join(order.ResultDir, file)))(t)
 	}
-	return repository(t, name, files)
+	return drivertest.Repository(t, name, files)
 }
 
-// eventually waits for a state.
-func eventually(t testing.TB, what string, state func() bool) {
+// rootLog is a log that goes to the test's own.
+func rootLog(t testing.TB) *diagnosis.Log {
 	t.Helper()
-	deadline := time.After(time.Minute)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !state() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not reached in time: %s", what)
-		}
-	}
+	return diagnosis.NewLog("root.log", t.Output(), nil)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/drivertest"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
@@ -22,8 +23,8 @@ func TestACanceledBuildLeavesNothing(t *testing.T) {
 	b := setup(t, func(config *Config) {
 		config.Runner = must(sandbox.New(t.Context(), sandbox.Config{CgroupParent: group}))(t)
 	})
-	text := specText("endless", "%build\n(exec -a "+marker+" setsid sleep 1000) &\ntrap '' TERM\ntouch started\nwait\n%files\n")
-	srpm := must(setup(t, nil).srpm(t, checkout(t, map[string]string{"package.spec": text})))(t)
+	text := drivertest.SpecText("endless", "%build\n(exec -a "+marker+" sleep 1000) &\ntrap '' TERM\ntouch started\nwait\n%files\n")
+	srpm := must(setup(t, nil).srpm(t, drivertest.Checkout(t, map[string]string{"package.spec": text})))(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("stop")
 	order := b.order(t, buildGroup)
@@ -32,7 +33,7 @@ func TestACanceledBuildLeavesNothing(t *testing.T) {
 		_, err := b.driver.Build(ctx, builders.BuildOrder{Order: order, SRPM: srpm, Arch: "noarch"})
 		done <- err
 	}()
-	eventually(t, "the build runs", func() bool {
+	drivertest.Eventually(t, "the build runs", func() bool {
 		text, err := os.ReadFile(filepath.Join(order.LogDir, "build.log"))
 		return err == nil && strings.Contains(string(text), "+ wait")
 	})
@@ -43,7 +44,7 @@ func TestACanceledBuildLeavesNothing(t *testing.T) {
 	if !errors.Is(err, stop) {
 		t.Errorf("got %v, want the context's cause", err)
 	}
-	if left := processesWith(t, marker); left != nil {
+	if left := drivertest.Processes(t, marker); left != nil {
 		t.Errorf("processes %v are left", left)
 	}
 	for _, pattern := range []string{"/sys/fs/cgroup/" + group, "/sys/fs/cgroup/*/" + group, "/sys/fs/cgroup/*/*/" + group} {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/buildlog"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
@@ -19,7 +20,7 @@ const maxFiles = 5000
 // result directory.
 func (b *build) collect(ctx context.Context, sub string) error {
 	_, err := b.take(ctx, sub, b.order.ResultDir, sandbox.CollectOptions{MaxFiles: maxFiles, MaxBytes: b.driver.config.Disk})
-	return inPhase(builders.PhaseFiles, err)
+	return inPhase(builders.PhasePost, err)
 }
 
 // take copies the regular files of a directory below /builddir to dest, which
@@ -37,7 +38,7 @@ func (b *build) take(ctx context.Context, sub, dest string, bounds sandbox.Colle
 	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENOTDIR):
 		return nil, refuse("the build replaced the directory")
 	case errors.Is(err, sandbox.ErrTooLarge):
-		return nil, refuse("the build left directories, more than %d files or more than %s", bounds.MaxFiles, sizeText(bounds.MaxBytes))
+		return nil, refuse("the build left directories, more than %d files or more than %s", bounds.MaxFiles, buildlog.SizeText(bounds.MaxBytes))
 	case err != nil:
 		return nil, fmt.Errorf("rootfs: collect packages: %w", err)
 	case len(result.Skipped) > 0:

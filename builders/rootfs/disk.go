@@ -11,7 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/buildlog"
+	"github.com/distbot/distbot/builders/diagnosis"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
@@ -65,7 +66,7 @@ type disk struct {
 	rest    time.Time // no count before
 }
 
-// watch cancels with a *builders.Failure when the work has taken too much. It
+// watch cancels with a *diagnosis.Limit when the work has taken too much. It
 // returns when ctx is done. One watch of a disk may go on at a time.
 func (u *disk) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 	tick := time.NewTicker(diskTick)
@@ -90,8 +91,8 @@ func (u *disk) check(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if s.free < reserveBytes || s.freeFiles < s.files/reserveFiles {
-		return &builders.Failure{
-			Infrastructure: true, Err: unix.ENOSPC,
+		return &diagnosis.Limit{
+			Kind: diagnosis.KindDiskFull, Infrastructure: true, Err: unix.ENOSPC,
 			Reason: fmt.Sprintf("the builder's disk is nearly full: %d MiB and %d files are left", s.free>>20, s.freeFiles),
 		}
 	}
@@ -111,16 +112,9 @@ func (u *disk) check(ctx context.Context, now time.Time) error {
 	u.counted, u.free, u.at = counted, s.free, now
 	u.rest = now.Add((diskRest + 1) * time.Since(start))
 	if u.counted > u.limit {
-		return &builders.Failure{Reason: fmt.Sprintf("%s wrote more than %s to the disk and was ended", u.what, sizeText(u.limit))}
+		return &diagnosis.Limit{Kind: diagnosis.KindDiskFull, Reason: fmt.Sprintf("%s wrote more than %s to the disk and was ended", u.what, buildlog.SizeText(u.limit))}
 	}
 	return nil
-}
-
-func sizeText(n int64) string {
-	if n >= 1<<30 && n%(1<<30) == 0 {
-		return fmt.Sprintf("%d GiB", n>>30)
-	}
-	return fmt.Sprintf("%d MiB", n>>20)
 }
 
 // countTime bounds one count.
@@ -139,10 +133,10 @@ func (d *Driver) diskUsage(ctx context.Context, dirs []string) (int64, error) {
 		Root: root, Mounts: mounts, Env: []string{"PATH=/usr/bin", "LC_ALL=C"},
 		Args:   []string{"/usr/bin/du", "-s", "--block-size=1", "/counted"},
 		Limits: sandbox.Limits{Memory: 1 << 30, PIDs: 16, Wall: countTime},
-		Stdout: &tail{buffer: &out}, Stderr: &tail{buffer: &notes},
+		Stdout: &buildlog.Tail{Buffer: &out}, Stderr: &buildlog.Tail{Buffer: &notes},
 	})
 	if errors.Is(err, sandbox.ErrTimeout) {
-		return 0, &builders.Failure{Reason: fmt.Sprintf("more files were written than can be counted in %s", countTime)}
+		return 0, &diagnosis.Limit{Kind: diagnosis.KindDiskFull, Reason: fmt.Sprintf("more files were written than can be counted in %s", countTime)}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("rootfs: count files: %w", err)

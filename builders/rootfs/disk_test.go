@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/distbot/distbot/builders/drivertest"
 	"github.com/distbot/distbot/internal/sandbox"
+
+	"github.com/distbot/distbot/builders/diagnosis"
 )
 
 func TestDiskIsCountedWhenItMatters(t *testing.T) {
@@ -28,7 +31,7 @@ func TestDiskIsCountedWhenItMatters(t *testing.T) {
 		clock, used = clock.Add(after), use
 		now.free = uint64(free - taken)
 		err := u.check(t.Context(), clock)
-		if counts != wantCounts || (err == nil) != (want == "") || err != nil && failureOf(t, err).Reason != want {
+		if counts != wantCounts || (err == nil) != (want == "") || err != nil && limitOf(t, err).Reason != want {
 			t.Errorf("%d counts, %v; want %d, %q", counts, err, wantCounts, want)
 		}
 	}
@@ -46,9 +49,18 @@ func TestDiskIsCountedWhenItMatters(t *testing.T) {
 	now.files, now.freeFiles = 0, 0 // btrfs does not count them
 	check(time.Second, 0, 0, 4, "")
 	err := func() error { now.free = 500 << 20; return u.check(t.Context(), clock) }()
-	if failure := failureOf(t, err); !failure.Infrastructure || !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("failure %+v, want infrastructure's", failure)
+	if limit := limitOf(t, err); !limit.Infrastructure || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("limit %+v, want infrastructure's", limit)
 	}
+}
+
+func limitOf(t *testing.T, err error) *diagnosis.Limit {
+	t.Helper()
+	var limit *diagnosis.Limit
+	if !errors.As(err, &limit) {
+		t.Fatalf("got error %v, want a *diagnosis.Limit", err)
+	}
+	return limit
 }
 
 func TestAFullDiskEndsBuildsBeforeOthersSuffer(t *testing.T) {
@@ -57,7 +69,7 @@ func TestAFullDiskEndsBuildsBeforeOthersSuffer(t *testing.T) {
 	must(b.srpm(t, demo(t, "greet-motd")))(t) // the base root is there
 	b.driver.space = func(string) (space, error) { return space{free: 400 << 20, files: 100, freeFiles: 100}, nil }
 	_, err := b.driver.SRPM(t.Context(), srpmOrder(b.order(t, buildGroup), demo(t, "greet-motd"), "greet-motd.spec"))
-	if failure := failureOf(t, err); !failure.Infrastructure || failure.Reason != "the builder's disk is nearly full: 400 MiB and 100 files are left" {
+	if failure := drivertest.FailureOf(t, err); !failure.Infrastructure || failure.Reason != "the builder's disk is nearly full: 400 MiB and 100 files are left" {
 		t.Errorf("failure %+v, want that the disk is nearly full", failure)
 	}
 }

@@ -1,18 +1,17 @@
 package rootfs
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/buildroot"
+	"github.com/distbot/distbot/builders/diagnosis"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
@@ -54,12 +53,15 @@ const (
 // run as root of the namespace, and packages are pushed by users.
 type dnf struct {
 	budget *budget
+	step   diagnosis.Step
 	repos  []mountedRepo
+	// machine is that of the root.
+	machine machine
 	// root is mounted at installRoot.
 	root sandbox.Mount
 	// extra are further mounts.
 	extra []sandbox.Mount
-	log   io.Writer
+	log   *diagnosis.Log
 }
 
 // run runs one command. With repositories on the network it runs twice: once
@@ -68,11 +70,11 @@ type dnf struct {
 func (c dnf) run(ctx context.Context, args ...string) error {
 	if slices.ContainsFunc(c.repos, func(r mountedRepo) bool { return r.dir == "" }) {
 		if err := c.once(ctx, true, append([]string{"--downloadonly"}, args...)); err != nil {
-			return inPhase(builders.PhaseBuildroot, err)
+			return err
 		}
 		args = append([]string{"--cacheonly"}, args...)
 	}
-	return inPhase(builders.PhaseBuildroot, c.once(ctx, false, args))
+	return c.once(ctx, false, args)
 }
 
 // once runs dnf in a view of the host.
@@ -83,21 +85,16 @@ func (c dnf) once(ctx context.Context, network bool, args []string) error {
 		"--setopt=reposdir=/dev/null", "--setopt=varsdir=/dev/null", "--setopt=cachedir=" + dnfCache,
 		"--setopt=logdir=" + dnfHome + "/log", "--setopt=persistdir=" + dnfHome + "/persist",
 		"--disableplugin=*", "--enableplugin=builddep",
-	}, args...)
-	var output bytes.Buffer
-	both := io.MultiWriter(c.log, &tail{buffer: &output})
-	result, err := c.budget.run(ctx, sandbox.Spec{
+	}, append(c.machine.dnfOptions(), args...)...)
+	c.log.Begin(c.step)
+	spec := sandbox.Spec{
 		Root: root, Mounts: append(mounts, c.mounts(network)...), Network: network,
 		Env:  []string{"HOME=" + dnfHome, "PATH=/usr/bin:/usr/sbin", "LANG=C.UTF-8"},
-		Args: command, Stdout: both, Stderr: both,
-	})
-	if err != nil {
-		return err
+		Args: command, Stdout: c.log, Stderr: c.log,
 	}
-	if result.ExitCode != 0 {
-		return dnfFailure(output.String())
-	}
-	return nil
+	c.machine.prepare(&spec) // for scriptlets
+	result, err := c.budget.run(ctx, spec)
+	return judge(c.log, result, err)
 }
 
 // rpmMacros are those of the rpm that installs: the database is the root's own,
@@ -134,25 +131,9 @@ func (c dnf) mounts(network bool) []sandbox.Mount {
 
 // config is dnf's configuration: nothing of the host's is read.
 func (c dnf) config() string {
-	var text strings.Builder
-	text.WriteString("[main]\ngpgcheck=0\ninstall_weak_deps=0\nkeepcache=0\nmetadata_expire=never\nbest=1\ntsflags=nodocs\n" +
-		"module_platform_id=platform:distbot\nprotected_packages=\nfastestmirror=0\nretries=3\n")
+	var repos []builders.Repo
 	for _, repo := range c.repos {
-		// Names and URLs are checked when the distribution file is read; a
-		// line break in one would begin another setting.
-		name := oneWord(repo.name)
-		fmt.Fprintf(&text, "\n[%s]\nname=%s\nbaseurl=%s\nenabled=1\ncost=%d\nmodule_hotfixes=1\nskip_if_unavailable=0\n",
-			name, name, strings.ReplaceAll(oneWord(repo.url), "%", "%%"), repo.cost)
+		repos = append(repos, repo.Repo)
 	}
-	return text.String()
-}
-
-// oneWord keeps text that goes into a line of configuration to that line.
-func oneWord(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r <= ' ' || r == 0x7f || r == '[' || r == ']' {
-			return '_'
-		}
-		return r
-	}, text)
+	return buildroot.DNFConfig(repos)
 }

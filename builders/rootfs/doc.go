@@ -18,7 +18,7 @@
 // requirements are installed into the overlay (requirements.go), what the root
 // holds then is recorded, and rpmbuild runs (rpmbuild.go), again when the spec
 // asks for more. Its output is read for phases and reasons while it is written
-// to the log (watcher.go). The packages are copied out (collect.go), and the
+// to the log (package diagnosis). The packages are copied out (collect.go), and the
 // overlay is thrown away, also when the build was canceled or its process
 // killed (sweep.go).
 //

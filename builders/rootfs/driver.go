@@ -3,6 +3,7 @@ package rootfs
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -21,6 +22,12 @@ type Config struct {
 	Dir string
 	// Runner is required, and so is a start of the program with sandbox.Main.
 	Runner *sandbox.Runner
+	// Emulate names the architectures, by RPM's names, that QEMU's static
+	// emulators run here; none by default. What the processor runs by itself,
+	// such as i686 on x86_64, is not named.
+	Emulate []string
+	// Emulators is where the programs qemu-*-static are. Default /usr/bin.
+	Emulators string
 	// Limits hold for each command of a build, but Wall: that is the time of a
 	// build from its base root to its packages, and of installing a base root.
 	Limits sandbox.Limits
@@ -47,13 +54,23 @@ type Driver struct {
 	config Config
 	bases  *bases
 	// dnf is the path of dnf 4.
-	dnf string
+	dnf     string
+	origins *origins
+	// machines are those that orders may name, by RPM's names.
+	machines map[string]machine
 	// space tells how full the disk is.
 	space func(dir string) (space, error)
 }
 
+// Probe says what New would miss on this host besides a sandbox.
+func Probe() error {
+	_, err := findDNF("/usr/bin")
+	return err
+}
+
 // New makes a driver and removes what processes that died left in its
-// directory. It returns an error when the host has no dnf 4.
+// directory. It returns an error when the host has no dnf 4, or can't emulate
+// what is to be emulated.
 func New(config Config) (*Driver, error) {
 	if config.HTTP == nil {
 		config.HTTP = &http.Client{Timeout: 30 * time.Second}
@@ -70,19 +87,26 @@ func New(config Config) (*Driver, error) {
 	if config.KeepRoots == 0 {
 		config.KeepRoots = 8
 	}
+	if config.Emulators == "" {
+		config.Emulators = emulatorDir
+	}
 	path, err := findDNF("/usr/bin")
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{config: config, dnf: path, space: diskSpace}
+	ctx, cancel := context.WithTimeout(context.Background(), sweepTime)
+	defer cancel()
+	machines, err := findMachines(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	d := &Driver{config: config, dnf: path, machines: machines, space: diskSpace, origins: &origins{}}
 	d.bases = &bases{driver: d, dir: filepath.Join(config.Dir, "base")}
 	for _, dir := range []string{config.Dir, d.bases.dir, d.buildsDir()} {
 		if err := os.MkdirAll(dir, 0o711); err != nil {
 			return nil, fmt.Errorf("rootfs: make %s: %w", dir, err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), sweepTime)
-	defer cancel()
 	d.sweep(ctx)
 	return d, nil
 }
@@ -108,16 +132,47 @@ func (d *Driver) SRPM(ctx context.Context, order builders.SRPMOrder) (builders.O
 		if err := checkReadable(order.SourceDir, filepath.Join(order.SourceDir, order.Spec)); err != nil {
 			return err
 		}
+		var err error
+		if b.specText, err = readSpec(order.SourceDir, order.Spec); err != nil {
+			return err
+		}
 		if err := b.recordInstalled(ctx); err != nil {
 			return err
 		}
 		order.Phase(builders.PhaseSRPM)
 		b.budget.atMost(srpmTime)
-		if err := b.makeSRPM(ctx, order); err != nil {
+		processed, err := b.processSpec(ctx, order)
+		if err != nil {
+			return err
+		}
+		if err := b.makeSRPM(ctx, order, processed); err != nil {
 			return err
 		}
 		return b.collect(ctx, "build/SRPMS")
 	})
+}
+
+// maxSpec bounds what is read of a spec.
+const maxSpec = 1 << 20
+
+// readSpec reads the text of a spec, to find the lines that failures are
+// about. Nothing of it is evaluated.
+func readSpec(dir, name string) (string, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", fmt.Errorf("rootfs: read spec: %w", err)
+	}
+	defer root.Close()
+	file, err := root.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("rootfs: read spec: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxSpec))
+	if err != nil {
+		return "", fmt.Errorf("rootfs: read spec: %w", err)
+	}
+	return string(text), nil
 }
 
 // Build implements builders.Driver. Everyone must be able to read the SRPM.

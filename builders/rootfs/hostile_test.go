@@ -10,25 +10,26 @@ import (
 	"time"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/drivertest"
 )
 
 func TestAHostileSpecSeesNothingOfTheHost(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
-	secret := filepath.Join(checkout(t, map[string]string{"secret": "top secret\n"}), "secret")
+	secret := filepath.Join(drivertest.Checkout(t, map[string]string{"secret": "top secret\n"}), "secret")
 	address, connections := listener(t)
 	script := snoop(secret, address)
 	lua := `%%{lua: for _, path in ipairs({"%[1]s", "/proc/1/root/%[1]s"}) do local f = io.open(path); if f then print(f:read("a")) end end
 os.execute("sh -c 'cat %[1]s; ls -d %[2]s' >&2")}`
-	text := specText("hostile", "%prep\n"+script+"%files\n") + fmt.Sprintf(lua, secret, b.driver.buildsDir()+"/*")
+	text := drivertest.SpecText("hostile", "%prep\n"+script+"%files\n") + fmt.Sprintf(lua, secret, b.driver.buildsDir()+"/*")
 	text = strings.Replace(text, "BuildArch:", "%{expand:%(bash %{_sourcedir}/snoop.sh >&2)}\nBuildArch:", 1)
-	dir := checkout(t, map[string]string{"package.spec": text, "snoop.sh": script})
+	dir := drivertest.Checkout(t, map[string]string{"package.spec": text, "snoop.sh": script})
 
 	order := b.order(t, buildGroup)
 	if _, err := b.driver.SRPM(t.Context(), builders.SRPMOrder{Order: order, SourceDir: dir, Spec: "package.spec"}); err != nil {
 		t.Fatal(err)
 	}
-	log := logOf(t, order, "build.log")
+	log := drivertest.Log(t, order, "build.log")
 	checkSnooped(t, log, connections)
 	for line := range strings.Lines(log) {
 		if strings.HasPrefix(line, b.driver.buildsDir()+"/") {
@@ -40,7 +41,7 @@ os.execute("sh -c 'cat %[1]s; ls -d %[2]s' >&2")}`
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkSnooped(t, logOf(t, order, "build.log"), connections)
+	checkSnooped(t, drivertest.Log(t, order, "build.log"), connections)
 }
 
 // TestAHostileBuildIsEnded runs builds that would go on for ever, or take all
@@ -98,29 +99,17 @@ func TestAHostileBuildIsEnded(t *testing.T) {
 			t.Parallel()
 			b := setup(t, test.change)
 			marker := "marker-" + rand.Text()
-			text := specText("hostile", strings.Replace(test.sections, "\n", "\n(exec -a "+marker+" sleep 1000) &\n", 1)+"%files\n")
-			srpm := must(setup(t, nil).srpm(t, checkout(t, map[string]string{"package.spec": text})))(t)
+			text := drivertest.SpecText("hostile", strings.Replace(test.sections, "\n", "\n(exec -a "+marker+" sleep 1000) &\n", 1)+"%files\n")
+			srpm := must(setup(t, nil).srpm(t, drivertest.Checkout(t, map[string]string{"package.spec": text})))(t)
 			_, err := b.driver.Build(t.Context(), builders.BuildOrder{Order: b.order(t, buildGroup), SRPM: srpm, Arch: "noarch"})
-			failure := failureOf(t, err)
+			failure := drivertest.FailureOf(t, err)
 			if failure.Phase != test.phase || failure.Infrastructure || !strings.HasPrefix(failure.Reason, test.reason) {
 				t.Errorf("failure %+v, want the package's in phase %s: %s", failure, test.phase, test.reason)
 			}
-			if left := processesWith(t, marker); left != nil {
+			if left := drivertest.Processes(t, marker); left != nil {
 				t.Errorf("processes %v are left", left)
 			}
 		})
-	}
-}
-
-func TestWhatABuildLeavesRunningEndsWithIt(t *testing.T) {
-	t.Parallel()
-	marker := "marker-" + rand.Text()
-	text := specText("daemon", "%install\nsetsid bash -c 'exec -a "+marker+" sleep 1000' >/dev/null 2>&1 &\n%files\n")
-	if _, _, err := setup(t, nil).build(t, checkout(t, map[string]string{"package.spec": text})); err != nil {
-		t.Fatal(err)
-	}
-	if left := processesWith(t, marker); left != nil {
-		t.Errorf("processes %v are left", left)
 	}
 }
 
@@ -142,13 +131,13 @@ func TestForgedResults(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			text := specText("forger", "%files\n%clean\n"+test.clean+"\n")
-			order, _, err := b.build(t, checkout(t, map[string]string{"package.spec": text}))
-			failure := failureOf(t, err)
-			if failure.Reason != test.reason || failure.Infrastructure || failure.Phase != builders.PhaseFiles {
-				t.Errorf("failure %+v, want the package's in phase files: %s", failure, test.reason)
+			text := drivertest.SpecText("forger", "%files\n%clean\n"+test.clean+"\n")
+			order, _, err := b.build(t, drivertest.Checkout(t, map[string]string{"package.spec": text}))
+			failure := drivertest.FailureOf(t, err)
+			if failure.Reason != test.reason || failure.Infrastructure || failure.Phase != builders.PhasePost {
+				t.Errorf("failure %+v, want the package's in phase post: %s", failure, test.reason)
 			}
-			for _, name := range names(t, order.ResultDir) {
+			for _, name := range drivertest.Names(t, order.ResultDir) {
 				if info, err := os.Lstat(filepath.Join(order.ResultDir, name)); err != nil || !info.Mode().IsRegular() && !info.IsDir() {
 					t.Errorf("%q among the results: %v, %v", name, info.Mode(), err)
 				}
@@ -160,8 +149,8 @@ func TestForgedResults(t *testing.T) {
 func TestNeighboursAreNotDisturbed(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
-	text := specText("vandal", "%build\nkill -9 -1 || :\n%files\n")
-	vandal := checkout(t, map[string]string{"package.spec": text})
+	text := drivertest.SpecText("vandal", "%build\nkill -9 -1 || :\n%files\n")
+	vandal := drivertest.Checkout(t, map[string]string{"package.spec": text})
 	done := make(chan error, 1)
 	srpm := must(b.srpm(t, vandal))(t)
 	order := b.order(t, buildGroup)
@@ -172,20 +161,7 @@ func TestNeighboursAreNotDisturbed(t *testing.T) {
 	if _, _, err := b.build(t, demo(t, "greet-motd")); err != nil {
 		t.Error(err)
 	}
-	if failure := failureOf(t, <-done); failure.Infrastructure {
+	if failure := drivertest.FailureOf(t, <-done); failure.Infrastructure {
 		t.Errorf("failure %+v, want the package's", failure)
 	}
-}
-
-// processesWith are the processes of the host with marker in their command line.
-func processesWith(t testing.TB, marker string) []string {
-	t.Helper()
-	var found []string
-	for _, dir := range must(filepath.Glob("/proc/[0-9]*"))(t) {
-		// Processes may end meanwhile.
-		if line, err := os.ReadFile(filepath.Join(dir, "cmdline")); err == nil && strings.Contains(string(line), marker) {
-			found = append(found, filepath.Base(dir))
-		}
-	}
-	return found
 }

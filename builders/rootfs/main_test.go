@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 
-	"github.com/distbot/distbot/internal/bootstrap"
+	"github.com/distbot/distbot/builders/drivertest"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
@@ -84,45 +81,6 @@ var baseRepo = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	cache = filepath.Join(cache, "distbot", "rootfs-test")
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
-	}
-	result, err := bootstrap.Debian(context.Background(), bootstrap.Options{
-		Arch: hostArch(), Out: filepath.Join(cache, "base-"+hostArch()), Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		return "", err
-	}
 	own := filepath.Join(dir, "base")
-	return own, linkTree(result.Path, own)
+	return own, drivertest.Base(context.Background(), own)
 })
-
-// linkTree makes a copy of links, or of files where links can't be.
-func linkTree(from, to string) error {
-	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, rel)
-		if entry.IsDir() {
-			return os.Mkdir(target, 0o755)
-		}
-		err = os.Link(path, target)
-		if errors.Is(err, syscall.EXDEV) {
-			var text []byte
-			if text, err = os.ReadFile(path); err == nil {
-				err = os.WriteFile(target, text, 0o644)
-			}
-		}
-		return err
-	})
-}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/rpmpack"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/drivertest"
 	"github.com/distbot/distbot/internal/rpmfile/rpmtest"
 )
 
@@ -75,9 +76,9 @@ func checkSnooped(t *testing.T, found string, connections *atomic.Int64) {
 func TestRepositoriesOnTheNetwork(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
-	secret := filepath.Join(checkout(t, map[string]string{"secret": "top secret\n"}), "secret")
+	secret := filepath.Join(drivertest.Checkout(t, map[string]string{"secret": "top secret\n"}), "secret")
 	address, connections := listener(t)
-	extra := repository(t, "f37-build", map[string][]byte{
+	extra := drivertest.Repository(t, "f37-build", map[string][]byte{
 		"snoop-1-1.noarch.rpm": rpmtest.Pack(t, rpmpack.RPMMetaData{Name: "snoop", Version: "1", Release: "1", Arch: "noarch"}, func(r *rpmpack.RPM) {
 			r.AddPostin("exec > /snooped 2>&1\n" + snoop(secret, address))
 		}),
@@ -96,19 +97,24 @@ func TestRepositoriesOnTheNetwork(t *testing.T) {
 		return repo
 	}
 	remote := &bundle{driver: b.driver, base: serve(b.base), group: srpmGroup}
-	dir := checkout(t, map[string]string{
-		"package.spec": strings.Replace(specText("reader", "%build\ncat /snooped\n%files\n"), "BuildArch:", "BuildRequires: snoop\nBuildArch:", 1),
+	dir := drivertest.Checkout(t, map[string]string{
+		"package.spec": strings.Replace(drivertest.SpecText("reader", "%build\ncat /snooped\n%files\n"), "BuildArch:", "BuildRequires: snoop\nBuildArch:", 1),
 	})
-	order, _, err := remote.build(t, dir, serve(extra))
+	order, outcome, err := remote.build(t, dir, serve(extra))
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkSnooped(t, logOf(t, order, "build.log"), connections)
+	for _, i := range outcome.Installed {
+		if i.Repo == "" || len(i.SHA256) != 64 {
+			t.Errorf("%s came from repository %q with SHA-256 %q, want both known", i.NEVRA, i.Repo, i.SHA256)
+		}
+	}
+	checkSnooped(t, drivertest.Log(t, order, "build.log"), connections)
 	if requests.Load() < 50 {
 		t.Errorf("%d packages were asked for, want all of the base root", requests.Load())
 	}
 	// Downloaded packages don't fill up the base root.
-	root := must(b.driver.bases.get(t.Context(), order.Root, t.Output()))(t)
+	root := must(b.driver.bases.get(t.Context(), order.Root, rootLog(t)))(t)
 	defer root.release()
 	kept := must(filepath.Glob(filepath.Join(root.dir, "var/cache/distbot-dnf/*/packages/*.rpm")))(t)
 	if _, err := os.Stat(filepath.Join(root.dir, "var/cache/distbot-dnf")); err != nil || len(kept) > 0 {
@@ -119,11 +125,11 @@ func TestRepositoriesOnTheNetwork(t *testing.T) {
 		t.Parallel()
 		order := b.order(t, smallGroup, builders.Repo{Name: "gone", URL: "http://user:opensesame@127.0.0.1:1/repo"})
 		_, err := b.driver.SRPM(t.Context(), builders.SRPMOrder{Order: order, SourceDir: dir, Spec: "package.spec"})
-		failure := failureOf(t, err)
+		failure := drivertest.FailureOf(t, err)
 		if !failure.Infrastructure || failure.Phase != builders.PhaseBuildroot || !strings.HasPrefix(failure.Reason, "repository gone can't be read: ") {
 			t.Errorf("failure %+v, want that the repository can't be read", failure)
 		}
-		if text := failure.Reason + failure.Err.Error() + logOf(t, order, "root.log"); strings.Contains(text, "opensesame") {
+		if text := failure.Reason + failure.Err.Error() + drivertest.Log(t, order, "root.log"); strings.Contains(text, "opensesame") {
 			t.Errorf("the password is told: %s", text)
 		}
 	})
@@ -131,7 +137,7 @@ func TestRepositoriesOnTheNetwork(t *testing.T) {
 		t.Parallel()
 		order := b.order(t, smallGroup, builders.Repo{Name: "absent", URL: "file:///nonexistent/repo"})
 		_, err := b.driver.SRPM(t.Context(), builders.SRPMOrder{Order: order, SourceDir: dir, Spec: "package.spec"})
-		failure := failureOf(t, err)
+		failure := drivertest.FailureOf(t, err)
 		if failure.Infrastructure || !strings.HasPrefix(failure.Reason, "repository absent can't be read: ") {
 			t.Errorf("failure %+v, want that the repository can't be read", failure)
 		}

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/drivertest"
 )
 
 func srpmOrder(order builders.Order, dir, spec string) builders.SRPMOrder {
@@ -23,7 +23,7 @@ func TestOrdersThatCannotBeDone(t *testing.T) {
 		change func(*builders.Recipe)
 		reason string
 	}{
-		{"Another architecture", func(r *builders.Recipe) { r.Arch = "vax" }, "this host builds for " + hostArch() + ", the task is for vax"},
+		{"Another architecture", func(r *builders.Recipe) { r.Arch = "vax" }, "this host builds for " + hostArch() + ", the task is for vax, which it is not configured to emulate"},
 		{"No packages", func(r *builders.Recipe) { r.Install = nil }, "tag f37-build names no packages for its buildroots"},
 		{"An option as a package", func(r *builders.Recipe) { r.Install = []string{"--nobest"} }, `tag f37-build: "--nobest" is no name of a package`},
 		{"Two repositories of one name", func(r *builders.Recipe) { r.Repos = append(r.Repos, r.Repos[0]) }, `tag f37-build: repositories need names of their own, "base" is not`},
@@ -35,7 +35,7 @@ func TestOrdersThatCannotBeDone(t *testing.T) {
 			order := b.order(t, smallGroup)
 			test.change(&order.Root)
 			_, err := b.driver.SRPM(t.Context(), srpmOrder(order, t.TempDir(), "x.spec"))
-			failure := failureOf(t, err)
+			failure := drivertest.FailureOf(t, err)
 			if failure.Reason != test.reason || failure.Infrastructure || failure.Phase != builders.PhaseBuildroot {
 				t.Errorf("failure %+v, want %q", failure, test.reason)
 			}
@@ -43,16 +43,28 @@ func TestOrdersThatCannotBeDone(t *testing.T) {
 	}
 }
 
-func TestMacrosText(t *testing.T) {
+func TestEmulatorsThatCannotBeHad(t *testing.T) {
 	t.Parallel()
-	text := macrosText(map[string]string{"dist": ".fc37", "two": "%{expand:a\nb}\n", "_topdir": "/elsewhere"})
-	for _, want := range []string{"%dist .fc37\n", "%two %{expand:a\\\nb}\n"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("macros lack %q:\n%s", want, text)
-		}
+	b := setup(t, nil)
+	empty, dynamic := t.TempDir(), t.TempDir()
+	if err := os.Symlink("/usr/bin/env", filepath.Join(dynamic, "qemu-s390x-static")); err != nil {
+		t.Fatal(err)
 	}
-	if strings.LastIndex(text, "%_topdir /builddir/build\n") < strings.Index(text, "%_topdir /elsewhere\n") {
-		t.Errorf("a tag's macro wins over the driver's:\n%s", text)
+	for _, test := range []struct{ name, arch, dir, want string }{
+		{"One that is not installed", "s390x", empty, "s390x can't be emulated: there is no " + empty + "/qemu-s390x-static: install the package qemu-user-static (Fedora: qemu-user-static-s390x)"},
+		{"One with a name of its own", "armv7hl", empty, "/qemu-arm-static"},
+		{"One that needs libraries", "s390x", dynamic, "is not linked statically"},
+		{"A machine that nobody knows", "vax", empty, "vax can't be emulated: it is none of [aarch64 "},
+		{"The host's own", hostArch(), empty, hostArch() + " needs no emulator on this host"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			config := b.driver.config
+			config.Emulate, config.Emulators = []string{test.arch}, test.dir
+			if _, err := New(config); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
 	}
 }
 
@@ -94,24 +106,5 @@ func TestFindDNF(t *testing.T) {
 				t.Errorf("got %q, %v, want %s", got, err, test.want)
 			}
 		})
-	}
-}
-
-func TestOneLine(t *testing.T) {
-	t.Parallel()
-	if got, want := oneLine("a\n\tb \x1b[31mc\u202e\xff\u2028d"), "a b [31mc \uFFFD d"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := oneLine(strings.Repeat("ä", 1000)); utf8.RuneCountInString(got) != maxReason || !strings.HasSuffix(got, "ä…") {
-		t.Errorf("got %d characters, want %d", utf8.RuneCountInString(got), maxReason)
-	}
-}
-
-func TestTheBuilddepPluginIsMissing(t *testing.T) {
-	t.Parallel()
-	// As dnf 4.14 says it.
-	failure := dnfFailure("No such command: builddep. Please use /usr/bin/dnf --help\nIt could be a DNF plugin command, try: \"dnf install 'dnf-command(builddep)'\"\n")
-	if !failure.Infrastructure || !strings.Contains(failure.Reason, "run scripts/setup") {
-		t.Errorf("failure %+v, want advice for the operator", failure)
 	}
 }

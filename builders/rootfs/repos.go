@@ -4,96 +4,40 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"net/http"
-	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/buildroot"
 )
 
 // mountedRepo is a repository as dnf sees it inside the sandbox.
 type mountedRepo struct {
-	name string
-	// url is what dnf is given; dir is the directory of this host that is
-	// mounted for it, empty for a repository on the network.
-	url, dir string
-	cost     int
+	// Repo has the URL that dnf is given.
+	builders.Repo
+	// dir is the directory of this host that is mounted for it, empty for a
+	// repository on the network.
+	dir string
+	// repomd is the repomd.xml that was read.
+	repomd []byte
 }
-
-// maxRepomd bounds repomd.xml.
-const maxRepomd = 1 << 20
 
 // readRepos reads what identifies the content of a recipe's repositories.
 func (d *Driver) readRepos(ctx context.Context, recipe builders.Recipe) (repos []mountedRepo, key string, err error) {
-	sum := sha256.New()
+	key, repomds, err := buildroot.ContentKey(ctx, d.config.HTTP, recipe.Repos)
+	if err != nil {
+		return nil, "", err
+	}
 	for i, repo := range recipe.Repos {
-		mounted := mountedRepo{name: repo.Name, cost: repo.Cost, url: repo.URL}
-		var repomd []byte
-		if dir, ok := strings.CutPrefix(repo.URL, "file://"); ok {
-			mounted.dir, mounted.url = dir, fmt.Sprintf("file://%s/%d", repoRoot, i)
-			repomd, err = readFile(filepath.Join(dir, "repodata", "repomd.xml"))
-		} else {
-			repomd, err = d.download(ctx, repo.URL)
+		mounted := mountedRepo{Repo: repo, dir: buildroot.Dir(repo)}
+		if mounted.dir != "" {
+			mounted.URL = fmt.Sprintf("file://%s/%d", repoRoot, i)
 		}
-		if err != nil {
-			// A directory that is not there is a mistake of the configuration,
-			// everything else may pass.
-			return nil, "", &builders.Failure{
-				Phase: builders.PhaseBuildroot, Infrastructure: !errors.Is(err, fs.ErrNotExist), Err: err,
-				Reason: fmt.Sprintf("repository %s can't be read: %v", repo.Name, err),
-			}
-		}
-		digest := sha256.Sum256(repomd)
-		fmt.Fprintf(sum, "%q %d %x\n", repo.Name, repo.Cost, digest)
+		mounted.repomd = repomds[i]
 		repos = append(repos, mounted)
 	}
-	return repos, hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return readBounded(file)
-}
-
-func readBounded(r io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxRepomd+1))
-	if err == nil && len(text) > maxRepomd {
-		err = errors.New("repomd.xml is larger than 1 MiB")
-	}
-	return text, err
-}
-
-// download reads repomd.xml of the repository at a URL, which may hold a
-// password: errors do not.
-func (d *Driver) download(ctx context.Context, repo string) ([]byte, error) {
-	where, err := url.Parse(repo)
-	if err != nil {
-		return nil, errors.New("its URL can't be understood")
-	}
-	where = where.JoinPath("repodata", "repomd.xml")
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
-	if err != nil {
-		return nil, errors.New("its URL can't be understood")
-	}
-	response, err := d.config.HTTP.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s", where.Redacted(), response.Status)
-	}
-	return readBounded(response.Body)
+	return repos, key, nil
 }
 
 // rootVersion changes when base roots are made in another way.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/distbot/distbot/builders/drivertest"
 	"github.com/distbot/distbot/internal/rpmfile"
 )
 
@@ -22,7 +23,7 @@ func TestTheSameCommitGivesTheSameBytes(t *testing.T) {
 	for i := range results {
 		b := fresh(t, nil)
 		dir := demo(t, "libgreet")
-		for _, name := range names(t, dir) {
+		for _, name := range drivertest.Names(t, dir) {
 			path := filepath.Join(dir, name)
 			when := time.Unix(1_700_000_000+int64(i)*1000, 0)
 			if err := os.Chtimes(path, when, when); err != nil {
@@ -45,7 +46,7 @@ func TestTheSameCommitGivesTheSameBytes(t *testing.T) {
 				return
 			}
 			maps.Copy(results[i], digests(t, order.ResultDir))
-			for _, name := range names(t, order.ResultDir) {
+			for _, name := range drivertest.Names(t, order.ResultDir) {
 				pkg, _, err := rpmfile.ReadFile(filepath.Join(order.ResultDir, name))
 				if err != nil || pkg.BuildHost != "distbot.invalid" || pkg.BuildTime != order.Epoch.Unix() {
 					t.Errorf("%s was built on %q at %d, %v; want distbot.invalid at the commit's time", name, pkg.BuildHost, pkg.BuildTime, err)

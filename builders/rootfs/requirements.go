@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/diagnosis"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
@@ -16,11 +17,11 @@ import (
 func (b *build) installRequirements(ctx context.Context, srpm string) error {
 	defer b.step("installing the build requirements of " + b.requirementsOf(srpm))()
 	install := dnf{
-		budget: b.budget, repos: b.base.repos, log: b.rootLog,
+		step: diagnosis.StepRequires, budget: b.budget, machine: b.machine, repos: b.base.repos, log: b.rootLog,
 		root:  sandbox.Mount{Type: sandbox.TypeOverlay, Layers: b.overlay(), Target: installRoot},
 		extra: []sandbox.Mount{{Source: srpm, Target: srpmIn, ReadOnly: true}},
 	}
-	return install.run(ctx, "builddep", srpmIn)
+	return b.annotate(install.run(ctx, "builddep", srpmIn))
 }
 
 // requirementsOf says whose requirements a file holds.
@@ -49,13 +50,10 @@ func (b *build) installMore(ctx context.Context, arch string) error {
 		return err
 	}
 	if found == "" {
-		watch := newWatcher(b.buildLog, nil)
-		result, err := b.run(ctx, watch, watch, nil, "/bin/bash", "-c", withoutSRPMs, "rpmbuild", "-bs", "--nodeps", "--target", arch, b.spec)
-		if err != nil {
-			return inPhase(builders.PhaseBuildroot, err)
-		}
-		if result.ExitCode != 0 {
-			return watch.failure(builders.PhaseBuildroot, result)
+		b.buildLog.Begin(diagnosis.StepSRPM)
+		result, err := b.run(ctx, b.buildLog, b.buildLog, nil, "/bin/bash", "-c", withoutSRPMs, "rpmbuild", "-bs", "--nodeps", "--target", arch, b.spec)
+		if err := judge(b.buildLog, result, err); err != nil {
+			return err
 		}
 		if found, err = b.takeSRPM(ctx, dir, ".rpm"); err != nil {
 			return err

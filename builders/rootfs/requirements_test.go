@@ -9,6 +9,7 @@ import (
 	"github.com/google/rpmpack"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/drivertest"
 	"github.com/distbot/distbot/internal/rpmfile/rpmtest"
 )
 
@@ -25,7 +26,7 @@ func TestRequirementsThatAppearInTheBuildroot(t *testing.T) {
 		meta := rpmpack.RPMMetaData{Name: fmt.Sprintf("more-%d", i+1), Version: "1", Release: "1", Arch: "noarch"}
 		files[meta.Name+"-1-1.noarch.rpm"] = rpmtest.Pack(t, meta, nil)
 	}
-	extra := repository(t, "f37-build", files)
+	extra := drivertest.Repository(t, "f37-build", files)
 	// generate asks for one more package each time, up to last.
 	generate := func(last int) string {
 		return fmt.Sprintf("%%generate_buildrequires\nfor i in $(seq %d); do echo more-$i; rpm -q more-$i >/dev/null || break; done\n%%files\n", last)
@@ -35,33 +36,33 @@ func TestRequirementsThatAppearInTheBuildroot(t *testing.T) {
 		installed  string // or
 		failure    string
 	}{
-		{"A spec may ask for more, and more again", specText("dynamic", generate(3)), "more-3-", ""},
+		{"A spec may ask for more, and more again", drivertest.SpecText("dynamic", generate(3)), "more-3-", ""},
 		{
-			"What it asks for must exist", specText("dynamic", "%generate_buildrequires\necho 'nowhere >= 2'\n%files\n"),
+			"What it asks for must exist", drivertest.SpecText("dynamic", "%generate_buildrequires\necho 'nowhere >= 2'\n%files\n"),
 			"", "nothing provides nowhere >= 2",
 		},
 		{
-			"There is an end to asking", specText("dynamic", generate(maxRounds+2)),
+			"There is an end to asking", drivertest.SpecText("dynamic", generate(maxRounds+2)),
 			"", "the spec asked for more build requirements 10 times, at last: %generate_buildrequires: more-10 is needed by dynamic-1-1.fc37.noarch",
 		},
 		{
-			"Macros of a requirement may require more", strings.Replace(specText("local", "%files\n"), "BuildArch:", "BuildRequires: local-macros\n%{?local_requires}\nBuildArch:", 1),
+			"Macros of a requirement may require more", strings.Replace(drivertest.SpecText("local", "%files\n"), "BuildArch:", "BuildRequires: local-macros\n%{?local_requires}\nBuildArch:", 1),
 			"more-2-", "",
 		},
 		{
 			"One of several may be enough, but one must exist",
-			strings.Replace(specText("rich", "%files\n"), "BuildArch:", "BuildRequires: (nowhere-a or nowhere-b)\nBuildArch:", 1),
+			strings.Replace(drivertest.SpecText("rich", "%files\n"), "BuildArch:", "BuildRequires: (nowhere-a or nowhere-b)\nBuildArch:", 1),
 			"", "nothing provides (nowhere-a or nowhere-b)",
 		},
 		{
 			"What the root holds already may be in the way",
-			strings.Replace(specText("alone", "%files\n"), "BuildArch:", "BuildConflicts: bash\nBuildArch:", 1),
+			strings.Replace(drivertest.SpecText("alone", "%files\n"), "BuildArch:", "BuildConflicts: bash\nBuildArch:", 1),
 			"", "the build requirements can't be met: bash conflicts with alone-1-1.fc37.noarch",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			_, outcome, err := b.build(t, checkout(t, map[string]string{"package.spec": test.text}), extra)
+			_, outcome, err := b.build(t, drivertest.Checkout(t, map[string]string{"package.spec": test.text}), extra)
 			if test.failure == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -71,7 +72,7 @@ func TestRequirementsThatAppearInTheBuildroot(t *testing.T) {
 				}
 				return
 			}
-			failure := failureOf(t, err)
+			failure := drivertest.FailureOf(t, err)
 			if failure.Reason != test.failure || failure.Phase != builders.PhaseBuildroot || failure.Infrastructure {
 				t.Errorf("failure %+v, want the package's in phase buildroot: %s", failure, test.failure)
 			}

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/diagnosis"
+	"github.com/distbot/distbot/builders/drivertest"
 )
 
 // playRole does what a test needs another process for. The first argument is
@@ -30,14 +32,14 @@ func playRole(role string, args []string) error {
 	}
 	switch role {
 	case "user": // of a base root, until the end of its input
-		root, err := b.driver.bases.get(context.Background(), b.recipe(smallGroup), io.Discard)
+		root, err := b.driver.bases.get(context.Background(), b.recipe(smallGroup), diagnosis.NewLog("root.log", io.Discard, nil))
 		if err != nil {
 			return err
 		}
 		defer root.release()
 		return sayReady(filepath.Base(root.dir))
 	case "installer": // of a base root that takes some time
-		_, err := b.driver.bases.get(context.Background(), b.recipe(srpmGroup), io.Discard)
+		_, err := b.driver.bases.get(context.Background(), b.recipe(srpmGroup), diagnosis.NewLog("root.log", io.Discard, nil))
 		return err
 	case "builder": // of a build that goes on until the end of its input
 		dir, err := os.MkdirTemp(args[0], "logs-")
@@ -152,7 +154,7 @@ func TestUnprivileged(t *testing.T) {
 	}
 	// Nobody may not be able to read the checkout that is tested.
 	packages := filepath.Join(tmp, "distgit")
-	if err := linkTree(distGit(), packages); err != nil {
+	if err := drivertest.LinkTree(distGit(), packages); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
@@ -164,7 +166,7 @@ func TestUnprivileged(t *testing.T) {
 	if n := strings.Count(string(out), "--- PASS"); err != nil || n != 2 {
 		t.Fatalf("%v, %d passed, want 2\n%s", err, n, out)
 	}
-	if left := names(t, tmp); len(left) != 2 { // distgit and the file subid
+	if left := drivertest.Names(t, tmp); len(left) != 2 { // distgit and the file subid
 		t.Errorf("left %q", left)
 	}
 }

@@ -7,21 +7,27 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/buildlog"
+	"github.com/distbot/distbot/builders/buildroot"
+	"github.com/distbot/distbot/builders/diagnosis"
 	"github.com/distbot/distbot/internal/sandbox"
 )
+
+// macrosFile is the builder's ~/.rpmmacros outside of its reach.
+const macrosFile = "rpmmacros"
 
 // Places inside a buildroot. They are the same for every build: paths end up
 // in packages.
 const (
 	buildDir  = "/builddir"
-	topDir    = buildDir + "/build"
+	topDir    = buildroot.TopDir
 	sourcesIn = "/distbot-in/sources"
 	srpmIn    = "/distbot-in/in.src.rpm"
+	specIn    = "/distbot-in/processed.spec"
 )
 
 // env is all that a build sees of its surroundings.
@@ -41,10 +47,12 @@ func (b *build) run(ctx context.Context, stdout, stderr io.Writer, extra []sandb
 		// is not. Being a mount, it can't be changed or moved away from inside.
 		{Source: b.path(macrosFile), Target: buildDir + "/.rpmmacros", ReadOnly: true},
 	}
-	result, err := b.budget.run(ctx, sandbox.Spec{
+	spec := sandbox.Spec{
 		Root: b.overlay(), Mounts: append(mounts, extra...), UID: builder, GID: builder, Env: b.env(), Dir: buildDir,
 		Args: args, Stdout: stdout, Stderr: stderr,
-	})
+	}
+	b.machine.prepare(&spec)
+	result, err := b.budget.run(ctx, spec)
 	if result.ExitCode == notFound || errors.Is(err, fs.ErrNotExist) && strings.Contains(err.Error(), "start "+args[0]) {
 		return result, &builders.Failure{
 			Phase: builders.PhaseBuildroot, Err: err,
@@ -65,46 +73,45 @@ rm -rf /builddir/build
 mkdir -p /builddir/build/BUILD /builddir/build/BUILDROOT /builddir/build/RPMS /builddir/build/SOURCES /builddir/build/SPECS /builddir/build/SRPMS
 `
 
-// makeSRPM runs rpmbuild -bs on the sources.
-func (b *build) makeSRPM(ctx context.Context, order builders.SRPMOrder) error {
+// makeSRPM runs rpmbuild -bs on the sources, with the processed spec, if there
+// is one, in the place of the order's.
+func (b *build) makeSRPM(ctx context.Context, order builders.SRPMOrder, processed string) error {
 	// Owners, modes and times of the checkout are this host's matter.
 	script := prepare + `cp -r --no-preserve=mode,ownership,timestamps /distbot-in/sources/. /builddir/build/SOURCES/
+[ ! -e /distbot-in/processed.spec ] || cat /distbot-in/processed.spec > "/builddir/build/SOURCES/$1"
 find /builddir/build/SOURCES -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 exec /usr/bin/rpmbuild -bs --nodeps "/builddir/build/SOURCES/$1"
 `
-	watch := newWatcher(b.buildLog, nil)
-	sources := sandbox.Mount{Source: order.SourceDir, Target: sourcesIn, ReadOnly: true}
-	result, err := b.run(ctx, watch, watch, []sandbox.Mount{sources}, "/bin/bash", "-c", script, "srpm", order.Spec)
-	if err != nil {
-		return inPhase(builders.PhaseSRPM, err)
+	b.buildLog.Begin(diagnosis.StepSRPM)
+	mounts := []sandbox.Mount{{Source: order.SourceDir, Target: sourcesIn, ReadOnly: true}}
+	if processed != "" {
+		mounts = append(mounts, sandbox.Mount{Source: processed, Target: specIn, ReadOnly: true})
 	}
-	if result.ExitCode != 0 {
-		return watch.failure(builders.PhaseSRPM, result)
-	}
-	return nil
+	result, err := b.run(ctx, b.buildLog, b.buildLog, mounts, "/bin/bash", "-c", script, "srpm", order.Spec)
+	return b.missingSource(ctx, order, b.annotate(judge(b.buildLog, result, err)))
 }
 
 // unpack installs the source package's content under /builddir/build. Nothing
 // of it runs.
 func (b *build) unpack(ctx context.Context, srpm string) error {
 	script := prepare + `/usr/bin/rpm -i --nodeps /distbot-in/in.src.rpm
-cd /builddir/build/SPECS && printf '%s\0' *
+cd /builddir/build/SPECS && printf '%s\0' * && printf '\0' && head -q -c 1M -- *
 `
-	var names, notes bytes.Buffer
-	result, err := b.run(ctx, &tail{buffer: &names}, &tail{buffer: &notes}, []sandbox.Mount{{Source: srpm, Target: srpmIn, ReadOnly: true}},
+	// What rpm says of a success belongs to no log: Debian's warns of itself.
+	var answer, notes bytes.Buffer
+	result, err := b.run(ctx, &buildlog.Bounded{Buffer: &answer, Left: 2 << 20}, &buildlog.Tail{Buffer: &notes}, []sandbox.Mount{{Source: srpm, Target: srpmIn, ReadOnly: true}},
 		"/bin/bash", "-c", script)
-	if err != nil {
-		return inPhase(builders.PhasePrep, err)
-	}
-	if result.ExitCode != 0 {
+	if err != nil || result.ExitCode != 0 {
+		b.buildLog.Begin(diagnosis.StepUnpack)
 		fmt.Fprint(b.buildLog, notes.String())
-		return &builders.Failure{Phase: builders.PhasePrep, Reason: "the source package can't be unpacked: " + firstError(notes.String())}
+		return builders.NotUnpacked(judge(b.buildLog, result, err))
 	}
-	specs := strings.Split(strings.TrimSuffix(names.String(), "\x00"), "\x00")
+	names, text, _ := strings.Cut(answer.String(), "\x00\x00")
+	specs := strings.Split(names, "\x00")
 	if len(specs) != 1 || !strings.HasSuffix(specs[0], ".spec") {
 		return &builders.Failure{Phase: builders.PhasePrep, Reason: fmt.Sprintf("the source package holds the specs %.100q, expected one", specs)}
 	}
-	b.spec = topDir + "/SPECS/" + specs[0]
+	b.spec, b.specText = topDir+"/SPECS/"+specs[0], text
 	return nil
 }
 
@@ -127,26 +134,23 @@ func (b *build) buildPackages(ctx context.Context, arch string) error {
 		if err := b.recordInstalled(ctx); err != nil {
 			return err
 		}
-		watch := newWatcher(b.buildLog, b.order.Phase)
-		result, err := b.run(ctx, watch, watch, nil, "/bin/bash", "-c", withoutSRPMs, "rpmbuild", "-bb", "--target", arch, b.spec)
-		if err != nil {
-			return inPhase(watch.phaseOr(builders.PhasePrep), err)
+		b.buildLog.Begin(diagnosis.StepBuild)
+		result, err := b.run(ctx, b.buildLog, b.buildLog, nil, "/bin/bash", "-c", withoutSRPMs, "rpmbuild", "-bb", "--target", arch, b.spec)
+		err = b.annotate(judge(b.buildLog, result, err))
+		var failure *builders.Failure
+		if !errors.As(err, &failure) || result.ExitCode != rpmbuildMissing {
+			return err
 		}
-		failure := watch.failure(builders.PhasePrep, result)
+		last := failure.Reason
 		switch {
-		case result.ExitCode == 0:
-			return nil
-		case result.ExitCode != rpmbuildMissing:
+		case last == unmet:
+			failure.Because("the build requirements can't be met: " + unmet)
 			return failure
-		case failure.Reason == unmet:
-			return &builders.Failure{Phase: builders.PhaseBuildroot, Reason: "the build requirements can't be met: " + unmet}
 		case round == maxRounds:
-			return &builders.Failure{
-				Phase:  builders.PhaseBuildroot,
-				Reason: fmt.Sprintf("the spec asked for more build requirements %d times, at last: %s", maxRounds, failure.Reason),
-			}
+			failure.Because(fmt.Sprintf("the spec asked for more build requirements %d times, at last: %s", maxRounds, last))
+			return failure
 		}
-		unmet = failure.Reason
+		unmet = last
 		b.order.Phase(builders.PhaseBuildroot)
 		if err := b.installMore(ctx, arch); err != nil {
 			return err
@@ -154,18 +158,28 @@ func (b *build) buildPackages(ctx context.Context, arch string) error {
 	}
 }
 
+// annotate finds the line of the spec that a failure is about, as people wrote
+// it.
+func (b *build) annotate(err error) error {
+	var failure *builders.Failure
+	if errors.As(err, &failure) && b.specText != "" {
+		failure.InSpec(b.specText)
+	}
+	return err
+}
+
 // recordInstalled lists what the buildroot holds.
 func (b *build) recordInstalled(ctx context.Context) error {
 	var list, notes bytes.Buffer
-	result, err := b.run(ctx, &bounded{buffer: &list, left: 16 << 20}, &tail{buffer: &notes}, nil,
-		"/usr/bin/rpm", "-qa", "--qf", `%{NEVRA} %{SHA256HEADER} %{SIGMD5}\n`)
+	result, err := b.run(ctx, &buildlog.Bounded{Buffer: &list, Left: 16 << 20}, &buildlog.Tail{Buffer: &notes}, nil,
+		"/usr/bin/rpm", "-qa", "--qf", buildlog.InstalledFormat)
 	if err != nil {
 		return inPhase(builders.PhaseBuildroot, err)
 	}
 	if result.ExitCode != 0 {
-		return fmt.Errorf("rootfs: list the buildroot's packages: %s", firstError(notes.String()))
+		return fmt.Errorf("rootfs: list the buildroot's packages: rpm printed %.200q", notes.String())
 	}
-	b.installed = readInstalled(list.String())
+	b.installed = buildlog.ReadInstalled(list.String())
 	if len(b.installed) == 0 {
 		return errors.New("rootfs: the buildroot's rpm finds no packages in the database that the host's rpm wrote: their formats differ")
 	}
@@ -174,22 +188,4 @@ func (b *build) recordInstalled(ctx context.Context) error {
 		fmt.Fprintln(b.rootLog, installed.NEVRA)
 	}
 	return nil
-}
-
-// readInstalled reads the answer of rpm -qa.
-func readInstalled(list string) []builders.Installed {
-	var all []builders.Installed
-	for line := range strings.Lines(list) {
-		fields := strings.Fields(line)
-		if len(fields) != 3 || strings.HasPrefix(fields[0], "gpg-pubkey-") {
-			continue
-		}
-		digest := fields[1]
-		if digest == "(none)" { // packages of rpm before 4.14
-			digest = fields[2]
-		}
-		all = append(all, builders.Installed{NEVRA: fields[0], Digest: digest})
-	}
-	slices.SortFunc(all, func(x, y builders.Installed) int { return strings.Compare(x.NEVRA, y.NEVRA) })
-	return all
 }

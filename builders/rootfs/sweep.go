@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/distbot/distbot/internal/flock"
 )
 
 // sweepTime bounds how long New clears away.
@@ -26,7 +28,7 @@ func (d *Driver) sweep(ctx context.Context) {
 		swept := map[string]bool{}
 		for _, entry := range entries {
 			name := entry.Name()
-			for _, suffix := range []string{lockSuffix, complete, partial} {
+			for _, suffix := range []string{flock.Suffix, complete, partial} {
 				name = strings.TrimSuffix(name, suffix)
 			}
 			if swept[name] {
@@ -43,13 +45,13 @@ func (d *Driver) sweepOne(ctx context.Context, path string, remove func(context.
 	if _, err := os.Lstat(path + complete); err == nil {
 		return
 	}
-	lock, err := tryLock(path+lockSuffix, exclusive)
+	lock, err := flock.Try(path+flock.Suffix, flock.Exclusive)
 	if err != nil {
 		d.config.Logger.Warn("rootfs: look for leftovers", "error", err)
 	}
 	if lock == nil {
 		return
 	}
-	defer lock.remove()
+	defer lock.Remove()
 	remove(ctx, path)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -21,7 +22,8 @@ import (
 )
 
 func buildCommands() []command {
-	return []command{
+	return slices.Concat([]command{
+		buildSubmitCommand(),
 		{
 			name: "build list", args: "[--package NAME] [--state STATE] [--target NAME] [--limit N]", help: "list builds, newest first", run: withHub(readBuildList, buildList),
 			flags: func(flags *flag.FlagSet) {
@@ -42,8 +44,8 @@ func buildCommands() []command {
 			},
 		},
 		{name: "build cancel", args: "ID", help: "end a running build", flags: configFlag, run: withHub(readID("build"), buildCancel)},
-		{name: "build retry", args: "ID", help: "build a failed or canceled build's commit again", flags: configFlag, run: withHub(readID("build"), buildRetry)},
-	}
+		buildRetryCommand(),
+	}, buildChainCommands(), buildReproduceCommands())
 }
 
 func buildStates() []string {
@@ -68,6 +70,11 @@ type buildView struct {
 	Tasks      []taskView   `json:"tasks,omitempty"`
 	RPMs       []string     `json:"rpms,omitempty"`
 	Statuses   []statusView `json:"statuses,omitempty"`
+	// Skipped are architectures of the build tag that nothing is built for.
+	Skipped  []queue.SkippedArch `json:"skipped_arches,omitempty"`
+	Warnings []string            `json:"warnings,omitempty"`
+	// Rebuilds in the same buildroots, the newest first.
+	Rebuilds []rebuildView `json:"rebuilds,omitempty"`
 }
 
 type statusView struct {
@@ -83,7 +90,7 @@ func readBuildList(flags *flag.FlagSet) (db.ListBuildsParams, error) {
 	if err != nil {
 		return db.ListBuildsParams{}, err
 	}
-	state, err := oneOf(flags, "state", buildStates())
+	state, err := stateOf(flags, buildStates())
 	return db.ListBuildsParams{Package: optional(flags, "package"), State: state, Target: optional(flags, "target"), MaxRows: n}, err
 }
 
@@ -182,6 +189,16 @@ func viewBuild(ctx context.Context, q *db.Queries, b db.GetBuildRow) (buildView,
 	for _, task := range tasks {
 		view.Tasks = append(view.Tasks, viewTask(task))
 	}
+	skipped, err := q.SkippedArches(ctx, b.ID)
+	if err != nil {
+		return view, err
+	}
+	for _, s := range skipped {
+		view.Skipped = append(view.Skipped, queue.SkippedArch(s))
+	}
+	if view.Warnings, err = q.WarningsOfBuild(ctx, b.ID); err != nil {
+		return view, err
+	}
 	rpms, err := q.RPMsOfBuild(ctx, b.ID)
 	if err != nil {
 		return view, err
@@ -195,6 +212,17 @@ func viewBuild(ctx context.Context, q *db.Queries, b db.GetBuildRow) (buildView,
 	}
 	for _, r := range reports {
 		view.Statuses = append(view.Statuses, statusView{Context: r.Context, State: r.State, Description: r.Description, Sent: r.SentSeq >= r.Seq, Error: r.LastError})
+	}
+	rebuilds, err := q.RebuildsOfBuild(ctx, db.RebuildsOfBuildParams{OriginalID: b.ID, MaxRows: 20})
+	if err != nil {
+		return view, err
+	}
+	for _, row := range rebuilds {
+		rebuild, err := viewRebuild(row)
+		if err != nil {
+			return view, err
+		}
+		view.Rebuilds = append(view.Rebuilds, rebuild)
 	}
 	return view, nil
 }
@@ -226,6 +254,9 @@ func printBuild(w io.Writer, config Config, view buildView) {
 		fmt.Fprintf(w, "  %s\n", tasklog.Printable(view.Reason))
 	}
 	fmt.Fprintf(w, "  %s %s %s\n  %s\n", tasklog.Printable(view.Repository), tasklog.Printable(view.Ref), view.Commit, queue.BuildURL(config.ExternalURL, view.ID))
+	for _, warning := range view.Warnings {
+		fmt.Fprintf(w, "  warning: %s\n", tasklog.Printable(warning))
+	}
 	fmt.Fprintln(w, "\ntasks:")
 	for _, task := range view.Tasks {
 		indent := "  "
@@ -233,7 +264,14 @@ func printBuild(w io.Writer, config Config, view buildView) {
 			indent = "    "
 		}
 		line := fmt.Sprintf("%s%-6d %-10s %-9s %s", indent, task.ID, task.Method, task.State, strings.Join(strings.Fields(task.Arch+" "+task.Phase), " "))
+		if task.Policy != queue.PolicyBlocking {
+			line += " (" + task.Policy + ")"
+		}
 		fmt.Fprintln(w, strings.TrimRight(line, " ")+suffix(": ", task.Reason))
+		printFinding(w, indent+"  ", task.Finding)
+	}
+	for _, s := range view.Skipped {
+		fmt.Fprintf(w, "    not built for %s: %s\n", tasklog.Printable(s.Arch), tasklog.Printable(s.Reason))
 	}
 	if len(view.Statuses) > 0 {
 		fmt.Fprintln(w, "\nstatuses of the commit:")
@@ -250,6 +288,12 @@ func printBuild(w io.Writer, config Config, view buildView) {
 	}
 	for _, rpm := range view.RPMs {
 		fmt.Fprintf(w, "  %s\n", rpm)
+	}
+	if len(view.Rebuilds) > 0 {
+		fmt.Fprintln(w, "\nmade again in the same buildroots:")
+	}
+	for _, r := range view.Rebuilds {
+		fmt.Fprintf(w, "  %s: %s%s\n", when(r.Created), cmp.Or(r.Verdict, r.State), suffix(": ", r.Reason))
 	}
 }
 
@@ -348,14 +392,5 @@ func buildCancel(ctx context.Context, h *hub, id int64) error {
 		return notForBuild(id, "a running build can be canceled", err)
 	}
 	fmt.Fprintf(h.stdout, "build %d is canceled\n", id)
-	return nil
-}
-
-func buildRetry(ctx context.Context, h *hub, id int64) error {
-	again, err := queue.RetryBuild(ctx, h.pool, h.client, h.config.ExternalURL, id)
-	if err != nil {
-		return notForBuild(id, "a failed or canceled build can be retried", err)
-	}
-	fmt.Fprintf(h.stdout, "build %d: %s\n", again, queue.BuildURL(h.config.ExternalURL, again))
 	return nil
 }

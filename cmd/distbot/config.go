@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type Config struct {
 	Database    DatabaseConfig  `yaml:"database"`
 	Forges      []ForgeConfig   `yaml:"forges"`
 	Builder     BuilderConfig   `yaml:"builder"`
+	Builders    BuildersConfig  `yaml:"builders"`
 	Lookaside   LookasideConfig `yaml:"lookaside"`
 	Retention   RetentionConfig `yaml:"retention"`
 	Reconcile   ReconcileConfig `yaml:"reconcile"`
@@ -55,7 +57,9 @@ type ForgeConfig struct {
 // BuilderConfig says how this host builds.
 type BuilderConfig struct {
 	Driver   string       `yaml:"driver"`
+	User     string       `yaml:"user"`
 	Arches   []string     `yaml:"arches"`
+	Emulate  []string     `yaml:"emulate"`
 	Capacity int          `yaml:"capacity"`
 	Limits   LimitsConfig `yaml:"limits"`
 }
@@ -240,14 +244,27 @@ func (c Config) check() error {
 		}
 	}
 	switch c.Builder.Driver {
-	case "auto", "rootfs", "none":
-	case "mock", "host":
-		add("builder: driver %s is not part of this version: use rootfs", c.Builder.Driver)
+	case driverAuto, driverRootfs, driverMock, driverHost, noDriver:
 	default:
-		add("builder: driver must be auto, rootfs or none, not %q", c.Builder.Driver)
+		add("builder: driver must be auto, rootfs, mock, host or none, not %q", c.Builder.Driver)
+	}
+	for key, list := range map[string][]string{"arches": c.Builder.Arches, "emulate": c.Builder.Emulate} {
+		for _, name := range list {
+			if !hostWord.MatchString(name) {
+				add("builder: %s: %q is no name", key, name)
+			}
+		}
+	}
+	for _, name := range c.Builder.Emulate {
+		if slices.Contains(c.Builder.Arches, name) {
+			add("builder: emulate: %s is among arches, which this machine runs by itself", name)
+		}
 	}
 	if c.Builder.Capacity < 1 || c.Builder.Capacity > 1000 {
 		add("builder: capacity must be between 1 and 1000, not %d", c.Builder.Capacity)
+	}
+	for _, err := range c.Builders.check() {
+		add("builders: %w", err)
 	}
 	if c.Retention.Generations < 1 {
 		add("retention: generations must be at least 1")

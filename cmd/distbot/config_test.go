@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestParseConfig(t *testing.T) {
@@ -30,6 +32,16 @@ func TestParseConfig(t *testing.T) {
 			t.Errorf("config %+v", config)
 		}
 	})
+	t.Run("A host builds for what it emulates too", func(t *testing.T) {
+		t.Parallel()
+		config, err := parseConfig([]byte("builder: {emulate: [riscv64]}\n"), "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{hostArch(), "riscv64"}, config.builderArches()); diff != "" {
+			t.Errorf("architectures (-want +got):\n%s", diff)
+		}
+	})
 	for name, test := range map[string]struct{ text, want string }{
 		"An unknown key is named with its line":         {"listen: a\nlisten_on: b\n", `line 2: unknown key "listen_on"`},
 		"An unknown key of a forge is named":            {"forges:\n  - {name: a, secret: x}\n", `line 2: unknown key "secret"`},
@@ -42,8 +54,14 @@ func TestParseConfig(t *testing.T) {
 		"A size must be one":                            {"builder: {limits: {memory: lots}}", `"lots" is no size`},
 		"A size that is too large for a file is none":   {"builder: {limits: {memory: 999999999999T}}", "is no size"},
 		"A duration must be one":                        {"retention: {generation_age: 3 days}", `"3 days" is no duration`},
-		"A driver that is not there yet says so":        {"builder: {driver: mock}", "driver mock is not part of this version"},
+		"An address for build hosts has a port":         {"builders: {listen: localhost}", `builders: listen: "localhost" is no address`},
+		"Build hosts call by https":                     {"builders: {listen: \":1\", url: \"http://a\"}", `builders: url: "http://a" is no https URL`},
+		"Build hosts' URL has no path":                  {"builders: {listen: \":1\", url: \"https://a/b\"}", "must be a host and a port alone"},
+		"A URL for build hosts needs somebody there":    {"builders: {url: \"https://a\"}", "without listen nobody answers"},
+		"A name of the hub must be one":                 {"builders: {listen: \":1\", names: [\"*.example.org\"]}", `"*.example.org" is neither`},
 		"A driver that does not exist is refused":       {"builder: {driver: docker}", `not "docker"`},
+		"What is emulated is not native":                {"builder: {arches: [x86_64, i686], emulate: [i686]}", "emulate: i686 is among arches"},
+		"An architecture must have a name":              {"builder: {emulate: [../../bin]}", `emulate: "../../bin" is no name`},
 		"A capacity of nothing is refused":              {"builder: {capacity: 0}", "capacity must be between"},
 		"Every problem is told at once":                 {"builder: {capacity: 0, driver: docker}", "driver must be"},
 		"A value of another shape is named by its line": {"listen: [a]\n", "line 1"},

@@ -75,12 +75,12 @@ func readID(what string) func(*flag.FlagSet) (int64, error) {
 	}
 }
 
-// oneOf is a flag's text, nil when it is empty. Another than the allowed ones
-// is wrong usage.
-func oneOf(flags *flag.FlagSet, name string, allowed []string) (*string, error) {
-	value := optional(flags, name)
+// stateOf is the text of --state, nil when it is empty. Another than the allowed
+// ones is wrong usage.
+func stateOf(flags *flag.FlagSet, allowed []string) (*string, error) {
+	value := optional(flags, "state")
 	if value != nil && !slices.Contains(allowed, *value) {
-		return nil, usage("--%s %q is none of: %s", name, *value, strings.Join(allowed, ", "))
+		return nil, usage("--state %q is none of: %s", *value, strings.Join(allowed, ", "))
 	}
 	return value, nil
 }
@@ -107,7 +107,7 @@ func readDeliveryList(flags *flag.FlagSet) (db.ListDeliveriesParams, error) {
 	if err != nil {
 		return db.ListDeliveriesParams{}, err
 	}
-	state, err := oneOf(flags, "state", deliveryStates())
+	state, err := stateOf(flags, deliveryStates())
 	return db.ListDeliveriesParams{Forge: optional(flags, "forge"), State: state, MaxRows: n}, err
 }
 

@@ -62,7 +62,7 @@ type command struct {
 
 // commands is every verb, in the order of help.
 func commands() []command {
-	return slices.Concat(serveCommands(), demoCommands(), setupCommands(), planCommands(), deliveryCommands(), buildCommands(), taskCommands(),
+	return slices.Concat(serveCommands(), demoCommands(), setupCommands(), planCommands(), deliveryCommands(), buildCommands(), taskCommands(), hostCommands(), builderCommands(),
 		tagCommands(), targetCommands(), userCommands(), permCommands(), tokenCommands(), bootstrapCommands(), hookCommands())
 }
 

@@ -17,7 +17,7 @@ func TestRun(t *testing.T) {
 		"Help lists the commands":                 {[]string{"help"}, exitDone, "delivery replay", ""},
 		"No command is wrong usage":               {nil, exitUsage, "", "usage: distbot COMMAND"},
 		"An unknown command is wrong usage":       {[]string{"frobnicate"}, exitUsage, "", `there is no command "frobnicate"`},
-		"A group without a verb names its verbs":  {[]string{"build"}, exitUsage, "", "build needs one of: list, show, log, cancel, retry"},
+		"A group without a verb names its verbs":  {[]string{"build"}, exitUsage, "", "build needs one of: submit, list, show, log, cancel, retry"},
 		"An unknown flag is wrong usage":          {[]string{"build", "list", "--frobnicate"}, exitUsage, "", "flag provided but not defined"},
 		"A missing argument is wrong usage":       {[]string{"delivery", "show"}, exitUsage, "", "usage: distbot delivery show ID"},
 		"An id must be one":                       {[]string{"build", "cancel", "x"}, exitUsage, "", `"x" is no id of a build`},

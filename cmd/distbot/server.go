@@ -17,6 +17,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/buildhost"
 	"github.com/distbot/distbot/distgit"
 	"github.com/distbot/distbot/forge"
 	"github.com/distbot/distbot/forge/forgejo"
@@ -59,12 +60,27 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 
+	// host builds in this process; nil for a hub that does not. stopHost ends
+	// it, and hosted is closed when it has given back what it worked on.
+	host     *buildhost.Host
+	embedded *buildhost.Embedded
+	stopHost context.CancelFunc
+	hosted   chan struct{}
+	// scheduled is closed when the scheduler has ended.
+	scheduled chan struct{}
+
+	// remote is the way of build hosts on other machines; nil when they have
+	// none. databaseURL and clientID are the hub's.
+	remote                *remoteHosts
+	databaseURL, clientID string
+
 	// stopLease ends the lease; leased is closed when it is dropped.
 	stopLease context.CancelFunc
 	leased    <-chan struct{}
-	// lost is closed when the lease could not be kept.
-	lost   context.Context
-	reaped chan struct{}
+	// lost is closed when a lease could not be kept, or by loseLease.
+	lost      context.Context
+	loseLease context.CancelFunc
+	reaped    chan struct{}
 }
 
 // openPool starts the private PostgreSQL if no other is configured, brings the
@@ -81,6 +97,7 @@ func (s *Server) openPool(ctx context.Context) error {
 	if err := migrations.Up(ctx, url); err != nil {
 		return err
 	}
+	s.databaseURL = url
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return fmt.Errorf("database url: %w", err)
@@ -189,6 +206,10 @@ func (s *Server) Open(ctx context.Context) (err error) {
 	if _, err := s.store.Sweep(time.Now().Add(-24 * time.Hour)); err != nil {
 		return err
 	}
+	s.clientID = queue.NewClientID(s.process)
+	if err := s.openBuilders(ctx); err != nil {
+		return err
+	}
 	if err := s.newClient(); err != nil {
 		return err
 	}
@@ -225,8 +246,7 @@ func (s *Server) workDir() string  { return filepath.Join(s.Config.StateDir, "wo
 
 // newClient makes the River client with a worker for every kind.
 func (s *Server) newClient() error {
-	id := queue.NewClientID(s.process)
-	driver := s.Driver
+	id, driver := s.clientID, s.Driver
 	if driver == nil {
 		var err error
 		if driver, err = newDriver(s.Config, s.Logger); err != nil {
@@ -249,9 +269,20 @@ func (s *Server) newClient() error {
 		}
 	}
 	stages := &builders.Stages{
-		Pool: s.pool, Jobs: jobs, ClientID: id, Driver: driver, Sources: sources{checkout}, Store: s.store,
-		Logs: tasklog.In(s.Config.StateDir), WorkDir: s.workDir(), ReposDir: s.reposDir(), ExternalURL: s.Config.ExternalURL, Logger: s.Logger,
-		Recipes: &builders.Recipes{},
+		Pool: s.pool, Jobs: jobs, Sources: sources{checkout}, Store: s.store,
+		Logs: tasklog.In(s.Config.StateDir), ReposDir: s.reposDir(), ExternalURL: s.Config.ExternalURL, Logger: s.Logger,
+		Recipes: &builders.Recipes{}, Nearest: builders.NewNearest(),
+	}
+	if driver.Name() != noDriver {
+		s.embedded = &buildhost.Embedded{Stages: stages, ClientID: id}
+		s.host = &buildhost.Host{
+			Hub: s.embedded, Driver: driver, WorkDir: s.workDir(), Logger: s.Logger,
+			Info: queue.HostInfo{
+				Name: s.process.Host, Arches: s.Config.builderArches(), Emulated: s.Config.Builder.Emulate,
+				Capacity: float32(s.Config.Builder.Capacity),
+				Driver:   driver.Name(), Version: version,
+			},
+		}
 	}
 	publisher := &repopublish.Publisher{
 		Pool: s.pool, Jobs: jobs, Store: s.store, ReposDir: s.reposDir(), ExternalURL: s.Config.ExternalURL,
@@ -264,21 +295,21 @@ func (s *Server) newClient() error {
 	for _, err := range []error{
 		river.AddWorkerSafely(workers, &distgit.PlanWorker{Planner: planner}),
 		river.AddWorkerSafely(workers, &distgit.ReconcileWorker{Planner: planner}),
-		river.AddWorkerSafely(workers, &builders.SRPMWorker{Stages: stages}),
-		river.AddWorkerSafely(workers, &builders.ArchWorker{Stages: stages}),
+		river.AddWorkerSafely(workers, &buildhost.TaskWorker{Host: s.host}),
+		s.addBuilders(stages, workers),
+		river.AddWorkerSafely(workers, &distgit.ChainWorker{Planner: planner}),
 		river.AddWorkerSafely(workers, &builders.ImportWorker{Stages: stages}),
+		river.AddWorkerSafely(workers, &builders.RebuildWorker{Rebuilder: &builders.Rebuilder{
+			Pool: s.pool, Jobs: jobs, Store: s.store, ReposDir: s.reposDir(),
+			HTTP: &http.Client{Timeout: 10 * time.Minute}, Logger: s.Logger,
+		}}),
 		river.AddWorkerSafely(workers, &tags.ApplyWorker{Editor: &tags.Editor{Pool: s.pool, Jobs: jobs}, ExternalURL: s.Config.ExternalURL, Logger: s.Logger}),
+		river.AddWorkerSafely(workers, &tags.JoinedWorker{Editor: &tags.Editor{Pool: s.pool, Jobs: jobs}, Logger: s.Logger}),
 		river.AddWorkerSafely(workers, &repopublish.Worker{Publisher: publisher}),
 		river.AddWorkerSafely(workers, &report.Worker{Pool: s.pool, Forges: forges, Logger: s.Logger}),
 	} {
 		if err != nil {
 			return err
-		}
-	}
-	if driver.Name() != noDriver {
-		queues[queue.QueueSRPM] = s.Config.Builder.Capacity
-		for _, arch := range s.Config.builderArches() {
-			queues[queue.ArchQueue(arch)] = s.Config.Builder.Capacity
 		}
 	}
 	client, err := queue.NewClient(s.pool, queue.Config{
@@ -306,19 +337,32 @@ func (s *Server) Start(ctx context.Context) error {
 		stop()
 		return err
 	}
-	s.stopLease, s.leased, s.lost = stop, done, held
+	s.stopLease, s.leased = stop, done
+	held, s.loseLease = context.WithCancel(held)
+	s.lost = held
 	reaper := &queue.Reaper{Pool: s.pool, Inserter: s.client, Process: s.process, Logger: s.Logger}
 	if _, err := reaper.Reap(ctx); err != nil {
+		return err
+	}
+	if err := s.connectHost(ctx); err != nil {
 		return err
 	}
 	if err := s.client.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start queue: %w", err)
 	}
-	s.reaped = make(chan struct{})
+	s.reaped, s.scheduled = make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(s.reaped)
 		reaper.Run(held)
 	}()
+	go func() {
+		defer close(s.scheduled)
+		(&queue.Scheduler{Pool: s.pool, Inserter: s.client, Logger: s.Logger}).Run(held)
+	}()
+	s.startHost(held)
+	if err := s.startBuilders(ctx); err != nil {
+		return err
+	}
 	go func() {
 		// Its error is the listener's end.
 		_ = s.http.Serve(s.listener)
@@ -351,12 +395,20 @@ func (s *Server) Close() error {
 	if s.listener != nil {
 		_ = s.listener.Close() // closed by the server unless that never began
 	}
+	if s.remote != nil {
+		errs = append(errs, s.remote.close(ctx))
+	}
+	if s.stopHost != nil {
+		s.stopHost()
+		<-s.hosted
+	}
 	if s.stopLease != nil {
 		errs = append(errs, s.client.Stop(ctx))
 		s.stopLease()
 		<-s.leased
 		if s.reaped != nil {
 			<-s.reaped
+			<-s.scheduled
 		}
 	}
 	if s.pool != nil {

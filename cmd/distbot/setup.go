@@ -132,7 +132,8 @@ type tool struct {
 }
 
 func doctor(ctx context.Context, t terminal, flags *flag.FlagSet) error {
-	findings := sandbox.Probe(ctx, sandbox.Config{}, flags.Lookup("dir").Value.String())
+	dir := flags.Lookup("dir").Value.String()
+	findings := sandbox.Probe(ctx, sandbox.Config{}, dir)
 	for _, tool := range []tool{
 		{"rpmbuild", "build packages", []string{"--version"}},
 		{"dnf", "install buildroots", []string{"--version"}},
@@ -140,7 +141,7 @@ func doctor(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	} {
 		findings = append(findings, probeTool(ctx, tool))
 	}
-	findings = append(findings, probePostgres(ctx))
+	findings = append(findings, probeMock(ctx), probeEmulators(ctx), probeAuto(ctx, dir), probePostgres(ctx))
 	if wantsJSON(flags) {
 		if err := writeJSON(t.stdout, findings); err != nil {
 			return err

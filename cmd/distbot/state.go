@@ -9,19 +9,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockState takes the state directory for this process. The lock ends with the
-// process, however it ends.
+// lockState takes the state directory for this process.
 func lockState(dir string) (*os.File, error) {
-	file, err := os.OpenFile(filepath.Join(dir, "serve.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	return lockDir(dir, "serve.lock", "another distbot serves from %s: stop it, or set another state_dir")
+}
+
+// lockDir takes a directory for this process; taken says that another has it.
+// The lock ends with the process, however it ends.
+func lockDir(dir, name, taken string) (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("lock state directory: %w", err)
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, errors.Join(fmt.Errorf("another distbot serves from %s: stop it, or set another state_dir", dir), file.Close())
+		return nil, errors.Join(fmt.Errorf(taken, dir), file.Close())
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock state directory: %w", err), file.Close())
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), file.Close())
 	}
 	return file, nil
 }

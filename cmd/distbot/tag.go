@@ -29,7 +29,7 @@ func tagCommands() []command {
 			},
 		},
 		{name: "tag info", args: "TAG", help: "show a tag: its settings, targets, repository and parents", run: tagInfo, flags: readFlags},
-	}, tagEditCommands(), tagLinkCommands(), tagPackageCommands(), tagBuildCommands(), tagGroupCommands(), tagHistoryCommands(),
+	}, tagEditCommands(), tagLinkCommands(), tagPackageCommands(), tagBuildCommands(), tagGroupCommands(), tagHistoryCommands(), tagSideCommands(),
 		[]command{tagExportCommand()})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/tagview"
+	"github.com/distbot/distbot/queue"
 	"github.com/distbot/distbot/tags"
 )
 
@@ -54,6 +55,22 @@ type targetView struct {
 	DestTag      int64    `json:"dest_tag"`
 	DestTagName  string   `json:"dest_tag_name"`
 	Branches     []string `json:"branches"`
+	// Lagging and BestEffort are architectures that do not block.
+	Lagging       []string `json:"lagging"`
+	BestEffort    []string `json:"best_effort"`
+	NoarchContent string   `json:"noarch_content"`
+}
+
+// policy says what the target says of architectures, as distro.yaml does.
+func (t targetView) policy() string {
+	var words []string
+	for _, a := range t.Lagging {
+		words = append(words, a+"="+queue.PolicyLagging)
+	}
+	for _, a := range t.BestEffort {
+		words = append(words, a+"="+queue.PolicyBestEffort)
+	}
+	return strings.Join(words, " ")
 }
 
 func targetList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
@@ -72,7 +89,7 @@ func targetList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 				continue
 			}
 			views = append(views, targetView(row))
-			table = append(table, []string{row.Name, row.BuildTagName, row.DestTagName, dash(strings.Join(row.Branches, " "))})
+			table = append(table, []string{row.Name, row.BuildTagName, row.DestTagName, dash(strings.Join(row.Branches, " ")), dash(targetView(row).policy())})
 		}
 		if name := value(flags, "name"); name != "" && len(views) == 0 {
 			return noSuch("target", name)
@@ -80,7 +97,7 @@ func targetList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 		if wantsJSON(flags) {
 			return writeJSON(t.stdout, views)
 		}
-		return writeTable(t.stdout, []string{"TARGET", "BUILD TAG", "DESTINATION", "BRANCHES"}, table)
+		return writeTable(t.stdout, []string{"TARGET", "BUILD TAG", "DESTINATION", "BRANCHES", "ARCH POLICY"}, table)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/distbot/distbot/builders/diagnosis"
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/queue"
 )
@@ -26,7 +27,6 @@ func taskCommands() []command {
 			},
 		},
 		{name: "task show", args: "ID", help: "show a task and its earlier attempts", flags: jsonFlag, run: withHub(readID("task"), taskShow)},
-		{name: "host list", help: "list the processes that work", flags: jsonFlag, run: withHub(readNothing, hostList)},
 	}
 }
 
@@ -36,16 +36,21 @@ func taskStates() []string {
 
 // taskView is a task for people and programs.
 type taskView struct {
-	ID       int64         `json:"id"`
-	Build    int64         `json:"build"`
-	Method   string        `json:"method"`
-	Arch     string        `json:"arch"`
-	State    string        `json:"state"`
-	Attempt  int32         `json:"attempt"`
-	Phase    string        `json:"phase"`
-	Reason   string        `json:"reason"`
-	Failure  string        `json:"failure"`
-	Client   string        `json:"client"`
+	ID      int64  `json:"id"`
+	Build   int64  `json:"build"`
+	Method  string `json:"method"`
+	Arch    string `json:"arch"`
+	State   string `json:"state"`
+	Attempt int32  `json:"attempt"`
+	Phase   string `json:"phase"`
+	Reason  string `json:"reason"`
+	Failure string `json:"failure"`
+	// Finding is why it failed, as its logs say.
+	Finding *diagnosis.Finding `json:"finding,omitempty"`
+	Policy  string             `json:"policy"`
+	Client  string             `json:"client"`
+	// CopyOf is the task of another build that made the results.
+	CopyOf   *int64        `json:"copy_of,omitempty"`
 	Created  time.Time     `json:"created_at"`
 	Started  *time.Time    `json:"started_at"`
 	Finished *time.Time    `json:"finished_at"`
@@ -58,12 +63,14 @@ type attemptView struct {
 	Started time.Time `json:"started_at"`
 	Ended   time.Time `json:"ended_at"`
 	Outcome string    `json:"outcome"`
+	// Finding is why it failed, as its logs say.
+	Finding *diagnosis.Finding `json:"finding,omitempty"`
 }
 
 func viewTask(t db.Task) taskView {
 	return taskView{
 		ID: t.ID, Build: t.BuildID, Method: t.Method, Arch: t.Arch, State: t.State, Attempt: t.Attempt, Phase: t.Phase,
-		Reason: t.Reason, Failure: t.Failure, Client: text(t.ClientID), Created: t.CreatedAt, Started: t.StartedAt, Finished: t.FinishedAt,
+		Reason: t.Reason, Failure: t.Failure, Finding: findingOf(t.Finding), Policy: t.Policy, Client: text(t.ClientID), CopyOf: t.CopyOf, Created: t.CreatedAt, Started: t.StartedAt, Finished: t.FinishedAt,
 	}
 }
 
@@ -72,7 +79,7 @@ func readTaskList(flags *flag.FlagSet) (db.ListTasksParams, error) {
 	if err != nil {
 		return db.ListTasksParams{}, err
 	}
-	state, err := oneOf(flags, "state", taskStates())
+	state, err := stateOf(flags, taskStates())
 	return db.ListTasksParams{State: state, MaxRows: n}, err
 }
 
@@ -114,40 +121,17 @@ func taskShow(ctx context.Context, h *hub, id int64) error {
 	}
 	view := viewTask(task)
 	for _, a := range attempts {
-		view.Attempts = append(view.Attempts, attemptView{Attempt: a.Attempt, Client: a.ClientID, Started: a.StartedAt, Ended: a.EndedAt, Outcome: a.Outcome})
+		view.Attempts = append(view.Attempts, attemptView{Attempt: a.Attempt, Client: a.ClientID, Started: a.StartedAt, Ended: a.EndedAt, Outcome: a.Outcome, Finding: findingOf(a.Finding)})
 	}
 	if h.json {
 		return writeJSON(h.stdout, view)
 	}
 	fmt.Fprintf(h.stdout, "task %d of build %d: %s %s\nstate %s, attempt %d%s%s\nstarted %s, finished %s\n", view.ID, view.Build, view.Method, view.Arch,
 		view.State, view.Attempt, suffix(", phase ", view.Phase), suffix(": ", view.Reason), whenOrDash(view.Started), whenOrDash(view.Finished))
+	printFinding(h.stdout, "  ", view.Finding)
 	for _, a := range view.Attempts {
 		fmt.Fprintf(h.stdout, "attempt %d on %s, %s to %s: %s\n", a.Attempt, a.Client, when(a.Started), when(a.Ended), suffix("", a.Outcome))
+		printFinding(h.stdout, "  ", a.Finding)
 	}
 	return nil
-}
-
-func hostList(ctx context.Context, h *hub, _ nothing) error {
-	rows, err := db.New(h.pool).ListLeases(ctx)
-	if err != nil {
-		return err
-	}
-	type hostView struct {
-		Client  string    `json:"client"`
-		Host    string    `json:"host"`
-		Roles   []string  `json:"roles"`
-		Arches  []string  `json:"arches"`
-		Started time.Time `json:"started_at"`
-		Seen    time.Time `json:"seen_at"`
-	}
-	views := []hostView{}
-	var table [][]string
-	for _, l := range rows {
-		views = append(views, hostView{Client: l.ClientID, Host: l.Host, Roles: l.Roles, Arches: l.Arches, Started: l.StartedAt, Seen: l.SeenAt})
-		table = append(table, []string{l.ClientID, strings.Join(l.Roles, ","), strings.Join(l.Arches, ","), when(l.StartedAt), fmt.Sprintf("%.0f s ago", l.UnseenSeconds)})
-	}
-	if h.json {
-		return writeJSON(h.stdout, views)
-	}
-	return writeTable(h.stdout, []string{"CLIENT", "ROLES", "ARCHES", "STARTED", "SEEN"}, table)
 }

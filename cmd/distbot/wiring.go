@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/distbot/distbot/builders"
-	"github.com/distbot/distbot/builders/rootfs"
 	"github.com/distbot/distbot/distgit"
 	"github.com/distbot/distbot/internal/arch"
 	"github.com/distbot/distbot/internal/sandbox"
@@ -25,7 +24,7 @@ type sources struct{ checkout *distgit.Checkout }
 
 // Prepare implements builders.Sources.
 func (s sources) Prepare(ctx context.Context, order builders.SourceOrder, dir string, log io.Writer) error {
-	return s.checkout.Prepare(ctx, order.RepositoryID, order.Ref, order.Commit, dir, log)
+	return s.checkout.Prepare(ctx, order.RepositoryID, order.Ref, order.Commit, dir, order.History, log)
 }
 
 // atLeast raises the level of a log.
@@ -68,32 +67,14 @@ func (hubOnly) Build(context.Context, builders.BuildOrder) (builders.Outcome, er
 	return builders.Outcome{}, &builders.Failure{Infrastructure: true, Reason: "this process does not build"}
 }
 
-// newDriver makes the configured driver.
-func newDriver(config Config, logger *slog.Logger) (builders.Driver, error) {
-	if config.Builder.Driver == noDriver {
-		return hubOnly{}, nil
-	}
-	runner, err := sandbox.New(context.Background(), sandbox.Config{})
-	if err != nil {
-		return nil, fmt.Errorf("builds can't be isolated on this host (distbot doctor tells more): %w", err)
-	}
-	limits := config.Builder.Limits
-	return rootfs.New(rootfs.Config{
-		Dir: filepath.Join(config.StateDir, "buildroots"), Runner: runner, Logger: logger,
-		Disk: int64(limits.Disk), Log: int64(limits.Log),
-		Limits: sandbox.Limits{
-			Memory: int64(limits.Memory), FileSize: int64(limits.FileSize), PIDs: limits.PIDs, CPUs: limits.CPUs,
-			Wall: time.Duration(limits.Timeout),
-		},
-	})
-}
-
-// builderArches are the architectures this host builds for.
+// builderArches are the architectures this host builds for, emulated ones
+// included.
 func (c Config) builderArches() []string {
-	if len(c.Builder.Arches) > 0 {
-		return c.Builder.Arches
+	native := c.Builder.Arches
+	if len(native) == 0 {
+		native = []string{hostArch()}
 	}
-	return []string{hostArch()}
+	return slices.Concat(native, c.Builder.Emulate)
 }
 
 // hostArch is this machine's architecture by RPM's name.

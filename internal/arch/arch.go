@@ -35,6 +35,9 @@ func Canonical(arch string) string {
 		{"ia32e", "x86_64"},
 		{"ppc64le", "ppc64le"},
 		{"ppc64*", "ppc64"},
+		{"sparc64*", "sparc64"},
+		{"sparc*", "sparc"},
+		{"alpha*", "alpha"},
 		{"arm*h*", "armhfp"},
 		{"arm*", "arm"},
 	} {

@@ -7,6 +7,7 @@ func TestCanonical(t *testing.T) {
 	for in, want := range map[string]string{
 		"i386": "i386", "i686": "i386", "athlon": "i386", "x86_64": "x86_64", "ia32e": "x86_64", "ppc64": "ppc64", "ppc64p7": "ppc64",
 		"ppc64le": "ppc64le", "armv7hl": "armhfp", "armv5tel": "arm", "aarch64": "aarch64", "riscv64": "riscv64", "noarch": "noarch", "": "",
+		"sparc64v": "sparc64", "sparcv9": "sparc", "alphaev6": "alpha",
 	} {
 		if got := Canonical(in); got != want {
 			t.Errorf("Canonical(%q) = %q, want %q", in, got, want)

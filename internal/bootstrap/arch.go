@@ -19,6 +19,7 @@ func architectures() []architecture {
 	return []architecture{
 		{"x86_64", "amd64", "(x86-64)"},
 		{"aarch64", "arm64", "(aarch-64)"},
+		{"i686", "i386", "(x86-32)"},
 		{"riscv64", "riscv64", "(riscv-64)"},
 		{"ppc64le", "ppc64el", "(ppc-64)"},
 		{"s390x", "s390x", "(s390-64)"},

@@ -12,9 +12,10 @@ import (
 )
 
 const artifactsOfBuild = `-- name: ArtifactsOfBuild :many
-select a.task_id, a.attempt, a.name, a.kind, a.sha256, a.size, a.arch, a.epoch, a.rpm_name, a.version, a.release, a.build_time, t.method, t.arch as task_arch, coalesce(r.id, 0)::bigint as buildroot_id
+select a.task_id, a.attempt, a.name, a.kind, a.sha256, a.size, a.arch, a.epoch, a.rpm_name, a.version, a.release, a.build_time, t.method, t.arch as task_arch, t.policy, t.imported_at, coalesce(r.id, 0)::bigint as buildroot_id
 from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
-left join buildroots r on r.task_id = a.task_id and r.attempt = a.attempt
+left join tasks o on o.id = coalesce(t.copy_of, t.id)
+left join buildroots r on r.task_id = o.id and r.attempt = o.attempt
 where t.build_id = $1 and t.state = 'CLOSED' order by t.id, a.name
 `
 
@@ -33,6 +34,8 @@ type ArtifactsOfBuildRow struct {
 	BuildTime   int64
 	Method      string
 	TaskArch    string
+	Policy      string
+	ImportedAt  *time.Time
 	BuildrootID int64
 }
 
@@ -60,6 +63,8 @@ func (q *Queries) ArtifactsOfBuild(ctx context.Context, buildID int64) ([]Artifa
 			&i.BuildTime,
 			&i.Method,
 			&i.TaskArch,
+			&i.Policy,
+			&i.ImportedAt,
 			&i.BuildrootID,
 		); err != nil {
 			return nil, err
@@ -91,7 +96,7 @@ func (q *Queries) BuildByNVR(ctx context.Context, nvr *string) (BuildByNVRRow, e
 }
 
 const buildOfTask = `-- name: BuildOfTask :one
-select b.id, b.package_id, b.repository_id, b.target, b.build_tag, b.dest_tag, b.scratch, b.ref, b.commit_id, b.committed_at, b.pull_number, b.spec, b.need_rev, b.planned_nvr, b.epoch, b.version, b.release, b.nvr, b.state, b.reason, b.phase, b.task_id, b.retry_of, b.tagged_rev, b.published_at, b.created_at, b.finished_at, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
+select b.id, b.package_id, b.repository_id, b.target, b.build_tag, b.dest_tag, b.scratch, b.ref, b.commit_id, b.committed_at, b.pull_number, b.spec, b.need_rev, b.planned_nvr, b.epoch, b.version, b.release, b.nvr, b.state, b.reason, b.phase, b.task_id, b.retry_of, b.tagged_rev, b.published_at, b.created_at, b.finished_at, b.noarch_content, b.arch_override, b.quiet, b.build_tag_rev, b.rebuild_of, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
        bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, bt.built_rev as build_tag_built_rev,
        bt.config_rev as build_tag_config_rev, dt.name as dest_tag_name
 from builds b
@@ -130,6 +135,11 @@ type BuildOfTaskRow struct {
 	PublishedAt       *time.Time
 	CreatedAt         time.Time
 	FinishedAt        *time.Time
+	NoarchContent     string
+	ArchOverride      []string
+	Quiet             bool
+	BuildTagRev       *int64
+	RebuildOf         *int64
 	Package           string
 	Forge             string
 	ForgeRepoID       string
@@ -175,6 +185,11 @@ func (q *Queries) BuildOfTask(ctx context.Context, taskID int64) (BuildOfTaskRow
 		&i.PublishedAt,
 		&i.CreatedAt,
 		&i.FinishedAt,
+		&i.NoarchContent,
+		&i.ArchOverride,
+		&i.Quiet,
+		&i.BuildTagRev,
+		&i.RebuildOf,
 		&i.Package,
 		&i.Forge,
 		&i.ForgeRepoID,
@@ -191,7 +206,7 @@ func (q *Queries) BuildOfTask(ctx context.Context, taskID int64) (BuildOfTaskRow
 }
 
 const buildrootOfTask = `-- name: BuildrootOfTask :one
-select id, task_id, attempt, tag, arch, repo_key, driver, created_at from buildroots where task_id = $1 order by attempt desc limit 1
+select id, task_id, attempt, tag, arch, repo_key, driver, created_at, recipe from buildroots where task_id = $1 order by attempt desc limit 1
 `
 
 func (q *Queries) BuildrootOfTask(ctx context.Context, taskID int64) (Buildroot, error) {
@@ -206,6 +221,7 @@ func (q *Queries) BuildrootOfTask(ctx context.Context, taskID int64) (Buildroot,
 		&i.RepoKey,
 		&i.Driver,
 		&i.CreatedAt,
+		&i.Recipe,
 	)
 	return i, err
 }
@@ -293,7 +309,7 @@ func (q *Queries) FinishBuild(ctx context.Context, arg FinishBuildParams) (int64
 }
 
 const getBuild = `-- name: GetBuild :one
-select b.id, b.package_id, b.repository_id, b.target, b.build_tag, b.dest_tag, b.scratch, b.ref, b.commit_id, b.committed_at, b.pull_number, b.spec, b.need_rev, b.planned_nvr, b.epoch, b.version, b.release, b.nvr, b.state, b.reason, b.phase, b.task_id, b.retry_of, b.tagged_rev, b.published_at, b.created_at, b.finished_at, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
+select b.id, b.package_id, b.repository_id, b.target, b.build_tag, b.dest_tag, b.scratch, b.ref, b.commit_id, b.committed_at, b.pull_number, b.spec, b.need_rev, b.planned_nvr, b.epoch, b.version, b.release, b.nvr, b.state, b.reason, b.phase, b.task_id, b.retry_of, b.tagged_rev, b.published_at, b.created_at, b.finished_at, b.noarch_content, b.arch_override, b.quiet, b.build_tag_rev, b.rebuild_of, p.name as package, r.forge, r.forge_repo_id, r.full_name, r.clone_url,
        bt.name as build_tag_name, bt.arches as build_tag_arches, bt.extra as build_tag_extra, bt.built_rev as build_tag_built_rev,
        bt.config_rev as build_tag_config_rev, dt.name as dest_tag_name
 from builds b
@@ -332,6 +348,11 @@ type GetBuildRow struct {
 	PublishedAt       *time.Time
 	CreatedAt         time.Time
 	FinishedAt        *time.Time
+	NoarchContent     string
+	ArchOverride      []string
+	Quiet             bool
+	BuildTagRev       *int64
+	RebuildOf         *int64
 	Package           string
 	Forge             string
 	ForgeRepoID       string
@@ -376,6 +397,11 @@ func (q *Queries) GetBuild(ctx context.Context, id int64) (GetBuildRow, error) {
 		&i.PublishedAt,
 		&i.CreatedAt,
 		&i.FinishedAt,
+		&i.NoarchContent,
+		&i.ArchOverride,
+		&i.Quiet,
+		&i.BuildTagRev,
+		&i.RebuildOf,
 		&i.Package,
 		&i.Forge,
 		&i.ForgeRepoID,
@@ -490,15 +516,43 @@ func (q *Queries) LockRPMNames(ctx context.Context) error {
 	return err
 }
 
-const newestBuildByNVR = `-- name: NewestBuildByNVR :one
-select id from builds where nvr = $1 order by id desc limit 1
+const markImported = `-- name: MarkImported :exec
+update tasks set imported_at = now() where id = any ($1::bigint[])
 `
 
+func (q *Queries) MarkImported(ctx context.Context, ids []int64) error {
+	_, err := q.db.Exec(ctx, markImported, ids)
+	return err
+}
+
+const newestBuildByNVR = `-- name: NewestBuildByNVR :one
+select id from builds where nvr = $1 order by scratch, id desc limit 1
+`
+
+// A scratch build only where there is no other.
 func (q *Queries) NewestBuildByNVR(ctx context.Context, nvr *string) (int64, error) {
 	row := q.db.QueryRow(ctx, newestBuildByNVR, nvr)
 	var id int64
 	err := row.Scan(&id)
 	return id, err
+}
+
+const policyOfTarget = `-- name: PolicyOfTarget :one
+select lagging, best_effort, noarch_content from build_targets where name = $1 and revoke_event is null
+`
+
+type PolicyOfTargetRow struct {
+	Lagging       []string
+	BestEffort    []string
+	NoarchContent string
+}
+
+// What a target says of architectures now; the target may be gone.
+func (q *Queries) PolicyOfTarget(ctx context.Context, name string) (PolicyOfTargetRow, error) {
+	row := q.db.QueryRow(ctx, policyOfTarget, name)
+	var i PolicyOfTargetRow
+	err := row.Scan(&i.Lagging, &i.BestEffort, &i.NoarchContent)
+	return i, err
 }
 
 const rPMsOfBuild = `-- name: RPMsOfBuild :many
@@ -541,13 +595,14 @@ func (q *Queries) RPMsOfBuild(ctx context.Context, buildID int64) ([]Rpm, error)
 
 const recordResults = `-- name: RecordResults :exec
 with root as (
-    insert into buildroots (task_id, attempt, tag, arch, repo_key, driver)
-    values ($1, $2, $13, $14, $15, $16)
+    insert into buildroots (task_id, attempt, tag, arch, repo_key, driver, recipe)
+    values ($1, $2, $13, $14, $15, $16, $17)
     returning id
 ), installed as (
-    insert into buildroot_rpms (buildroot_id, nevra, digest)
-    select root.id, i.nevra, i.digest
-    from root, (select unnest($17::text[]) as nevra, unnest($18::text[]) as digest) i
+    insert into buildroot_rpms (buildroot_id, nevra, digest, repo, sha256)
+    select root.id, i.nevra, i.digest, i.repo, i.sha256
+    from root, (select unnest($18::text[]) as nevra, unnest($19::text[]) as digest,
+                       unnest($20::text[]) as repo, unnest($21::text[]) as sha256) i
     on conflict do nothing
 )
 insert into task_artifacts (task_id, attempt, name, kind, sha256, size, arch, epoch, rpm_name, version, release, build_time)
@@ -557,24 +612,27 @@ select $1, $2, unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnes
 `
 
 type RecordResultsParams struct {
-	TaskID     int64
-	Attempt    int32
-	Names      []string
-	Kinds      []string
-	Sha256s    []string
-	Sizes      []int64
-	Arches     []string
-	Epochs     []int32
-	RpmNames   []string
-	Versions   []string
-	Releases   []string
-	BuildTimes []int64
-	Tag        string
-	RootArch   string
-	RepoKey    string
-	Driver     string
-	Nevras     []string
-	Digests    []string
+	TaskID      int64
+	Attempt     int32
+	Names       []string
+	Kinds       []string
+	Sha256s     []string
+	Sizes       []int64
+	Arches      []string
+	Epochs      []int32
+	RpmNames    []string
+	Versions    []string
+	Releases    []string
+	BuildTimes  []int64
+	Tag         string
+	RootArch    string
+	RepoKey     string
+	Driver      string
+	Recipe      []byte
+	Nevras      []string
+	Digests     []string
+	Repos       []string
+	RepoSha256s []string
 }
 
 // Records the packages an attempt made and the buildroot it made them in.
@@ -596,14 +654,17 @@ func (q *Queries) RecordResults(ctx context.Context, arg RecordResultsParams) er
 		arg.RootArch,
 		arg.RepoKey,
 		arg.Driver,
+		arg.Recipe,
 		arg.Nevras,
 		arg.Digests,
+		arg.Repos,
+		arg.RepoSha256s,
 	)
 	return err
 }
 
 const retryableBuild = `-- name: RetryableBuild :one
-select id, package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, pull_number, spec, planned_nvr, state
+select id, package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, pull_number, spec, planned_nvr, state, arch_override, quiet
 from builds where id = $1 for update
 `
 
@@ -622,6 +683,8 @@ type RetryableBuildRow struct {
 	Spec         string
 	PlannedNvr   string
 	State        string
+	ArchOverride []string
+	Quiet        bool
 }
 
 func (q *Queries) RetryableBuild(ctx context.Context, id int64) (RetryableBuildRow, error) {
@@ -642,6 +705,8 @@ func (q *Queries) RetryableBuild(ctx context.Context, id int64) (RetryableBuildR
 		&i.Spec,
 		&i.PlannedNvr,
 		&i.State,
+		&i.ArchOverride,
+		&i.Quiet,
 	)
 	return i, err
 }
@@ -669,6 +734,20 @@ func (q *Queries) SRPMOfBuild(ctx context.Context, buildID int64) (TaskArtifact,
 		&i.BuildTime,
 	)
 	return i, err
+}
+
+const setNoarchContent = `-- name: SetNoarchContent :exec
+update builds set noarch_content = $1 where id = $2
+`
+
+type SetNoarchContentParams struct {
+	NoarchContent string
+	ID            int64
+}
+
+func (q *Queries) SetNoarchContent(ctx context.Context, arg SetNoarchContentParams) error {
+	_, err := q.db.Exec(ctx, setNoarchContent, arg.NoarchContent, arg.ID)
+	return err
 }
 
 const takenRPM = `-- name: TakenRPM :one

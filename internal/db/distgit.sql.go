@@ -95,26 +95,28 @@ with root as (
     select nextval(pg_get_serial_sequence('tasks', 'id')) as id
 ), build as (
     insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at,
-                        pull_number, spec, need_rev, planned_nvr, retry_of, task_id)
-    select $2, $3, $4, $5, $6, $7, $8, $9, $10,
-           $11, $12, (select want_rev from tags t where t.id = $5), $13, $14, root.id
+                        pull_number, spec, need_rev, planned_nvr, retry_of, arch_override, quiet, task_id)
+    select $5, $6, $7, $4, $8, $9, $10, $11, $12,
+           $13, $14, (select want_rev from tags t where t.id = $4), $15, $16, $17, $18, root.id
     from root
     returning id, task_id, planned_nvr, spec
 ), root_task as (
-    insert into tasks (id, build_id, method, label, state, weight, attempt, started_at) overriding system value
-    select task_id, id, 'build', planned_nvr, 'OPEN', 0, 1, now() from build
+    insert into tasks (id, build_id, method, label, state, weight, attempt, started_at, priority, channel) overriding system value
+    select task_id, id, 'build', planned_nvr, 'OPEN', 0, 1, now(), $2::int, $3::text from build
 )
-insert into tasks (parent_id, build_id, method, label, state, weight)
-select task_id, id, 'buildSRPM', spec, 'FREE', $1 from build
+insert into tasks (parent_id, build_id, method, label, state, weight, priority, channel, root_arches)
+select task_id, id, 'buildSRPM', spec, 'FREE', $1, $2::int - 1, $3::text, (select arches from tags t where t.id = $4) from build
 returning build_id, id as srpm_task
 `
 
 type InsertBuildParams struct {
 	SrpmWeight   float32
+	Priority     int32
+	Channel      string
+	BuildTag     int64
 	PackageID    int64
 	RepositoryID int64
 	Target       string
-	BuildTag     int64
 	DestTag      int64
 	Scratch      bool
 	Ref          string
@@ -124,6 +126,8 @@ type InsertBuildParams struct {
 	Spec         string
 	PlannedNvr   string
 	RetryOf      *int64
+	ArchOverride []string
+	Quiet        bool
 }
 
 type InsertBuildRow struct {
@@ -137,10 +141,12 @@ type InsertBuildRow struct {
 func (q *Queries) InsertBuild(ctx context.Context, arg InsertBuildParams) (InsertBuildRow, error) {
 	row := q.db.QueryRow(ctx, insertBuild,
 		arg.SrpmWeight,
+		arg.Priority,
+		arg.Channel,
+		arg.BuildTag,
 		arg.PackageID,
 		arg.RepositoryID,
 		arg.Target,
-		arg.BuildTag,
 		arg.DestTag,
 		arg.Scratch,
 		arg.Ref,
@@ -150,6 +156,8 @@ func (q *Queries) InsertBuild(ctx context.Context, arg InsertBuildParams) (Inser
 		arg.Spec,
 		arg.PlannedNvr,
 		arg.RetryOf,
+		arg.ArchOverride,
+		arg.Quiet,
 	)
 	var i InsertBuildRow
 	err := row.Scan(&i.BuildID, &i.SrpmTask)
@@ -280,7 +288,9 @@ func (q *Queries) ListRepositories(ctx context.Context) ([]Repository, error) {
 
 const lockPullRequestBuilds = `-- name: LockPullRequestBuilds :many
 select id from builds
-where repository_id = $1 and pull_number = $2 and scratch and state = 'BUILDING'
+where repository_id = $1 and pull_number = $2 and scratch
+  and (state = 'BUILDING'
+       or state = 'COMPLETE' and exists (select 1 from tasks t where t.build_id = builds.id and t.method = 'buildArch' and t.state in ('FREE', 'OPEN', 'ASSIGNED')))
 order by id for update
 `
 
@@ -313,7 +323,9 @@ func (q *Queries) LockPullRequestBuilds(ctx context.Context, arg LockPullRequest
 const olderPullRequestBuilds = `-- name: OlderPullRequestBuilds :many
 select id from builds
 where repository_id = $1 and pull_number = $2 and target = $3
-  and scratch and state = 'BUILDING' and commit_id <> $4
+  and scratch and commit_id <> $4
+  and (state = 'BUILDING'
+       or state = 'COMPLETE' and exists (select 1 from tasks t where t.build_id = builds.id and t.method = 'buildArch' and t.state in ('FREE', 'OPEN', 'ASSIGNED')))
 order by id
 `
 

@@ -70,43 +70,64 @@ type ApiToken struct {
 }
 
 type Build struct {
-	ID           int64
-	PackageID    int64
-	RepositoryID int64
-	Target       string
-	BuildTag     int64
-	DestTag      int64
-	Scratch      bool
-	Ref          string
-	CommitID     string
-	CommittedAt  time.Time
-	PullNumber   *int64
-	Spec         string
-	NeedRev      int64
-	PlannedNvr   string
-	Epoch        int32
-	Version      string
-	Release      string
-	Nvr          *string
-	State        string
-	Reason       string
-	Phase        string
-	TaskID       *int64
-	RetryOf      *int64
-	TaggedRev    *int64
-	PublishedAt  *time.Time
-	CreatedAt    time.Time
-	FinishedAt   *time.Time
+	ID            int64
+	PackageID     int64
+	RepositoryID  int64
+	Target        string
+	BuildTag      int64
+	DestTag       int64
+	Scratch       bool
+	Ref           string
+	CommitID      string
+	CommittedAt   time.Time
+	PullNumber    *int64
+	Spec          string
+	NeedRev       int64
+	PlannedNvr    string
+	Epoch         int32
+	Version       string
+	Release       string
+	Nvr           *string
+	State         string
+	Reason        string
+	Phase         string
+	TaskID        *int64
+	RetryOf       *int64
+	TaggedRev     *int64
+	PublishedAt   *time.Time
+	CreatedAt     time.Time
+	FinishedAt    *time.Time
+	NoarchContent string
+	ArchOverride  []string
+	Quiet         bool
+	BuildTagRev   *int64
+	RebuildOf     *int64
+}
+
+type BuildSkippedArch struct {
+	BuildID int64
+	Arch    string
+	Reason  string
 }
 
 type BuildTarget struct {
-	ID          int64
-	Name        string
-	BuildTag    int64
-	DestTag     int64
-	Branches    []string
-	CreateEvent int64
-	RevokeEvent *int64
+	ID            int64
+	Name          string
+	BuildTag      int64
+	DestTag       int64
+	Branches      []string
+	CreateEvent   int64
+	RevokeEvent   *int64
+	Lagging       []string
+	BestEffort    []string
+	NoarchContent string
+}
+
+type BuildWarning struct {
+	ID        int64
+	BuildID   int64
+	Text      string
+	CreatedAt time.Time
 }
 
 type Buildroot struct {
@@ -118,12 +139,47 @@ type Buildroot struct {
 	RepoKey   string
 	Driver    string
 	CreatedAt time.Time
+	Recipe    []byte
 }
 
 type BuildrootRpm struct {
 	BuildrootID int64
 	Nevra       string
 	Digest      string
+	Repo        string
+	Sha256      string
+}
+
+type Chain struct {
+	ID           int64
+	Target       string
+	BuildTag     int64
+	DestTag      int64
+	Scratch      bool
+	Arches       []string
+	Priority     int32
+	WaitRepo     bool
+	Owner        string
+	State        string
+	Reason       string
+	CurrentGroup int32
+	CreatedAt    time.Time
+	FinishedAt   *time.Time
+}
+
+type ChainBuild struct {
+	ChainID      int64
+	GroupNumber  int32
+	Position     int32
+	Asked        string
+	RepositoryID *int64
+	PackageID    *int64
+	Ref          string
+	CommitID     string
+	CommittedAt  *time.Time
+	Spec         string
+	PlannedNvr   string
+	BuildID      *int64
 }
 
 type Delivery struct {
@@ -208,6 +264,43 @@ type GroupReqListing struct {
 	RevokeEvent *int64
 }
 
+type Host struct {
+	ID          int64
+	Name        string
+	Remote      bool
+	Enabled     bool
+	Comment     string
+	Arches      []string
+	Emulated    []string
+	Channels    []string
+	Capacity    float32
+	CapacitySet *float32
+	ChannelsSet []string
+	Driver      string
+	Version     string
+	ClientID    *string
+	Instance    string
+	SeenAt      *time.Time
+	Unready     string
+	LoadAverage float32
+	MemoryFree  int64
+	DiskFree    int64
+	CreatedAt   time.Time
+}
+
+type HostCredential struct {
+	ID           int64
+	HostID       int64
+	Fingerprint  []byte
+	NotAfter     time.Time
+	CreatedAt    time.Time
+	CreatedBy    string
+	RevokedAt    *time.Time
+	RevokedBy    *string
+	RevokeReason *string
+	LastUsedAt   *time.Time
+}
+
 type IgnoredBranch struct {
 	Glob string
 }
@@ -247,6 +340,20 @@ type PlannedPush struct {
 	Outcome      string
 	Reason       string
 	PlannedAt    time.Time
+}
+
+type Rebuild struct {
+	ID         int64
+	OriginalID int64
+	Arches     []string
+	Owner      string
+	BuildID    *int64
+	State      string
+	Verdict    string
+	Reason     string
+	Result     []byte
+	CreatedAt  time.Time
+	FinishedAt *time.Time
 }
 
 type RepoGeneration struct {
@@ -414,24 +521,39 @@ type TagPackageOwner struct {
 }
 
 type Task struct {
-	ID         int64
-	ParentID   *int64
-	BuildID    int64
-	Method     string
-	Arch       string
-	RootArch   string
-	Label      string
-	State      string
-	Attempt    int32
-	RiverJobID *int64
-	ClientID   *string
-	Weight     float32
-	Phase      string
-	Reason     string
-	Failure    string
-	CreatedAt  time.Time
-	StartedAt  *time.Time
-	FinishedAt *time.Time
+	ID          int64
+	ParentID    *int64
+	BuildID     int64
+	Method      string
+	Arch        string
+	RootArch    string
+	Label       string
+	State       string
+	Attempt     int32
+	RiverJobID  *int64
+	ClientID    *string
+	Weight      float32
+	Phase       string
+	Reason      string
+	Failure     string
+	CreatedAt   time.Time
+	StartedAt   *time.Time
+	FinishedAt  *time.Time
+	Channel     string
+	Bin         string
+	RootArches  []string
+	Priority    int32
+	NotBefore   time.Time
+	HostID      *int64
+	AssignedAt  *time.Time
+	Losses      int32
+	Failures    int32
+	TokenDigest []byte
+	Recipe      []byte
+	Policy      string
+	ImportedAt  *time.Time
+	CopyOf      *int64
+	Finding     []byte
 }
 
 type TaskArtifact struct {
@@ -456,6 +578,30 @@ type TaskAttempt struct {
 	StartedAt time.Time
 	EndedAt   time.Time
 	Outcome   string
+	HostID    *int64
+	Finding   []byte
+}
+
+type TaskRefusal struct {
+	TaskID int64
+	HostID int64
+	Until  time.Time
+	Reason string
+}
+
+type TaskRepo struct {
+	TaskID  int64
+	Attempt int32
+	Place   int32
+	Dir     string
+}
+
+type TaskUpload struct {
+	TaskID  int64
+	Attempt int32
+	Name    string
+	Sha256  string
+	Size    int64
 }
 
 type User struct {

@@ -11,54 +11,39 @@ import (
 	"time"
 )
 
-const attemptsOfTask = `-- name: AttemptsOfTask :many
-select task_id, attempt, client_id, started_at, ended_at, outcome from task_attempts where task_id = $1 order by attempt
+const archTasksLeft = `-- name: ArchTasksLeft :one
+select count(*) from tasks
+where build_id = $1 and method = 'buildArch' and state in ('FREE', 'OPEN', 'ASSIGNED', 'CLOSED')
 `
 
-func (q *Queries) AttemptsOfTask(ctx context.Context, taskID int64) ([]TaskAttempt, error) {
-	rows, err := q.db.Query(ctx, attemptsOfTask, taskID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []TaskAttempt{}
-	for rows.Next() {
-		var i TaskAttempt
-		if err := rows.Scan(
-			&i.TaskID,
-			&i.Attempt,
-			&i.ClientID,
-			&i.StartedAt,
-			&i.EndedAt,
-			&i.Outcome,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+// How many arch tasks of a build may still have results, or have.
+func (q *Queries) ArchTasksLeft(ctx context.Context, buildID int64) (int64, error) {
+	row := q.db.QueryRow(ctx, archTasksLeft, buildID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
-const claimTask = `-- name: ClaimTask :one
-update tasks set state = 'OPEN', attempt = attempt + 1, client_id = $1, river_job_id = $2,
-                 started_at = now(), phase = '', reason = ''
-where id = $3 and state in ('FREE', 'ASSIGNED', 'OPEN') and tasks.river_job_id = $2
-returning id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at
+const attemptOfHost = `-- name: AttemptOfHost :one
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks
+where id = $1 and attempt = $2 and host_id = $3 and client_id = $4::text and state = 'OPEN'
 `
 
-type ClaimTaskParams struct {
-	ClientID   *string
-	RiverJobID *int64
-	ID         int64
+type AttemptOfHostParams struct {
+	ID       int64
+	Attempt  int32
+	HostID   *int64
+	ClientID string
 }
 
-// Starts the next attempt unless the task is over, or was given to another job:
-// a worker that slept while its job was retired must not take it back.
-func (q *Queries) ClaimTask(ctx context.Context, arg ClaimTaskParams) (Task, error) {
-	row := q.db.QueryRow(ctx, claimTask, arg.ClientID, arg.RiverJobID, arg.ID)
+// The open attempt of a task, if it is the host's.
+func (q *Queries) AttemptOfHost(ctx context.Context, arg AttemptOfHostParams) (Task, error) {
+	row := q.db.QueryRow(ctx, attemptOfHost,
+		arg.ID,
+		arg.Attempt,
+		arg.HostID,
+		arg.ClientID,
+	)
 	var i Task
 	err := row.Scan(
 		&i.ID,
@@ -79,6 +64,118 @@ func (q *Queries) ClaimTask(ctx context.Context, arg ClaimTaskParams) (Task, err
 		&i.CreatedAt,
 		&i.StartedAt,
 		&i.FinishedAt,
+		&i.Channel,
+		&i.Bin,
+		&i.RootArches,
+		&i.Priority,
+		&i.NotBefore,
+		&i.HostID,
+		&i.AssignedAt,
+		&i.Losses,
+		&i.Failures,
+		&i.TokenDigest,
+		&i.Recipe,
+		&i.Policy,
+		&i.ImportedAt,
+		&i.CopyOf,
+		&i.Finding,
+	)
+	return i, err
+}
+
+const attemptsOfTask = `-- name: AttemptsOfTask :many
+select task_id, attempt, client_id, started_at, ended_at, outcome, host_id, finding from task_attempts where task_id = $1 order by attempt
+`
+
+func (q *Queries) AttemptsOfTask(ctx context.Context, taskID int64) ([]TaskAttempt, error) {
+	rows, err := q.db.Query(ctx, attemptsOfTask, taskID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TaskAttempt{}
+	for rows.Next() {
+		var i TaskAttempt
+		if err := rows.Scan(
+			&i.TaskID,
+			&i.Attempt,
+			&i.ClientID,
+			&i.StartedAt,
+			&i.EndedAt,
+			&i.Outcome,
+			&i.HostID,
+			&i.Finding,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const beginTask = `-- name: BeginTask :one
+update tasks set state = 'OPEN', phase = '', reason = '', token_digest = coalesce($1, token_digest),
+                 started_at = case when state = 'OPEN' then started_at else now() end
+where id = $2 and attempt = $3 and host_id = $4 and client_id = $5::text and state in ('ASSIGNED', 'OPEN')
+returning id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding
+`
+
+type BeginTaskParams struct {
+	TokenDigest []byte
+	ID          int64
+	Attempt     int32
+	HostID      *int64
+	ClientID    string
+}
+
+// Opens an attempt that the host was given. A host that asks twice, since the
+// answer did not reach it, is answered twice.
+func (q *Queries) BeginTask(ctx context.Context, arg BeginTaskParams) (Task, error) {
+	row := q.db.QueryRow(ctx, beginTask,
+		arg.TokenDigest,
+		arg.ID,
+		arg.Attempt,
+		arg.HostID,
+		arg.ClientID,
+	)
+	var i Task
+	err := row.Scan(
+		&i.ID,
+		&i.ParentID,
+		&i.BuildID,
+		&i.Method,
+		&i.Arch,
+		&i.RootArch,
+		&i.Label,
+		&i.State,
+		&i.Attempt,
+		&i.RiverJobID,
+		&i.ClientID,
+		&i.Weight,
+		&i.Phase,
+		&i.Reason,
+		&i.Failure,
+		&i.CreatedAt,
+		&i.StartedAt,
+		&i.FinishedAt,
+		&i.Channel,
+		&i.Bin,
+		&i.RootArches,
+		&i.Priority,
+		&i.NotBefore,
+		&i.HostID,
+		&i.AssignedAt,
+		&i.Losses,
+		&i.Failures,
+		&i.TokenDigest,
+		&i.Recipe,
+		&i.Policy,
+		&i.ImportedAt,
+		&i.CopyOf,
+		&i.Finding,
 	)
 	return i, err
 }
@@ -93,6 +190,17 @@ func (q *Queries) CompleteJob(ctx context.Context, id int64) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const countWarnings = `-- name: CountWarnings :one
+select count(*) from build_warnings where build_id = $1
+`
+
+func (q *Queries) CountWarnings(ctx context.Context, buildID int64) (int64, error) {
+	row := q.db.QueryRow(ctx, countWarnings, buildID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const dropLeader = `-- name: DropLeader :exec
@@ -153,10 +261,10 @@ func (q *Queries) EndTask(ctx context.Context, arg EndTaskParams) (int64, error)
 
 const finishTask = `-- name: FinishTask :execrows
 with parent as (
-    select p.id from tasks p where p.id = $7 for update
+    select p.id from tasks p where p.id = $8 for update
 )
-update tasks set state = $1, phase = $2, reason = $3, failure = $4, finished_at = now()
-where tasks.id = $5 and tasks.attempt = $6 and tasks.state = 'OPEN'
+update tasks set state = $1, phase = $2, reason = $3, failure = $4, finding = $5, finished_at = now()
+where tasks.id = $6 and tasks.attempt = $7 and tasks.state = 'OPEN'
   and (tasks.parent_id is null or exists (select 1 from parent))
 `
 
@@ -165,6 +273,7 @@ type FinishTaskParams struct {
 	Phase    string
 	Reason   string
 	Failure  string
+	Finding  []byte
 	ID       int64
 	Attempt  int32
 	ParentID *int64
@@ -178,6 +287,7 @@ func (q *Queries) FinishTask(ctx context.Context, arg FinishTaskParams) (int64, 
 		arg.Phase,
 		arg.Reason,
 		arg.Failure,
+		arg.Finding,
 		arg.ID,
 		arg.Attempt,
 		arg.ParentID,
@@ -189,19 +299,28 @@ func (q *Queries) FinishTask(ctx context.Context, arg FinishTaskParams) (int64, 
 }
 
 const freeTask = `-- name: FreeTask :execrows
-update tasks set state = 'FREE', reason = $1
-where id = $2 and attempt = $3 and state = 'OPEN'
+update tasks set state = 'FREE', reason = $1, phase = '', host_id = null, client_id = null, river_job_id = null, token_digest = null,
+                 failures = failures + $2, not_before = now() + make_interval(secs => $3::float8)
+where id = $4 and attempt = $5 and state in ('ASSIGNED', 'OPEN')
 `
 
 type FreeTaskParams struct {
-	Reason  string
-	ID      int64
-	Attempt int32
+	Reason      string
+	Failures    int32
+	WaitSeconds float64
+	ID          int64
+	Attempt     int32
 }
 
-// Gives an attempt back without an outcome: the task waits for a next one.
+// Gives an attempt back: the task waits for a next one.
 func (q *Queries) FreeTask(ctx context.Context, arg FreeTaskParams) (int64, error) {
-	result, err := q.db.Exec(ctx, freeTask, arg.Reason, arg.ID, arg.Attempt)
+	result, err := q.db.Exec(ctx, freeTask,
+		arg.Reason,
+		arg.Failures,
+		arg.WaitSeconds,
+		arg.ID,
+		arg.Attempt,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -209,7 +328,7 @@ func (q *Queries) FreeTask(ctx context.Context, arg FreeTaskParams) (int64, erro
 }
 
 const getTask = `-- name: GetTask :one
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at from tasks where id = $1
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks where id = $1
 `
 
 func (q *Queries) GetTask(ctx context.Context, id int64) (Task, error) {
@@ -234,23 +353,54 @@ func (q *Queries) GetTask(ctx context.Context, id int64) (Task, error) {
 		&i.CreatedAt,
 		&i.StartedAt,
 		&i.FinishedAt,
+		&i.Channel,
+		&i.Bin,
+		&i.RootArches,
+		&i.Priority,
+		&i.NotBefore,
+		&i.HostID,
+		&i.AssignedAt,
+		&i.Losses,
+		&i.Failures,
+		&i.TokenDigest,
+		&i.Recipe,
+		&i.Policy,
+		&i.ImportedAt,
+		&i.CopyOf,
+		&i.Finding,
 	)
 	return i, err
 }
 
 const insertArchTasks = `-- name: InsertArchTasks :many
-insert into tasks (parent_id, build_id, method, arch, root_arch, label, state, weight)
-select $1::bigint, $2, 'buildArch', unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), 'FREE', $6
+insert into tasks (parent_id, build_id, method, arch, root_arches, bin, label, policy, state, priority, channel, weight)
+select p.id, p.build_id, 'buildArch', a.arch, string_to_array(a.roots, ' '),
+       case when a.arch = 'noarch' then 'noarch' else a.roots end, a.label, a.policy, 'FREE', p.priority - 1, p.channel,
+       $1::real + least(18, coalesce(took.seconds, 0) / 4800)
+from tasks p,
+     (select unnest($2::text[]) as arch, unnest($3::text[]) as roots, unnest($4::text[]) as label,
+             unnest($5::text[]) as policy) a
+left join lateral (
+    select avg(extract(epoch from recent.finished_at - recent.started_at))::real as seconds
+    from (
+        select t.finished_at, t.started_at
+        from builds b join builds mine on mine.id = $6 and b.package_id = mine.package_id and b.id < mine.id
+        join tasks t on t.build_id = b.id and t.method = 'buildArch' and t.arch = a.arch and t.state = 'CLOSED'
+        order by b.id desc limit 5
+    ) recent
+) took on true
+where p.id = $7::bigint
 returning id, arch
 `
 
 type InsertArchTasksParams struct {
-	ParentID   int64
-	BuildID    int64
-	Arches     []string
-	RootArches []string
-	Labels     []string
-	Weight     float32
+	Weight   float32
+	Arches   []string
+	Roots    []string
+	Labels   []string
+	Policies []string
+	BuildID  int64
+	ParentID int64
 }
 
 type InsertArchTasksRow struct {
@@ -258,14 +408,18 @@ type InsertArchTasksRow struct {
 	Arch string
 }
 
+// Tasks for architectures, and for noarch where arch says so. Each weighs what
+// the package's builds took of late: Koji's 1.5 and a part for the average
+// seconds. They come before the builds that have not begun.
 func (q *Queries) InsertArchTasks(ctx context.Context, arg InsertArchTasksParams) ([]InsertArchTasksRow, error) {
 	rows, err := q.db.Query(ctx, insertArchTasks,
-		arg.ParentID,
-		arg.BuildID,
-		arg.Arches,
-		arg.RootArches,
-		arg.Labels,
 		arg.Weight,
+		arg.Arches,
+		arg.Roots,
+		arg.Labels,
+		arg.Policies,
+		arg.BuildID,
+		arg.ParentID,
 	)
 	if err != nil {
 		return nil, err
@@ -362,6 +516,64 @@ func (q *Queries) ListLeases(ctx context.Context) ([]ListLeasesRow, error) {
 	return items, nil
 }
 
+const lockArchTasks = `-- name: LockArchTasks :many
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks where build_id = $1 and method = 'buildArch' order by id for update
+`
+
+func (q *Queries) LockArchTasks(ctx context.Context, buildID int64) ([]Task, error) {
+	rows, err := q.db.Query(ctx, lockArchTasks, buildID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Task{}
+	for rows.Next() {
+		var i Task
+		if err := rows.Scan(
+			&i.ID,
+			&i.ParentID,
+			&i.BuildID,
+			&i.Method,
+			&i.Arch,
+			&i.RootArch,
+			&i.Label,
+			&i.State,
+			&i.Attempt,
+			&i.RiverJobID,
+			&i.ClientID,
+			&i.Weight,
+			&i.Phase,
+			&i.Reason,
+			&i.Failure,
+			&i.CreatedAt,
+			&i.StartedAt,
+			&i.FinishedAt,
+			&i.Channel,
+			&i.Bin,
+			&i.RootArches,
+			&i.Priority,
+			&i.NotBefore,
+			&i.HostID,
+			&i.AssignedAt,
+			&i.Losses,
+			&i.Failures,
+			&i.TokenDigest,
+			&i.Recipe,
+			&i.Policy,
+			&i.ImportedAt,
+			&i.CopyOf,
+			&i.Finding,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockReports = `-- name: LockReports :many
 select id from reports where repository_id = $1 and commit_id = $2
 order by context collate "C" for update
@@ -394,7 +606,7 @@ func (q *Queries) LockReports(ctx context.Context, arg LockReportsParams) ([]int
 }
 
 const lockTask = `-- name: LockTask :one
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at from tasks where id = $1 for update
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks where id = $1 for update
 `
 
 func (q *Queries) LockTask(ctx context.Context, id int64) (Task, error) {
@@ -419,32 +631,27 @@ func (q *Queries) LockTask(ctx context.Context, id int64) (Task, error) {
 		&i.CreatedAt,
 		&i.StartedAt,
 		&i.FinishedAt,
+		&i.Channel,
+		&i.Bin,
+		&i.RootArches,
+		&i.Priority,
+		&i.NotBefore,
+		&i.HostID,
+		&i.AssignedAt,
+		&i.Losses,
+		&i.Failures,
+		&i.TokenDigest,
+		&i.Recipe,
+		&i.Policy,
+		&i.ImportedAt,
+		&i.CopyOf,
+		&i.Finding,
 	)
 	return i, err
 }
 
-const loseAttempt = `-- name: LoseAttempt :execrows
-update tasks set state = 'FREE', river_job_id = $1, phase = '',
-    reason = 'starts again: the process that worked on it died'
-where id = $2 and state in ('FREE', 'ASSIGNED', 'OPEN')
-`
-
-type LoseAttemptParams struct {
-	RiverJobID *int64
-	ID         int64
-}
-
-// Takes a task away from its worker and ties it to the job that does it again.
-func (q *Queries) LoseAttempt(ctx context.Context, arg LoseAttemptParams) (int64, error) {
-	result, err := q.db.Exec(ctx, loseAttempt, arg.RiverJobID, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const openSiblings = `-- name: OpenSiblings :many
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at from tasks
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks
 where parent_id = $1 and id <> $2 and state in ('FREE', 'OPEN', 'ASSIGNED')
 order by id for update
 `
@@ -482,6 +689,21 @@ func (q *Queries) OpenSiblings(ctx context.Context, arg OpenSiblingsParams) ([]T
 			&i.CreatedAt,
 			&i.StartedAt,
 			&i.FinishedAt,
+			&i.Channel,
+			&i.Bin,
+			&i.RootArches,
+			&i.Priority,
+			&i.NotBefore,
+			&i.HostID,
+			&i.AssignedAt,
+			&i.Losses,
+			&i.Failures,
+			&i.TokenDigest,
+			&i.Recipe,
+			&i.Policy,
+			&i.ImportedAt,
+			&i.CopyOf,
+			&i.Finding,
 		); err != nil {
 			return nil, err
 		}
@@ -494,7 +716,7 @@ func (q *Queries) OpenSiblings(ctx context.Context, arg OpenSiblingsParams) ([]T
 }
 
 const openTasksOfBuild = `-- name: OpenTasksOfBuild :many
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at from tasks where build_id = $1 and state in ('FREE', 'OPEN', 'ASSIGNED') order by id for update
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks where build_id = $1 and state in ('FREE', 'OPEN', 'ASSIGNED') order by id for update
 `
 
 func (q *Queries) OpenTasksOfBuild(ctx context.Context, buildID int64) ([]Task, error) {
@@ -525,6 +747,21 @@ func (q *Queries) OpenTasksOfBuild(ctx context.Context, buildID int64) ([]Task, 
 			&i.CreatedAt,
 			&i.StartedAt,
 			&i.FinishedAt,
+			&i.Channel,
+			&i.Bin,
+			&i.RootArches,
+			&i.Priority,
+			&i.NotBefore,
+			&i.HostID,
+			&i.AssignedAt,
+			&i.Losses,
+			&i.Failures,
+			&i.TokenDigest,
+			&i.Recipe,
+			&i.Policy,
+			&i.ImportedAt,
+			&i.CopyOf,
+			&i.Finding,
 		); err != nil {
 			return nil, err
 		}
@@ -596,6 +833,36 @@ func (q *Queries) PendingContexts(ctx context.Context, arg PendingContextsParams
 	return items, nil
 }
 
+const policiesOfBuild = `-- name: PoliciesOfBuild :many
+select arch, policy from tasks where build_id = $1 and method = 'buildArch' and policy <> 'blocking'
+`
+
+type PoliciesOfBuildRow struct {
+	Arch   string
+	Policy string
+}
+
+// The arches of a build that it does not wait for.
+func (q *Queries) PoliciesOfBuild(ctx context.Context, buildID int64) ([]PoliciesOfBuildRow, error) {
+	rows, err := q.db.Query(ctx, policiesOfBuild, buildID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PoliciesOfBuildRow{}
+	for rows.Next() {
+		var i PoliciesOfBuildRow
+		if err := rows.Scan(&i.Arch, &i.Policy); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const reapLock = `-- name: ReapLock :one
 select pg_try_advisory_xact_lock(7234017283807667300)
 `
@@ -608,26 +875,26 @@ func (q *Queries) ReapLock(ctx context.Context) (bool, error) {
 }
 
 const recordAttempt = `-- name: RecordAttempt :exec
-insert into task_attempts (task_id, attempt, client_id, started_at, outcome)
-values ($1, $2, $3, $4, $5)
+insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome, finding)
+select t.id, t.attempt, coalesce(t.client_id, ''), t.host_id, coalesce(t.started_at, now()), $1, coalesce($2::jsonb, t.finding) as finding
+from tasks t where t.id = $3 and t.attempt = $4
 on conflict (task_id, attempt) do nothing
 `
 
 type RecordAttemptParams struct {
-	TaskID    int64
-	Attempt   int32
-	ClientID  string
-	StartedAt time.Time
-	Outcome   string
+	Outcome string
+	Finding []byte
+	TaskID  int64
+	Attempt int32
 }
 
+// Keeps how an attempt ended that is the task's current one.
 func (q *Queries) RecordAttempt(ctx context.Context, arg RecordAttemptParams) error {
 	_, err := q.db.Exec(ctx, recordAttempt,
+		arg.Outcome,
+		arg.Finding,
 		arg.TaskID,
 		arg.Attempt,
-		arg.ClientID,
-		arg.StartedAt,
-		arg.Outcome,
 	)
 	return err
 }
@@ -662,12 +929,100 @@ func (q *Queries) RegisterLease(ctx context.Context, arg RegisterLeaseParams) er
 	return err
 }
 
+const rejectTask = `-- name: RejectTask :execrows
+update tasks set state = 'FAILED', phase = $1, reason = $2, failure = $3
+where id = $4 and state = 'CLOSED'
+`
+
+type RejectTaskParams struct {
+	Phase   string
+	Reason  string
+	Failure string
+	ID      int64
+}
+
+// Ends a task as failed whose results turned out to be unfit.
+func (q *Queries) RejectTask(ctx context.Context, arg RejectTaskParams) (int64, error) {
+	result, err := q.db.Exec(ctx, rejectTask,
+		arg.Phase,
+		arg.Reason,
+		arg.Failure,
+		arg.ID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const renewLease = `-- name: RenewLease :execrows
 update leases set seen_at = now() where client_id = $1
 `
 
 func (q *Queries) RenewLease(ctx context.Context, clientID string) (int64, error) {
 	result, err := q.db.Exec(ctx, renewLease, clientID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const reopenReport = `-- name: ReopenReport :many
+update reports set state = 'pending', description = $1, seq = seq + 1, failures = 0, updated_at = now()
+where repository_id = $2 and commit_id = $3 and context = $4 and build_id = $5
+returning repository_id, commit_id
+`
+
+type ReopenReportParams struct {
+	Description  string
+	RepositoryID int64
+	CommitID     string
+	Context      string
+	BuildID      int64
+}
+
+type ReopenReportRow struct {
+	RepositoryID int64
+	CommitID     string
+}
+
+// Asks for a status anew after a build's final one; statuses of other builds
+// stay.
+func (q *Queries) ReopenReport(ctx context.Context, arg ReopenReportParams) ([]ReopenReportRow, error) {
+	rows, err := q.db.Query(ctx, reopenReport,
+		arg.Description,
+		arg.RepositoryID,
+		arg.CommitID,
+		arg.Context,
+		arg.BuildID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ReopenReportRow{}
+	for rows.Next() {
+		var i ReopenReportRow
+		if err := rows.Scan(&i.RepositoryID, &i.CommitID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const reopenTask = `-- name: ReopenTask :execrows
+update tasks set state = 'FREE', phase = '', reason = '', failure = '', finding = null, finished_at = null, host_id = null, client_id = null, river_job_id = null,
+                 token_digest = null, losses = 0, failures = 0, not_before = now()
+where id = $1 and state in ('FAILED', 'CANCELED')
+`
+
+// Lets a task that ended without success be worked on again.
+func (q *Queries) ReopenTask(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.Exec(ctx, reopenTask, id)
 	if err != nil {
 		return 0, err
 	}
@@ -777,8 +1132,68 @@ func (q *Queries) SetTaskPhase(ctx context.Context, arg SetTaskPhaseParams) (int
 	return result.RowsAffected(), nil
 }
 
+const setTaskRecipe = `-- name: SetTaskRecipe :exec
+update tasks set recipe = $1 where id = $2 and attempt = $3 and state = 'OPEN'
+`
+
+type SetTaskRecipeParams struct {
+	Recipe  []byte
+	ID      int64
+	Attempt int32
+}
+
+func (q *Queries) SetTaskRecipe(ctx context.Context, arg SetTaskRecipeParams) error {
+	_, err := q.db.Exec(ctx, setTaskRecipe, arg.Recipe, arg.ID, arg.Attempt)
+	return err
+}
+
+const skipArches = `-- name: SkipArches :exec
+insert into build_skipped_arches (build_id, arch, reason)
+select $1, unnest($2::text[]), unnest($3::text[]) on conflict do nothing
+`
+
+type SkipArchesParams struct {
+	BuildID int64
+	Arches  []string
+	Reasons []string
+}
+
+func (q *Queries) SkipArches(ctx context.Context, arg SkipArchesParams) error {
+	_, err := q.db.Exec(ctx, skipArches, arg.BuildID, arg.Arches, arg.Reasons)
+	return err
+}
+
+const skippedArches = `-- name: SkippedArches :many
+select arch, reason from build_skipped_arches where build_id = $1 order by arch collate "C"
+`
+
+type SkippedArchesRow struct {
+	Arch   string
+	Reason string
+}
+
+func (q *Queries) SkippedArches(ctx context.Context, buildID int64) ([]SkippedArchesRow, error) {
+	rows, err := q.db.Query(ctx, skippedArches, buildID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SkippedArchesRow{}
+	for rows.Next() {
+		var i SkippedArchesRow
+		if err := rows.Scan(&i.Arch, &i.Reason); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const tasksOfBuild = `-- name: TasksOfBuild :many
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at from tasks where build_id = $1 order by id
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks where build_id = $1 order by id
 `
 
 func (q *Queries) TasksOfBuild(ctx context.Context, buildID int64) ([]Task, error) {
@@ -809,6 +1224,21 @@ func (q *Queries) TasksOfBuild(ctx context.Context, buildID int64) ([]Task, erro
 			&i.CreatedAt,
 			&i.StartedAt,
 			&i.FinishedAt,
+			&i.Channel,
+			&i.Bin,
+			&i.RootArches,
+			&i.Priority,
+			&i.NotBefore,
+			&i.HostID,
+			&i.AssignedAt,
+			&i.Losses,
+			&i.Failures,
+			&i.TokenDigest,
+			&i.Recipe,
+			&i.Policy,
+			&i.ImportedAt,
+			&i.CopyOf,
+			&i.Finding,
 		); err != nil {
 			return nil, err
 		}
@@ -821,9 +1251,12 @@ func (q *Queries) TasksOfBuild(ctx context.Context, buildID int64) ([]Task, erro
 }
 
 const unfinishedChildren = `-- name: UnfinishedChildren :one
-select count(*) from tasks where parent_id = $1 and state in ('FREE', 'OPEN', 'ASSIGNED')
+select count(*) from tasks
+where parent_id = $1 and state in ('FREE', 'OPEN', 'ASSIGNED')
+  and method in ('buildSRPM', 'buildArch') and policy = 'blocking'
 `
 
+// The steps that a build's results still wait for.
 func (q *Queries) UnfinishedChildren(ctx context.Context, parentID *int64) (int64, error) {
 	row := q.db.QueryRow(ctx, unfinishedChildren, parentID)
 	var count int64
@@ -833,8 +1266,11 @@ func (q *Queries) UnfinishedChildren(ctx context.Context, parentID *int64) (int6
 
 const wantReports = `-- name: WantReports :many
 insert into reports (repository_id, commit_id, context, state, description, target_url, build_id)
-select unnest($1::bigint[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]),
-       unnest($5::text[]), unnest($6::text[]), unnest($7::bigint[])
+select s.repository_id, s.commit_id, s.context, s.state, s.description, s.target_url, s.build_id from (
+    select unnest($1::bigint[]) as repository_id, unnest($2::text[]) as commit_id, unnest($3::text[]) as context,
+           unnest($4::text[]) as state, unnest($5::text[]) as description, unnest($6::text[]) as target_url,
+           unnest($7::bigint[]) as build_id
+) s where not exists (select 1 from builds b where b.id = s.build_id and b.quiet)
 on conflict (repository_id, commit_id, context) do update
 set state = excluded.state, description = excluded.description, target_url = excluded.target_url,
     build_id = excluded.build_id, seq = reports.seq + 1, failures = 0, updated_at = now()
@@ -862,7 +1298,7 @@ type WantReportsRow struct {
 
 // Asks for statuses, no two of the same context. Those of an older build, and
 // anything but the same build's first final state, change nothing and return no
-// row. What is said without a build, of a push that became none, is replaced by
+// row; neither do those of quiet builds. What is said without a build, of a push that became none, is replaced by
 // what is said later. Rows are locked in the order of the arrays.
 func (q *Queries) WantReports(ctx context.Context, arg WantReportsParams) ([]WantReportsRow, error) {
 	rows, err := q.db.Query(ctx, wantReports,
@@ -885,6 +1321,44 @@ func (q *Queries) WantReports(ctx context.Context, arg WantReportsParams) ([]Wan
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const warnOfBuild = `-- name: WarnOfBuild :exec
+insert into build_warnings (build_id, text) select $1, unnest($2::text[]) on conflict do nothing
+`
+
+type WarnOfBuildParams struct {
+	BuildID int64
+	Texts   []string
+}
+
+func (q *Queries) WarnOfBuild(ctx context.Context, arg WarnOfBuildParams) error {
+	_, err := q.db.Exec(ctx, warnOfBuild, arg.BuildID, arg.Texts)
+	return err
+}
+
+const warningsOfBuild = `-- name: WarningsOfBuild :many
+select text from build_warnings where build_id = $1 order by id
+`
+
+func (q *Queries) WarningsOfBuild(ctx context.Context, buildID int64) ([]string, error) {
+	rows, err := q.db.Query(ctx, warningsOfBuild, buildID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		items = append(items, text)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -222,7 +222,8 @@ func (q *Queries) PublishGeneration(ctx context.Context, arg PublishGenerationPa
 const publishedBuilds = `-- name: PublishedBuilds :many
 update builds set published_at = now()
 where dest_tag = $1 and tagged_rev is not null and tagged_rev <= $2 and published_at is null
-returning id, repository_id, commit_id, target, nvr, task_id, package_id
+returning id, repository_id, commit_id, target, nvr, task_id, package_id,
+          (select count(*) from build_warnings w where w.build_id = builds.id) as warnings
 `
 
 type PublishedBuildsParams struct {
@@ -238,6 +239,7 @@ type PublishedBuildsRow struct {
 	Nvr          *string
 	TaskID       *int64
 	PackageID    int64
+	Warnings     int64
 }
 
 // Builds of the destination tag that the published revision has seen and whose
@@ -259,6 +261,7 @@ func (q *Queries) PublishedBuilds(ctx context.Context, arg PublishedBuildsParams
 			&i.Nvr,
 			&i.TaskID,
 			&i.PackageID,
+			&i.Warnings,
 		); err != nil {
 			return nil, err
 		}

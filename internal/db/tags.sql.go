@@ -561,17 +561,20 @@ func (q *Queries) DistroTags(ctx context.Context, event int64) ([]DistroTagsRow,
 }
 
 const distroTargets = `-- name: DistroTargets :many
-select t.name, b.name as build_tag, d.name as dest_tag, t.branches
+select t.name, b.name as build_tag, d.name as dest_tag, t.branches, t.lagging, t.best_effort, t.noarch_content
 from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
 where ($1::bigint = 0 and t.revoke_event is null)
    or ($1 > 0 and t.create_event <= $1 and (t.revoke_event is null or t.revoke_event > $1))
 `
 
 type DistroTargetsRow struct {
-	Name     string
-	BuildTag string
-	DestTag  string
-	Branches []string
+	Name          string
+	BuildTag      string
+	DestTag       string
+	Branches      []string
+	Lagging       []string
+	BestEffort    []string
+	NoarchContent string
 }
 
 func (q *Queries) DistroTargets(ctx context.Context, event int64) ([]DistroTargetsRow, error) {
@@ -588,6 +591,9 @@ func (q *Queries) DistroTargets(ctx context.Context, event int64) ([]DistroTarge
 			&i.BuildTag,
 			&i.DestTag,
 			&i.Branches,
+			&i.Lagging,
+			&i.BestEffort,
+			&i.NoarchContent,
 		); err != nil {
 			return nil, err
 		}
@@ -1064,16 +1070,19 @@ func (q *Queries) InsertTagging(ctx context.Context, arg InsertTaggingParams) er
 }
 
 const insertTarget = `-- name: InsertTarget :exec
-insert into build_targets (name, build_tag, dest_tag, branches, create_event)
-values ($1, $2, $3, $4, $5)
+insert into build_targets (name, build_tag, dest_tag, branches, lagging, best_effort, noarch_content, create_event)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type InsertTargetParams struct {
-	Name        string
-	BuildTag    int64
-	DestTag     int64
-	Branches    []string
-	CreateEvent int64
+	Name          string
+	BuildTag      int64
+	DestTag       int64
+	Branches      []string
+	Lagging       []string
+	BestEffort    []string
+	NoarchContent string
+	CreateEvent   int64
 }
 
 func (q *Queries) InsertTarget(ctx context.Context, arg InsertTargetParams) error {
@@ -1082,6 +1091,9 @@ func (q *Queries) InsertTarget(ctx context.Context, arg InsertTargetParams) erro
 		arg.BuildTag,
 		arg.DestTag,
 		arg.Branches,
+		arg.Lagging,
+		arg.BestEffort,
+		arg.NoarchContent,
 		arg.CreateEvent,
 	)
 	return err
@@ -1755,8 +1767,9 @@ func (q *Queries) SetEffectiveConfig(ctx context.Context, arg SetEffectiveConfig
 	return err
 }
 
-const setTaggedRev = `-- name: SetTaggedRev :exec
-update builds set tagged_rev = $1 where id = $2 and dest_tag = $3 and tagged_rev is null
+const setTaggedRev = `-- name: SetTaggedRev :execrows
+update builds set tagged_rev = $1, build_tag_rev = (select want_rev from tags t where t.id = builds.build_tag)
+where builds.id = $2 and dest_tag = $3 and tagged_rev is null
 `
 
 type SetTaggedRevParams struct {
@@ -1765,10 +1778,14 @@ type SetTaggedRevParams struct {
 	DestTag   int64
 }
 
-// Notes which revision of its destination holds a build.
-func (q *Queries) SetTaggedRev(ctx context.Context, arg SetTaggedRevParams) error {
-	_, err := q.db.Exec(ctx, setTaggedRev, arg.TaggedRev, arg.ID, arg.DestTag)
-	return err
+// Notes which revision of its destination holds a build, and which was wanted of
+// its build tag by then.
+func (q *Queries) SetTaggedRev(ctx context.Context, arg SetTaggedRevParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setTaggedRev, arg.TaggedRev, arg.ID, arg.DestTag)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const setUserEnabled = `-- name: SetUserEnabled :execrows
@@ -1835,6 +1852,30 @@ func (q *Queries) TagsHolding(ctx context.Context, arg TagsHoldingParams) ([]int
 	return items, nil
 }
 
+const tagsHoldingNow = `-- name: TagsHoldingNow :many
+select tag_id from tag_builds where build_id = $1 and revoke_event is null order by tag_id
+`
+
+func (q *Queries) TagsHoldingNow(ctx context.Context, buildID int64) ([]int64, error) {
+	rows, err := q.db.Query(ctx, tagsHoldingNow, buildID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var tag_id int64
+		if err := rows.Scan(&tag_id); err != nil {
+			return nil, err
+		}
+		items = append(items, tag_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const tagsListing = `-- name: TagsListing :many
 select l.tag_id, l.blocked from tag_packages l
 join tag_package_owners o on o.tag_id = l.tag_id and o.package_id = l.package_id
@@ -1874,21 +1915,24 @@ func (q *Queries) TagsListing(ctx context.Context, arg TagsListingParams) ([]Tag
 }
 
 const targetByName = `-- name: TargetByName :one
-select t.id, t.name, t.build_tag, t.dest_tag, t.branches, t.create_event, t.revoke_event, b.name as build_tag_name, d.name as dest_tag_name
+select t.id, t.name, t.build_tag, t.dest_tag, t.branches, t.create_event, t.revoke_event, t.lagging, t.best_effort, t.noarch_content, b.name as build_tag_name, d.name as dest_tag_name
 from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
 where t.name = $1 order by (t.revoke_event is null) desc, t.id desc limit 1
 `
 
 type TargetByNameRow struct {
-	ID           int64
-	Name         string
-	BuildTag     int64
-	DestTag      int64
-	Branches     []string
-	CreateEvent  int64
-	RevokeEvent  *int64
-	BuildTagName string
-	DestTagName  string
+	ID            int64
+	Name          string
+	BuildTag      int64
+	DestTag       int64
+	Branches      []string
+	CreateEvent   int64
+	RevokeEvent   *int64
+	Lagging       []string
+	BestEffort    []string
+	NoarchContent string
+	BuildTagName  string
+	DestTagName   string
 }
 
 // The target as it is, or as it was before it was removed.
@@ -1903,6 +1947,9 @@ func (q *Queries) TargetByName(ctx context.Context, name string) (TargetByNameRo
 		&i.Branches,
 		&i.CreateEvent,
 		&i.RevokeEvent,
+		&i.Lagging,
+		&i.BestEffort,
+		&i.NoarchContent,
 		&i.BuildTagName,
 		&i.DestTagName,
 	)
@@ -1910,19 +1957,23 @@ func (q *Queries) TargetByName(ctx context.Context, name string) (TargetByNameRo
 }
 
 const targetsAfter = `-- name: TargetsAfter :many
-select t.id, t.name, t.build_tag, b.name as build_tag_name, t.dest_tag, d.name as dest_tag_name, t.branches
+select t.id, t.name, t.build_tag, b.name as build_tag_name, t.dest_tag, d.name as dest_tag_name, t.branches,
+       t.lagging, t.best_effort, t.noarch_content
 from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
 where t.create_event <= $1 and (t.revoke_event is null or t.revoke_event > $1) order by t.name
 `
 
 type TargetsAfterRow struct {
-	ID           int64
-	Name         string
-	BuildTag     int64
-	BuildTagName string
-	DestTag      int64
-	DestTagName  string
-	Branches     []string
+	ID            int64
+	Name          string
+	BuildTag      int64
+	BuildTagName  string
+	DestTag       int64
+	DestTagName   string
+	Branches      []string
+	Lagging       []string
+	BestEffort    []string
+	NoarchContent string
 }
 
 // The targets there were after an event.
@@ -1943,6 +1994,9 @@ func (q *Queries) TargetsAfter(ctx context.Context, event int64) ([]TargetsAfter
 			&i.DestTag,
 			&i.DestTagName,
 			&i.Branches,
+			&i.Lagging,
+			&i.BestEffort,
+			&i.NoarchContent,
 		); err != nil {
 			return nil, err
 		}

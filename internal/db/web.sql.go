@@ -12,7 +12,7 @@ import (
 )
 
 const attemptsOfBuild = `-- name: AttemptsOfBuild :many
-select a.task_id, a.attempt, a.client_id, a.started_at, a.ended_at, a.outcome from task_attempts a join tasks t on t.id = a.task_id
+select a.task_id, a.attempt, a.client_id, a.started_at, a.ended_at, a.outcome, a.host_id, a.finding from task_attempts a join tasks t on t.id = a.task_id
 where t.build_id = $1 order by a.task_id, a.attempt
 `
 
@@ -32,6 +32,8 @@ func (q *Queries) AttemptsOfBuild(ctx context.Context, buildID int64) ([]TaskAtt
 			&i.StartedAt,
 			&i.EndedAt,
 			&i.Outcome,
+			&i.HostID,
+			&i.Finding,
 		); err != nil {
 			return nil, err
 		}
@@ -167,7 +169,7 @@ func (q *Queries) BuildSummaries(ctx context.Context, arg BuildSummariesParams) 
 }
 
 const buildrootsOfBuild = `-- name: BuildrootsOfBuild :many
-select distinct on (br.task_id) br.id, br.task_id, br.attempt, br.tag, br.arch, br.repo_key, br.driver, br.created_at, (select count(*) from buildroot_rpms where buildroot_id = br.id) as packages
+select distinct on (br.task_id) br.id, br.task_id, br.attempt, br.tag, br.arch, br.repo_key, br.driver, br.created_at, br.recipe, (select count(*) from buildroot_rpms where buildroot_id = br.id) as packages
 from buildroots br join tasks t on t.id = br.task_id
 where t.build_id = $1 order by br.task_id, br.attempt desc
 `
@@ -181,6 +183,7 @@ type BuildrootsOfBuildRow struct {
 	RepoKey   string
 	Driver    string
 	CreatedAt time.Time
+	Recipe    []byte
 	Packages  int64
 }
 
@@ -203,6 +206,7 @@ func (q *Queries) BuildrootsOfBuild(ctx context.Context, buildID int64) ([]Build
 			&i.RepoKey,
 			&i.Driver,
 			&i.CreatedAt,
+			&i.Recipe,
 			&i.Packages,
 		); err != nil {
 			return nil, err
@@ -667,7 +671,7 @@ func (q *Queries) ListBuilds(ctx context.Context, arg ListBuildsParams) ([]ListB
 }
 
 const listTasks = `-- name: ListTasks :many
-select t.id, t.parent_id, t.build_id, t.method, t.arch, t.root_arch, t.label, t.state, t.attempt, t.river_job_id, t.client_id, t.weight, t.phase, t.reason, t.failure, t.created_at, t.started_at, t.finished_at, b.nvr, b.planned_nvr from tasks t join builds b on b.id = t.build_id
+select t.id, t.parent_id, t.build_id, t.method, t.arch, t.root_arch, t.label, t.state, t.attempt, t.river_job_id, t.client_id, t.weight, t.phase, t.reason, t.failure, t.created_at, t.started_at, t.finished_at, t.channel, t.bin, t.root_arches, t.priority, t.not_before, t.host_id, t.assigned_at, t.losses, t.failures, t.token_digest, t.recipe, t.policy, t.imported_at, t.copy_of, t.finding, b.nvr, b.planned_nvr from tasks t join builds b on b.id = t.build_id
 where ($1::text is null or t.state = $1)
 order by t.id desc limit $2
 `
@@ -678,26 +682,41 @@ type ListTasksParams struct {
 }
 
 type ListTasksRow struct {
-	ID         int64
-	ParentID   *int64
-	BuildID    int64
-	Method     string
-	Arch       string
-	RootArch   string
-	Label      string
-	State      string
-	Attempt    int32
-	RiverJobID *int64
-	ClientID   *string
-	Weight     float32
-	Phase      string
-	Reason     string
-	Failure    string
-	CreatedAt  time.Time
-	StartedAt  *time.Time
-	FinishedAt *time.Time
-	Nvr        *string
-	PlannedNvr string
+	ID          int64
+	ParentID    *int64
+	BuildID     int64
+	Method      string
+	Arch        string
+	RootArch    string
+	Label       string
+	State       string
+	Attempt     int32
+	RiverJobID  *int64
+	ClientID    *string
+	Weight      float32
+	Phase       string
+	Reason      string
+	Failure     string
+	CreatedAt   time.Time
+	StartedAt   *time.Time
+	FinishedAt  *time.Time
+	Channel     string
+	Bin         string
+	RootArches  []string
+	Priority    int32
+	NotBefore   time.Time
+	HostID      *int64
+	AssignedAt  *time.Time
+	Losses      int32
+	Failures    int32
+	TokenDigest []byte
+	Recipe      []byte
+	Policy      string
+	ImportedAt  *time.Time
+	CopyOf      *int64
+	Finding     []byte
+	Nvr         *string
+	PlannedNvr  string
 }
 
 func (q *Queries) ListTasks(ctx context.Context, arg ListTasksParams) ([]ListTasksRow, error) {
@@ -728,6 +747,21 @@ func (q *Queries) ListTasks(ctx context.Context, arg ListTasksParams) ([]ListTas
 			&i.CreatedAt,
 			&i.StartedAt,
 			&i.FinishedAt,
+			&i.Channel,
+			&i.Bin,
+			&i.RootArches,
+			&i.Priority,
+			&i.NotBefore,
+			&i.HostID,
+			&i.AssignedAt,
+			&i.Losses,
+			&i.Failures,
+			&i.TokenDigest,
+			&i.Recipe,
+			&i.Policy,
+			&i.ImportedAt,
+			&i.CopyOf,
+			&i.Finding,
 			&i.Nvr,
 			&i.PlannedNvr,
 		); err != nil {
@@ -1172,7 +1206,7 @@ func (q *Queries) TargetNames(ctx context.Context) ([]string, error) {
 }
 
 const targetsOverview = `-- name: TargetsOverview :many
-select t.id, t.name, t.branches, t.build_tag, bt.name as build_tag_name, t.dest_tag, dt.name as dest_tag_name,
+select t.id, t.name, t.branches, t.lagging, t.best_effort, t.noarch_content, t.build_tag, bt.name as build_tag_name, t.dest_tag, dt.name as dest_tag_name,
        b.id as build_id, b.nvr, b.planned_nvr, b.state, b.created_at
 from build_targets t join tags bt on bt.id = t.build_tag join tags dt on dt.id = t.dest_tag
 left join builds b on b.id = (select id from builds where target = t.name order by id desc limit 1)
@@ -1191,18 +1225,21 @@ type TargetsOverviewParams struct {
 }
 
 type TargetsOverviewRow struct {
-	ID           int64
-	Name         string
-	Branches     []string
-	BuildTag     int64
-	BuildTagName string
-	DestTag      int64
-	DestTagName  string
-	BuildID      *int64
-	Nvr          *string
-	PlannedNvr   *string
-	State        *string
-	CreatedAt    *time.Time
+	ID            int64
+	Name          string
+	Branches      []string
+	Lagging       []string
+	BestEffort    []string
+	NoarchContent string
+	BuildTag      int64
+	BuildTagName  string
+	DestTag       int64
+	DestTagName   string
+	BuildID       *int64
+	Nvr           *string
+	PlannedNvr    *string
+	State         *string
+	CreatedAt     *time.Time
 }
 
 // Targets by name, those of one tag if it is given, with the newest build of each.
@@ -1224,6 +1261,9 @@ func (q *Queries) TargetsOverview(ctx context.Context, arg TargetsOverviewParams
 			&i.ID,
 			&i.Name,
 			&i.Branches,
+			&i.Lagging,
+			&i.BestEffort,
+			&i.NoarchContent,
 			&i.BuildTag,
 			&i.BuildTagName,
 			&i.DestTag,
@@ -1244,45 +1284,128 @@ func (q *Queries) TargetsOverview(ctx context.Context, arg TargetsOverviewParams
 	return items, nil
 }
 
-const tasksAtWork = `-- name: TasksAtWork :many
-select t.id, t.build_id, t.method, t.arch, t.attempt, t.phase, t.client_id, t.started_at, b.nvr, b.planned_nvr
-from tasks t join builds b on b.id = t.build_id
-where t.state = 'OPEN' and t.client_id is not null order by t.client_id, t.id
+const waitingByBin = `-- name: WaitingByBin :many
+select t.channel, t.bin, count(*) as waiting, min(t.created_at)::timestamptz as oldest,
+       count(*) filter (where g.built_rev >= b.need_rev and t.not_before <= now()) as ready
+from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
+where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
+group by t.channel, t.bin order by t.channel, t.bin
 `
 
-type TasksAtWorkRow struct {
-	ID         int64
-	BuildID    int64
-	Method     string
-	Arch       string
-	Attempt    int32
-	Phase      string
-	ClientID   *string
-	StartedAt  *time.Time
-	Nvr        *string
-	PlannedNvr string
+type WaitingByBinRow struct {
+	Channel string
+	Bin     string
+	Waiting int64
+	Oldest  time.Time
+	Ready   int64
 }
 
-func (q *Queries) TasksAtWork(ctx context.Context) ([]TasksAtWorkRow, error) {
-	rows, err := q.db.Query(ctx, tasksAtWork)
+// How many tasks wait in each queue of channel and architecture, and how many of
+// them could begin if a host had room.
+func (q *Queries) WaitingByBin(ctx context.Context) ([]WaitingByBinRow, error) {
+	rows, err := q.db.Query(ctx, waitingByBin)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []TasksAtWorkRow{}
+	items := []WaitingByBinRow{}
 	for rows.Next() {
-		var i TasksAtWorkRow
+		var i WaitingByBinRow
+		if err := rows.Scan(
+			&i.Channel,
+			&i.Bin,
+			&i.Waiting,
+			&i.Oldest,
+			&i.Ready,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const waitingTasks = `-- name: WaitingTasks :many
+select t.id, t.build_id, t.method, t.arch, t.channel, t.bin, t.root_arches, t.priority, t.weight, t.attempt, t.reason, t.created_at,
+       b.nvr, b.planned_nvr, b.target, g.name as build_tag_name,
+       (g.built_rev < b.need_rev)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before
+from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
+where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
+  and ($1::text is null or t.channel = $1)
+  and ($2::text is null or t.bin = $2)
+  and (t.priority, t.id) > ($3::int, $4::bigint)
+order by t.priority, t.id limit $5
+`
+
+type WaitingTasksParams struct {
+	Channel       *string
+	Bin           *string
+	AfterPriority int32
+	AfterID       int64
+	MaxRows       int32
+}
+
+type WaitingTasksRow struct {
+	ID           int64
+	BuildID      int64
+	Method       string
+	Arch         string
+	Channel      string
+	Bin          string
+	RootArches   []string
+	Priority     int32
+	Weight       float32
+	Attempt      int32
+	Reason       string
+	CreatedAt    time.Time
+	Nvr          *string
+	PlannedNvr   string
+	Target       string
+	BuildTagName string
+	WaitsForRepo bool
+	WaitsForTime bool
+	NotBefore    time.Time
+}
+
+// The tasks that wait for a host, in the order in which they will get one.
+func (q *Queries) WaitingTasks(ctx context.Context, arg WaitingTasksParams) ([]WaitingTasksRow, error) {
+	rows, err := q.db.Query(ctx, waitingTasks,
+		arg.Channel,
+		arg.Bin,
+		arg.AfterPriority,
+		arg.AfterID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []WaitingTasksRow{}
+	for rows.Next() {
+		var i WaitingTasksRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.BuildID,
 			&i.Method,
 			&i.Arch,
+			&i.Channel,
+			&i.Bin,
+			&i.RootArches,
+			&i.Priority,
+			&i.Weight,
 			&i.Attempt,
-			&i.Phase,
-			&i.ClientID,
-			&i.StartedAt,
+			&i.Reason,
+			&i.CreatedAt,
 			&i.Nvr,
 			&i.PlannedNvr,
+			&i.Target,
+			&i.BuildTagName,
+			&i.WaitsForRepo,
+			&i.WaitsForTime,
+			&i.NotBefore,
 		); err != nil {
 			return nil, err
 		}

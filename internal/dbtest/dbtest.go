@@ -20,6 +20,7 @@ package dbtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -83,9 +84,19 @@ func New(t testing.TB) *pgxpool.Pool {
 	return pool
 }
 
+// Migrate gives a database the current schema that the test made itself, on a
+// server of its own.
+func Migrate(t testing.TB, url string) {
+	t.Helper()
+	if err := migrations.Up(t.Context(), url); err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+}
+
 // NewURL returns the connection string of a new database with the current
 // schema, for tests whose subject opens its own connections. The database is
-// dropped, and its connections are cut, when the test ends. It may be called by
+// dropped, and its connections are cut, when the test ends; so are the database
+// and the roles of build hosts that the test made beside it. It may be called by
 // tests that run in parallel.
 func NewURL(t testing.TB) string {
 	t.Helper()
@@ -107,7 +118,7 @@ func (s *server) newURL(t testing.TB) string {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), statementTimeout)
 		defer cancel()
-		if err := s.drop(ctx, name); err != nil {
+		if err := errors.Join(s.drop(ctx, name), s.dropBeside(ctx, name)); err != nil {
 			t.Error(err)
 		}
 	})

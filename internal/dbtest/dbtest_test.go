@@ -163,6 +163,32 @@ func TestNew(t *testing.T) {
 		}
 	})
 
+	t.Run("WhatATestMadeBesideItsDatabaseEndsWithIt", func(t *testing.T) {
+		t.Parallel()
+		s, err := ofProcess()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var name string
+		t.Run("makes hosts", func(t *testing.T) {
+			pool := New(t)
+			name = pool.Config().ConnConfig.Database
+			for _, statement := range []string{"create database %s_builders", "create role %s_hosts", "create role %s_host_1 in role %[1]s_hosts"} {
+				if _, err := pool.Exec(t.Context(), fmt.Sprintf(statement, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		var left int
+		row := s.pool.QueryRow(t.Context(), "select (select count(*) from pg_database where starts_with(datname, $1)) + (select count(*) from pg_roles where starts_with(rolname, $1))", name+"_")
+		if err := row.Scan(&left); err != nil {
+			t.Fatal(err)
+		}
+		if left != 0 {
+			t.Errorf("%d databases and roles of %s are left behind", left, name)
+		}
+	})
+
 	t.Run("ManyAtOnceAreAllDifferent", func(t *testing.T) {
 		t.Parallel()
 		const n = 16

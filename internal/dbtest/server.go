@@ -55,7 +55,11 @@ const (
 	template
 )
 
-var ours = regexp.MustCompile(`^(test|template|making)_([0-9a-f]{8})(?:_[0-9]+)?$`)
+var ours = regexp.MustCompile(`^(test|template|making)_([0-9a-f]{8})(?:_[0-9]+)?(?:_builders)?$`)
+
+// roles are what tests make beside a database, named after it: those of build
+// hosts, and an owner. They belong to the whole server.
+var roles = regexp.MustCompile(`^(test_[0-9a-f]{8}_[0-9]+)_(?:hosts|host_[0-9]+|owner)$`)
 
 // open starts or adopts the server, removes what killed processes left, and
 // makes the template if it does not exist.
@@ -142,7 +146,7 @@ func (s *server) removeLeftovers(ctx context.Context) error {
 			return fmt.Errorf("dbtest: unlock: %w", err)
 		}
 	}
-	return nil
+	return s.dropRoles(ctx, "")
 }
 
 // parseName returns the lock that the users of a database hold, and false for
@@ -212,6 +216,47 @@ func (s *server) create(ctx context.Context) (string, error) {
 func (s *server) drop(ctx context.Context, name string) error {
 	if _, err := s.pool.Exec(ctx, "drop database if exists "+name+" with (force)"); err != nil {
 		return fmt.Errorf("dbtest: drop database: %w", err)
+	}
+	return nil
+}
+
+// dropBeside removes the database of build hosts and their roles that a test
+// made beside its own.
+func (s *server) dropBeside(ctx context.Context, name string) error {
+	if err := s.drop(ctx, name+"_builders"); err != nil {
+		return err
+	}
+	return s.dropRoles(ctx, name)
+}
+
+// dropRoles removes the roles that go with a database, or with any that exists no
+// more when name is empty.
+func (s *server) dropRoles(ctx context.Context, name string) error {
+	rows, err := s.pool.Query(ctx, "select rolname from pg_roles where rolname ~ $1", roles.String())
+	if err != nil {
+		return fmt.Errorf("dbtest: list roles: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("dbtest: list roles: %w", err)
+	}
+	for _, role := range all {
+		of := roles.FindStringSubmatch(role)[1]
+		if name != "" && of != name {
+			continue
+		}
+		if name == "" {
+			var exists bool
+			if err := s.pool.QueryRow(ctx, "select exists (select from pg_database where datname = $1)", of).Scan(&exists); err != nil {
+				return fmt.Errorf("dbtest: look for database: %w", err)
+			}
+			if exists {
+				continue
+			}
+		}
+		if _, err := s.pool.Exec(ctx, "drop role if exists "+pgx.Identifier{role}.Sanitize()); err != nil {
+			return fmt.Errorf("dbtest: drop role: %w", err)
+		}
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func inWords(d rpmfile.Dependency) string { return d.Name + d.Flags.Op() + d.EVR
 func ownPrimaryFiles(p *rpmfile.Package) map[string]bool {
 	own := map[string]bool{}
 	for _, d := range p.Requires {
-		if strings.HasPrefix(d.Name, "/") && isPrimary(d.Name) {
+		if strings.HasPrefix(d.Name, "/") && IsPrimary(d.Name) {
 			own[d.Name] = false
 		}
 	}

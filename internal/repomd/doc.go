@@ -24,6 +24,10 @@ var (
 	// ErrTooLarge is wrapped when metadata being read exceeds a bound.
 	ErrTooLarge = errors.New("repository metadata exceeds a limit")
 
+	// ErrChecksum is wrapped when a document is not the one repomd.xml
+	// describes.
+	ErrChecksum = errors.New("repository metadata has another checksum")
+
 	// ErrUnprintable is wrapped when a name (of a package, file, dependency, or
 	// location) holds a character that XML cannot express.
 	ErrUnprintable = errors.New("character that XML cannot express")

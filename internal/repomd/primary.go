@@ -9,17 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/distbot/distbot/internal/rpmfile"
 )
 
-// Bounds of a document and of what its decompression may hold in memory.
-const (
-	maxDocumentBytes = 2 << 30
-	maxWindow        = 128 << 20
-)
+// maxDocumentBytes bounds a document that lists packages, decompressed.
+const maxDocumentBytes = 2 << 30
 
 // PrimaryPackage is what a reader of primary.xml learns about one package.
 type PrimaryPackage struct {
@@ -29,6 +23,15 @@ type PrimaryPackage struct {
 	Href         string // path relative to the repository
 	Size         int64  // bytes of the RPM
 	SourceRPM    string // file name, empty for a source RPM
+	Dependencies
+	Files []string // those that primary.xml lists; all are in filelists.xml
+}
+
+// Dependencies are what a package says about others, as the XML has it. Of
+// the flags only the comparison is known, and Pre of requirements.
+type Dependencies struct {
+	Provides, Requires, Conflicts, Obsoletes    []rpmfile.Dependency
+	Recommends, Suggests, Supplements, Enhances []rpmfile.Dependency
 }
 
 // ReadPrimary calls visit for every package of a decompressed primary.xml, in
@@ -56,7 +59,7 @@ func ReadPrimary(r io.Reader, visit func(PrimaryPackage) error) error {
 		case start.Name.Local != "package":
 			return fmt.Errorf("repomd: read primary.xml: element %.40q: %w", start.Name.Local, ErrMalformed)
 		default:
-			p, err := readPackage(d, start)
+			p, err := readPackage(d)
 			if err != nil {
 				return d.fault("read primary.xml", err)
 			}
@@ -67,35 +70,41 @@ func ReadPrimary(r io.Reader, visit func(PrimaryPackage) error) error {
 	}
 }
 
-func readPackage(d decoder, start xml.StartElement) (PrimaryPackage, error) {
-	var x struct {
-		Name    string `xml:"name"`
-		Arch    string `xml:"arch"`
-		Version struct {
-			Epoch number `xml:"epoch,attr"`
-			Ver   string `xml:"ver,attr"`
-			Rel   string `xml:"rel,attr"`
-		} `xml:"version"`
-		Checksum struct {
-			Type string `xml:"type,attr"`
-			Text string `xml:",chardata"`
-		} `xml:"checksum"`
-		Size struct {
-			Package number `xml:"package,attr"`
-		} `xml:"size"`
-		Location struct {
-			Href string `xml:"href,attr"`
-		} `xml:"location"`
-		SourceRPM string `xml:"format>sourcerpm"`
+// readPackage reads the rest of a <package>.
+func readPackage(d decoder) (PrimaryPackage, error) {
+	var p PrimaryPackage
+	var into *string   // where the text of the current element goes
+	var text []byte    // of that element
+	var path [4]string // the elements below <package> that are open
+	depth := 0         // how many are
+	for depth >= 0 {
+		t, err := d.Token()
+		if err != nil {
+			return PrimaryPackage{}, err
+		}
+		switch t := t.(type) {
+		case xml.StartElement:
+			if depth < len(path) {
+				path[depth] = t.Name.Local
+				if into, err = p.element(path[:depth+1], t.Attr); err != nil {
+					return PrimaryPackage{}, err
+				}
+			}
+			depth++
+			text = text[:0]
+		case xml.CharData:
+			if into != nil {
+				text = append(text, t...)
+			}
+		case xml.EndElement:
+			if into != nil {
+				*into = string(text)
+				into = nil
+			}
+			depth--
+		}
 	}
-	if err := d.DecodeElement(&x, &start); err != nil {
-		return PrimaryPackage{}, err
-	}
-	p := PrimaryPackage{
-		NEVRA:        rpmfile.NEVRA{Name: x.Name, Epoch: int(x.Version.Epoch), Version: x.Version.Ver, Release: x.Version.Rel, Arch: x.Arch},
-		ChecksumType: x.Checksum.Type, Checksum: strings.TrimSpace(x.Checksum.Text),
-		Href: x.Location.Href, Size: int64(x.Size.Package), SourceRPM: x.SourceRPM,
-	}
+	p.Checksum = strings.TrimSpace(p.Checksum)
 	if err := p.Validate(); err != nil || p.Arch == "" || p.Epoch > math.MaxInt32 {
 		return PrimaryPackage{}, fmt.Errorf("package %.200q is not a NEVRA: %w", p.NEVRA, errors.Join(err))
 	}
@@ -105,22 +114,138 @@ func readPackage(d decoder, start xml.StartElement) (PrimaryPackage, error) {
 	return p, nil
 }
 
-// Decompress returns the content of a document of the given file name: .gz and
-// .zst are decompressed in bounded memory, anything else is passed through.
-func Decompress(name string, r io.Reader) (io.ReadCloser, error) {
-	switch filepath.Ext(name) {
-	case ".gz":
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, fmt.Errorf("repomd: decompress %s: %w: %w", name, err, ErrMalformed)
+// element takes what the attributes of an element say, and returns where its
+// text belongs; nil where nobody wants it.
+func (p *PrimaryPackage) element(path []string, attrs []xml.Attr) (*string, error) {
+	switch {
+	case len(path) == 1:
+		return p.child(path[0], attrs)
+	case path[0] != "format":
+	case len(path) == 2 && path[1] == "sourcerpm":
+		return &p.SourceRPM, nil
+	case len(path) == 2 && path[1] == "file":
+		p.Files = append(p.Files, "")
+		return &p.Files[len(p.Files)-1], nil
+	case len(path) == 3 && path[2] == "entry":
+		list := p.list(path[1])
+		if list == nil {
+			return nil, nil
 		}
-		return z, nil
-	case ".zst":
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		entry, err := readEntry(attrs)
 		if err != nil {
-			return nil, fmt.Errorf("repomd: decompress %s: %w: %w", name, err, ErrMalformed)
+			return nil, fmt.Errorf("%s of %.200q: %w", path[1], p.NEVRA, err)
 		}
-		return z.IOReadCloser(), nil
+		*list = append(*list, entry)
 	}
-	return io.NopCloser(r), nil
+	return nil, nil
+}
+
+// child takes an element directly below <package>.
+func (p *PrimaryPackage) child(name string, attrs []xml.Attr) (*string, error) {
+	switch name {
+	case "name":
+		return &p.Name, nil
+	case "arch":
+		return &p.Arch, nil
+	case "checksum":
+		p.ChecksumType = attr(attrs, "type")
+		return &p.Checksum, nil
+	case "location":
+		p.Href = attr(attrs, "href")
+	case "size":
+		n, err := numeral(attr(attrs, "package"))
+		p.Size = n
+		return nil, err
+	case "version":
+		n, err := numeral(attr(attrs, "epoch"))
+		p.Epoch, p.Version, p.Release = int(n), attr(attrs, "ver"), attr(attrs, "rel")
+		return nil, err
+	}
+	return nil, nil
+}
+
+// list is the list of dependencies that an element of <format> holds; nil for
+// other elements.
+func (p *PrimaryPackage) list(element string) *[]rpmfile.Dependency {
+	switch element {
+	case "provides":
+		return &p.Provides
+	case "requires":
+		return &p.Requires
+	case "conflicts":
+		return &p.Conflicts
+	case "obsoletes":
+		return &p.Obsoletes
+	case "recommends":
+		return &p.Recommends
+	case "suggests":
+		return &p.Suggests
+	case "supplements":
+		return &p.Supplements
+	case "enhances":
+		return &p.Enhances
+	}
+	return nil
+}
+
+// comparisons are the flags that an rpm:entry can have.
+var comparisons = map[string]rpmfile.Flags{
+	"":   0,
+	"LT": rpmfile.FlagLess,
+	"GT": rpmfile.FlagGreater,
+	"EQ": rpmfile.FlagEqual,
+	"LE": rpmfile.FlagLess | rpmfile.FlagEqual,
+	"GE": rpmfile.FlagGreater | rpmfile.FlagEqual,
+}
+
+// readEntry reads an <rpm:entry>. An epoch that is missing is 0 where there is
+// a version; one that is not a number is an error, since createrepo_c writes
+// none and nothing could ever meet it.
+func readEntry(attrs []xml.Attr) (rpmfile.Dependency, error) {
+	d := rpmfile.Dependency{
+		Name: attr(attrs, "name"), Epoch: attr(attrs, "epoch"), Version: attr(attrs, "ver"), Release: attr(attrs, "rel"),
+		Pre: attr(attrs, "pre") == "1",
+	}
+	op := attr(attrs, "flags")
+	var known bool
+	if d.Flags, known = comparisons[op]; !known || d.Name == "" {
+		return d, fmt.Errorf("entry %.200q with flags %.40q", d.Name, op)
+	}
+	if d.Version == "" && d.Release == "" {
+		d.Epoch = ""
+		return d, nil
+	}
+	if d.Epoch == "" {
+		d.Epoch = "0"
+	}
+	if strings.Trim(d.Epoch, "0123456789") != "" {
+		return d, fmt.Errorf("entry %.200q with epoch %.40q", d.Name, d.Epoch)
+	}
+	d.EVR = d.Version
+	if d.Epoch != "0" {
+		d.EVR = d.Epoch + ":" + d.EVR
+	}
+	if d.Release != "" {
+		d.EVR += "-" + d.Release
+	}
+	return d, nil
+}
+
+func attr(attrs []xml.Attr, name string) string {
+	for i := range attrs {
+		if attrs[i].Name.Local == name {
+			return attrs[i].Value
+		}
+	}
+	return ""
+}
+
+// numeral reads an attribute that is a number, or 0 when it is not there.
+func numeral(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	var n number
+	err := n.UnmarshalText([]byte(text))
+	return int64(n), err
 }

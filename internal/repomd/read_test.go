@@ -69,6 +69,7 @@ func TestReadPrimary(t *testing.T) {
 	want := PrimaryPackage{
 		NEVRA: rpmfile.NEVRA{Name: "a", Epoch: 1, Version: "2", Release: "3", Arch: "x86_64"}, ChecksumType: "sha256", Checksum: "ff",
 		Href: "Packages/a.rpm", Size: 9, SourceRPM: "a-2-3.src.rpm",
+		Dependencies: Dependencies{Provides: []rpmfile.Dependency{{Name: "a"}}},
 	}
 	if diff := cmp.Diff([]PrimaryPackage{want, want}, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -90,8 +91,11 @@ func TestReadersRefuseHostileXML(t *testing.T) {
 		"repomd":  func(s string) error { _, err := ReadRepomd(strings.NewReader(s)); return err },
 		"primary": func(s string) error { _, err := readPrimary(s); return err },
 		"comps":   func(s string) error { _, err := ReadComps(strings.NewReader(s)); return err },
+		"filelists": func(s string) error {
+			return ReadFilelists(strings.NewReader(s), func(Filelist) error { return nil })
+		},
 	}
-	roots := map[string]string{"repomd": "repomd", "primary": "metadata", "comps": "comps"}
+	roots := map[string]string{"repomd": "repomd", "primary": "metadata", "comps": "comps", "filelists": "filelists"}
 	for kind, read := range readers {
 		root := roots[kind]
 		for name, tt := range map[string]struct {
@@ -140,6 +144,9 @@ func TestReadersRefuseBadValues(t *testing.T) {
 		"a huge epoch":          {`epoch="1"`, `epoch="99999999999"`},
 		"a location outside":    {"Packages/a.rpm", "Packages/../../a.rpm"},
 		"an absolute location":  {"Packages/a.rpm", "/a.rpm"},
+		"an unknown comparison": {`<rpm:entry name="a"`, `<rpm:entry name="a" flags="NE" ver="1"`},
+		"an epoch of letters":   {`<rpm:entry name="a"`, `<rpm:entry name="a" flags="EQ" epoch="x" ver="1"`},
+		"a nameless dependency": {`<rpm:entry name="a"`, `<rpm:entry`},
 	} {
 		if got, err := readPrimary(primary(strings.Replace(primaryPackage, edit[0], edit[1], 1))); !errors.Is(err, ErrMalformed) {
 			t.Errorf("primary.xml with %s: got %v, %v; want ErrMalformed", name, got, err)
@@ -215,12 +222,14 @@ func TestReadCompsOfOthers(t *testing.T) {
 func FuzzReaders(f *testing.F) {
 	f.Add(primary(primaryPackage))
 	f.Add(string(Repomd{Revision: "1", Data: []Data{{Type: "primary", Href: "a", SHA256: strings.Repeat("a", 64)}}}.XML()))
+	f.Add(`<filelists><package pkgid="ff" name="a" arch="noarch"><version epoch="0" ver="1" rel="1"/><file type="dir">/a</file></package></filelists>`)
 	f.Add(`<comps><group><id>x</id><packagelist><packagereq type="default">a</packagereq></packagelist></group></comps>`)
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, err := range []error{
 			func() error { _, err := readPrimary(text); return err }(),
 			func() error { _, err := ReadRepomd(strings.NewReader(text)); return err }(),
 			func() error { _, err := ReadComps(strings.NewReader(text)); return err }(),
+			ReadFilelists(strings.NewReader(text), func(Filelist) error { return nil }),
 		} {
 			if err != nil && !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrTooLarge) {
 				t.Errorf("undocumented error: %v", err)

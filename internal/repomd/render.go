@@ -105,7 +105,7 @@ func renderFormat(d *document, p *rpmfile.Package) {
 	} {
 		renderDependencies(d, kind.element, kind.deps)
 	}
-	renderFiles(d, "    ", p.Files, isPrimary)
+	renderFiles(d, "    ", p.Files, IsPrimary)
 }
 
 // renderHead writes the beginning of a package in filelists.xml and other.xml.
@@ -176,9 +176,9 @@ func renderFiles(d *document, indent string, files []rpmfile.File, include func(
 	}
 }
 
-// isPrimary says whether a file is listed in primary.xml too, so that clients
+// IsPrimary says whether a file is listed in primary.xml too, so that clients
 // resolve requirements of it without the big filelists.xml.
-func isPrimary(path string) bool {
+func IsPrimary(path string) bool {
 	return strings.HasPrefix(path, "/etc/") || path == "/usr/lib/sendmail" || strings.Contains(path, "bin/")
 }
 

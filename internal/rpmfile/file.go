@@ -39,6 +39,15 @@ type File struct {
 	LinkTo string // target of a symbolic link
 	User   string
 	Group  string
+	// Caps are the file's capabilities as text, such as "cap_net_raw=ep".
+	Caps string
+	// RDev is the device a device node stands for.
+	RDev uint16
+	// VerifyFlags say what rpm -V looks at.
+	VerifyFlags uint32
+	// State is that of an installed file; packages that were not installed have
+	// none, which is 0.
+	State byte
 
 	device, inode int64 // equal for hard links of one file
 }
@@ -57,8 +66,9 @@ func (f File) IsGhost() bool { return f.Flags&FileGhost != 0 }
 
 // fileColumns are the per-file tags, each of the file list's length or empty.
 type fileColumns struct {
-	base, digests, links, users, groups          []string
-	dirIndexes, sizes, modes, flags, devs, inode []int64
+	base, digests, links, users, groups, caps                   []string
+	dirIndexes, sizes, modes, flags, devs, inode, rdevs, verify []int64
+	states                                                      []byte
 }
 
 func (t tags) fileColumns() (fileColumns, error) {
@@ -73,6 +83,7 @@ func (t tags) fileColumns() (fileColumns, error) {
 		{"file link targets", &c.links, tagFileLinkTos},
 		{"file users", &c.users, tagFileUserName},
 		{"file groups", &c.groups, tagFileGroupName},
+		{"file capabilities", &c.caps, tagFileCaps},
 	} {
 		v, err := perItem(col.what, t.strs(col.tag), n)
 		if err != nil {
@@ -95,6 +106,8 @@ func (t tags) fileColumns() (fileColumns, error) {
 		{"file flags", &c.flags, tagFileFlags},
 		{"file devices", &c.devs, tagFileDevices},
 		{"file inodes", &c.inode, tagFileInodes},
+		{"device numbers", &c.rdevs, tagFileRDevs},
+		{"file verify flags", &c.verify, tagFileVerifyFlags},
 	} {
 		v, err := perItem(col.what, t.ints(col.tag), n)
 		if err != nil {
@@ -102,7 +115,9 @@ func (t tags) fileColumns() (fileColumns, error) {
 		}
 		*col.into = v
 	}
-	return c, nil
+	var err error
+	c.states, err = perItem("file states", t.bytes(tagFileStates), n)
+	return c, err
 }
 
 func (t tags) files() ([]File, error) {
@@ -134,8 +149,13 @@ func (t tags) files() ([]File, error) {
 			LinkTo: at(c.links, i),
 			User:   at(c.users, i),
 			Group:  at(c.groups, i),
+			Caps:   at(c.caps, i),
+			RDev:   uint16(at(c.rdevs, i)),
+			State:  at(c.states, i),
 			device: at(c.devs, i),
 			inode:  at(c.inode, i),
+
+			VerifyFlags: uint32(at(c.verify, i)),
 		}
 		if files[i].Size < 0 {
 			return nil, fmt.Errorf("file %q: negative size: %w", clip(base), ErrMalformed)

@@ -33,6 +33,10 @@ type Package struct {
 	Requires, Provides, Conflicts, Obsoletes    []Dependency
 	Recommends, Suggests, Supplements, Enhances []Dependency
 
+	// Scripts are those that run when the package is installed or removed, in the
+	// order of scriptTags.
+	Scripts []Script
+
 	Files      []File
 	Changelogs []Changelog // newest first, as in the header
 
@@ -54,6 +58,38 @@ type Package struct {
 	// header and payload) are hex and come from the signature header; empty
 	// where it lacks them.
 	HeaderSHA256, SigMD5 string
+}
+
+// Script is a scriptlet of a package, as far as it has a text: one that is an
+// interpreter alone is not among a package's.
+type Script struct {
+	// Kind is its name in a spec, without the percent sign: pre, post, preun,
+	// postun, pretrans, posttrans or verifyscript.
+	Kind, Text string
+}
+
+// scriptTags are the tags of scripts, by their names in specs.
+var scriptTags = []struct {
+	kind string
+	tag  int
+}{
+	{"pre", tagPreIn},
+	{"post", tagPostIn},
+	{"preun", tagPreUn},
+	{"postun", tagPostUn},
+	{"pretrans", tagPreTrans},
+	{"posttrans", tagPostTrans},
+	{"verifyscript", tagVerifyScript},
+}
+
+// scripts are the scripts that have a text.
+func (t tags) scripts() (scripts []Script) {
+	for _, of := range scriptTags {
+		if text := t.strs(of.tag); len(text) > 0 {
+			scripts = append(scripts, Script{Kind: of.kind, Text: text[0]})
+		}
+	}
+	return scripts
 }
 
 // Changelog is one entry of a package's %changelog.
@@ -151,6 +187,7 @@ func (p *Package) fromHeader(t tags) error {
 	p.ArchiveSize = t.num(tagArchiveSize)
 	p.ExclusiveArch, p.ExcludeArch = t.strs(tagExclusiveArch), t.strs(tagExcludeArch)
 	p.BuildArchs = t.strs(tagBuildArchs)
+	p.Scripts = t.scripts()
 	p.PayloadFormat, p.PayloadCompressor = t.str(tagPayloadFormat), t.str(tagPayloadComp)
 	if t.num(tagPayloadDigestAlg) == digestSHA256 {
 		p.PayloadDigest = t.str(tagPayloadDigest)

@@ -30,7 +30,7 @@ func TestWalkPayload(t *testing.T) {
 			built := kitchen(t, "--define", "_binary_payload "+flags, "--define", "_source_payload "+flags)
 			want := map[string]string{
 				"/etc/kitchen.conf": "config\n", "/usr/bin/kitchen": "", "/usr/bin/kitchen-hard": "hello\n",
-				"/usr/bin/kitchen-link": "kitchen", "/var/lib/kitchen": "",
+				"/usr/bin/kitchen-link": "kitchen", "/var/lib/kitchen": "", "/usr/bin/capable": "hello\n", "/dev/kitchen": "",
 			}
 			if diff := cmp.Diff(want, walk(t, built["x86_64"], compressor)); diff != "" {
 				t.Errorf("x86_64 (-want +got)\n%s", diff)
@@ -78,8 +78,8 @@ func TestWalkPayloadSkipsWhatIsNotRead(t *testing.T) {
 		got = append(got, m.Path)
 		return nil
 	})
-	if err != nil || len(got) != 5 {
-		t.Errorf("walked %q, %v; want 5 members", got, err)
+	if err != nil || len(got) != 7 {
+		t.Errorf("walked %q, %v; want 7 members", got, err)
 	}
 }
 

@@ -12,6 +12,12 @@ import (
 	"github.com/ulikunitz/xz/lzma"
 )
 
+// NewXZReader decompresses .xz as Read does a payload: with a dictionary of at
+// most 128 MiB, and without verifying the container's own checksums, so that the
+// compressed bytes must be covered by another one. Its errors wrap ErrMalformed
+// or ErrTooLarge, or are those of r.
+func NewXZReader(r io.Reader) io.Reader { return newXZReader(bufio.NewReader(r)) }
+
 // xzReader reads the container of the .xz file format 1.0.4 (streams of blocks,
 // one LZMA2 filter each) and leaves LZMA2 itself to ulikunitz/xz. That module's
 // own container reader allocates whatever dictionary a block header asks for,

@@ -3,7 +3,7 @@
 // composed for it, without privileges over the host, inside resource limits,
 // and with the certainty that nothing of it is left when [Runner.Run] returns.
 //
-// It knows mounts, uid maps, capabilities, cgroups and processes. It refuses to
+// It knows mounts, uid maps, capabilities, cgroups, processes and emulators. It refuses to
 // know what runs inside: no RPM, no dnf, no build, no configuration file.
 //
 // # How a run goes
@@ -36,7 +36,9 @@
 // mount. A system call filter refuses keyrings, bpf, perf, userfaultfd,
 // io_uring, kernel modules, kexec, and every socket family but unix, inet,
 // inet6 and netlink. 32-bit x86 code has no sockets (its socketcall cannot be
-// filtered by family); on other machines foreign-width code cannot run.
+// filtered by family); on other machines foreign-width code cannot run. What an
+// [Emulator] runs makes its system calls as the host's machine does and is held
+// by the same filter.
 //
 // Linux 5.12 or newer is needed (mount_setattr; overlay in a user namespace).
 package sandbox

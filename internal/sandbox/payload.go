@@ -14,6 +14,9 @@ import (
 // host, and before pid 1 of the sandbox, which has to tell about it.
 const payloadOOMScore = 900
 
+// perLinux32 is PER_LINUX32 (linux/personality.h).
+const perLinux32 = 0x8
+
 // runPayload is the life of pid 1: it returns when the payload has ended and
 // its status was told.
 func runPayload(req *runRequest, fds []int) error {
@@ -162,6 +165,11 @@ func startPayload(req *runRequest, stdio [3]int) (pid int, err error) {
 		attr.Sys.Cloneflags = syscall.CLONE_NEWUSER
 		attr.Sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: req.UID, HostID: 0, Size: 1}}
 		attr.Sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: req.GID, HostID: 0, Size: 1}}
+	}
+	if req.Linux32 {
+		if _, _, errno := syscall.RawSyscall(unix.SYS_PERSONALITY, perLinux32, 0, 0); errno != 0 {
+			return 0, fmt.Errorf("set personality: %w", errno)
+		}
 	}
 	for _, l := range req.Rlimits {
 		if err := setRlimit(l); err != nil {

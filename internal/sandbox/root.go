@@ -16,6 +16,8 @@ type builder struct {
 	fds  []int
 	root int // the new root's mount
 	proc int // the first /proc's mount
+	// emulators holds their binfmt_misc, for as long as pid 1 lives; -1 without.
+	emulators int
 }
 
 // plain are the attributes of every mount: no setuid programs, no device nodes
@@ -28,6 +30,9 @@ func (b *builder) build() error {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
 	var err error
+	if b.emulators, err = b.registerEmulators(); err != nil {
+		return fmt.Errorf("emulators: %w", err)
+	}
 	if b.root, err = b.newRoot(); err != nil {
 		return fmt.Errorf("root: %w", err)
 	}

@@ -177,7 +177,7 @@ func (r *Runner) request(p *process, spec *Spec, setupOnly bool) error {
 		TmpSize:  orDefault(spec.TmpSize, defaultTmpSize),
 		Hostname: orDefault(spec.Hostname, defaultHostname),
 		UID:      spec.UID, GID: spec.GID, Env: spec.Env, Args: spec.Args,
-		WorkDir: orDefault(spec.Dir, "/"), Network: spec.Network, NoSync: spec.NoSync,
+		WorkDir: orDefault(spec.Dir, "/"), Network: spec.Network, NoSync: spec.NoSync, Linux32: spec.Linux32,
 		NestUser: single && (spec.UID != 0 || spec.GID != 0), KeepGroups: single,
 		Rlimits: r.rlimits(spec.Limits),
 		Stdin:   spec.Stdin != nil, OneOutput: sameWriter(spec.Stdout, spec.Stderr),
@@ -206,6 +206,13 @@ func (r *Runner) request(p *process, spec *Spec, setupOnly bool) error {
 			mr.UID, mr.GID = 0, 0 // there is no other
 		}
 		req.Mounts = append(req.Mounts, mr)
+	}
+	for _, e := range spec.Emulators {
+		n, err := src.open(e.Path)
+		if err != nil {
+			return err
+		}
+		req.Emulators = append(req.Emulators, emulatorRequest{e, n})
 	}
 	for _, name := range deviceNodes {
 		if req.Devices[name], err = src.open("/dev/" + name); err != nil {

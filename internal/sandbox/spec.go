@@ -60,6 +60,12 @@ type Spec struct {
 	// worth nothing after a crash of the host. Databases and package managers
 	// that write such files are much faster with it.
 	NoSync bool
+	// Emulators run the programs of other machines. Default none; then the
+	// interpreters that the host has registered are those of the sandbox.
+	Emulators []Emulator
+	// Linux32 makes uname name the 32-bit machine that the host's processor
+	// also is, such as i686, as setarch(8) does.
+	Linux32 bool
 	// Network keeps the caller's network. By default the sandbox has a network
 	// namespace of its own with nothing but a loopback interface.
 	Network bool
@@ -207,14 +213,19 @@ func (s *Spec) validate() error {
 	if err := s.Root.validate(); err != nil {
 		return bad("root: %v", err)
 	}
-	n := len(s.Root.Lower) + len(s.Mounts)
+	for _, e := range s.Emulators {
+		if err := e.validate(); err != nil {
+			return bad("emulator: %v", err)
+		}
+	}
+	n := len(s.Root.Lower) + len(s.Mounts) + len(s.Emulators)
 	for _, m := range s.Mounts {
 		if m.kind() == TypeOverlay {
 			n += len(m.Layers.Lower) + 1 // upper and work instead of one source
 		}
 	}
 	if n > maxSources {
-		return bad("%d layers and mounts, at most %d", n, maxSources)
+		return bad("%d layers, mounts and emulators, at most %d", n, maxSources)
 	}
 	for _, m := range s.Mounts {
 		if err := m.validate(); err != nil {

@@ -40,6 +40,7 @@ type runRequest struct {
 	Dir        int
 	RootTmpfs  int64
 	Mounts     []mountRequest
+	Emulators  []emulatorRequest
 	TmpSize    int64
 	Hostname   string
 	UID, GID   int
@@ -48,6 +49,7 @@ type runRequest struct {
 	Args       []string
 	Network    bool
 	NoSync     bool
+	Linux32    bool
 	NestUser   bool // single id map and UID != 0: see startPayload
 	KeepGroups bool // supplementary groups cannot be changed
 	Rlimits    []rlimit

@@ -50,7 +50,8 @@ func TagBuild(ctx context.Context, tx pgx.Tx, jobs queue.Inserter, tag, build in
 	if err != nil {
 		return err
 	}
-	return q.SetTaggedRev(ctx, db.SetTaggedRevParams{ID: build, DestTag: tag, TaggedRev: &rev})
+	_, err = q.SetTaggedRev(ctx, db.SetTaggedRevParams{ID: build, DestTag: tag, TaggedRev: &rev})
+	return err
 }
 
 // Raise wants the repositories of a tag and of all that inherit from it made

@@ -103,3 +103,23 @@ insert into planned_pushes (repository_id, ref, commit_id, target, delivery_id, 
 insert into leases (client_id, host, boot_id, pid_namespace, pid, pid_start, roles, arches, started_at, seen_at) values
     ('hub-100-aa', 'hub', 'boot-1', 'pid:[1]', 100, 1, '{hub,builder}', '{x86_64}', '2026-03-01T08:00:00Z', now() + interval '1 hour'),
     ('vf2-7-bb', 'vf2', 'boot-2', 'pid:[2]', 7, 1, '{builder}', '{riscv64}', '2026-03-01T08:00:00Z', now() - interval '1 hour');
+
+insert into build_skipped_arches (build_id, arch, reason) values (1, 's390x', 'ExcludeArch s390x');
+insert into build_warnings (build_id, text) values (1, 'libhello-doc.noarch has other content on riscv64 than on x86_64, whose copy is published: content of /usr/share/doc/libhello/api');
+update tasks set policy = 'lagging' where build_id = 1 and arch = 'riscv64';
+
+insert into hosts (name, remote, arches, emulated, channels, capacity, capacity_set, driver, version, client_id, seen_at, unready, enabled, comment,
+                   load_average, memory_free, disk_free) values
+    ('hub', false, '{x86_64}', '{}', '{default}', 2, null, 'rootfs', '1.0', 'hub-100-aa', now() + interval '1 hour', '', true, '', 1.25, 3221225472, 64424509440),
+    ('vf2', true, '{riscv64}', '{}', '{default,boards}', 4, 1, 'mock', '1.0', 'vf2-7-bb', now() - interval '1 hour', '', true, '', 0, 0, 0),
+    ('full', true, '{x86_64,riscv64}', '{riscv64}', '{default}', 8, null, 'rootfs', '1.0', 'full-1', now() + interval '1 hour', '1.0 GiB of disk are free, min_disk is 8.0 GiB: /var/lib/distbot', true, '', 0.5, 1073741824, 1073741824),
+    ('mended', true, '{x86_64}', '{}', '{default}', 8, null, 'rootfs', '1.0', 'mended-1', now() + interval '1 hour', '', false, 'its memory is exchanged', 0, 0, 0),
+    ('new', true, '{}', '{}', '{default}', 2, null, '', '', null, null, '', true, '', 0, 0, 0);
+update tasks set host_id = (select id from hosts where name = 'hub'), assigned_at = created_at where client_id = 'hub-100-aa';
+update tasks set host_id = (select id from hosts where name = 'vf2'), assigned_at = created_at where client_id = 'vf2-7-bb';
+update tasks set finding = '{"phase": "buildroot", "kind": "missing-requires", "reason": "nothing provides pkgconfig(hello) >= 1.3",
+    "log_file": "root.log", "line": 12, "excerpt": ["No matching package to install: ''pkgconfig(hello) >= 1.3''", "Not all dependencies satisfied"],
+    "object": "pkgconfig(hello) >= 1.3", "spec_line": 9,
+    "missing": [{"text": "pkgconfig(hello) >= 1.3", "nearest": ["pkgconfig(hello) 1.2 is there (libhello-devel-1.2-1.fc37.riscv64), >= 1.3 is needed"]},
+                {"text": "libnowhere.so.1()(64bit)", "needed_by": "broken-1-1.noarch"}],
+    "unpackaged": ["/usr/bin/hello"]}' where id = 9;

@@ -50,13 +50,14 @@ select nevra, digest from buildroot_rpms where buildroot_id = @buildroot_id orde
 -- name: RecordResults :exec
 -- Records the packages an attempt made and the buildroot it made them in.
 with root as (
-    insert into buildroots (task_id, attempt, tag, arch, repo_key, driver)
-    values (@task_id, @attempt, @tag, @root_arch, @repo_key, @driver)
+    insert into buildroots (task_id, attempt, tag, arch, repo_key, driver, recipe)
+    values (@task_id, @attempt, @tag, @root_arch, @repo_key, @driver, @recipe)
     returning id
 ), installed as (
-    insert into buildroot_rpms (buildroot_id, nevra, digest)
-    select root.id, i.nevra, i.digest
-    from root, (select unnest(@nevras::text[]) as nevra, unnest(@digests::text[]) as digest) i
+    insert into buildroot_rpms (buildroot_id, nevra, digest, repo, sha256)
+    select root.id, i.nevra, i.digest, i.repo, i.sha256
+    from root, (select unnest(@nevras::text[]) as nevra, unnest(@digests::text[]) as digest,
+                       unnest(@repos::text[]) as repo, unnest(@repo_sha256s::text[]) as sha256) i
     on conflict do nothing
 )
 insert into task_artifacts (task_id, attempt, name, kind, sha256, size, arch, epoch, rpm_name, version, release, build_time)
@@ -65,9 +66,10 @@ select @task_id, @attempt, unnest(@names::text[]), unnest(@kinds::text[]), unnes
        unnest(@releases::text[]), unnest(@build_times::bigint[]);
 
 -- name: ArtifactsOfBuild :many
-select a.*, t.method, t.arch as task_arch, coalesce(r.id, 0)::bigint as buildroot_id
+select a.*, t.method, t.arch as task_arch, t.policy, t.imported_at, coalesce(r.id, 0)::bigint as buildroot_id
 from task_artifacts a join tasks t on t.id = a.task_id and t.attempt = a.attempt
-left join buildroots r on r.task_id = a.task_id and r.attempt = a.attempt
+left join tasks o on o.id = coalesce(t.copy_of, t.id)
+left join buildroots r on r.task_id = o.id and r.attempt = o.attempt
 where t.build_id = @build_id and t.state = 'CLOSED' order by t.id, a.name;
 
 -- name: SRPMOfBuild :one
@@ -81,6 +83,16 @@ select @build_id, nullif(unnest(@buildroot_ids::bigint[]), 0), unnest(@names::te
        unnest(@releases::text[]), unnest(@arches::text[]), unnest(@sources::boolean[]), unnest(@sha256s::text[]),
        unnest(@sizes::bigint[]), unnest(@build_times::bigint[]), unnest(@paths::text[])
 on conflict (build_id, name, version, release, arch, source) do nothing;
+
+-- name: PolicyOfTarget :one
+-- What a target says of architectures now; the target may be gone.
+select lagging, best_effort, noarch_content from build_targets where name = @name and revoke_event is null;
+
+-- name: SetNoarchContent :exec
+update builds set noarch_content = @noarch_content where id = @id;
+
+-- name: MarkImported :exec
+update tasks set imported_at = now() where id = any (@ids::bigint[]);
 
 -- name: LockRPMNames :exec
 -- Held until the end of the transaction from before TakenRPM is asked: of two
@@ -100,8 +112,9 @@ order by o.id limit 1;
 select * from rpms where build_id = @build_id order by source desc, arch, name;
 
 -- name: RetryableBuild :one
-select id, package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, pull_number, spec, planned_nvr, state
+select id, package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, pull_number, spec, planned_nvr, state, arch_override, quiet
 from builds where id = @id for update;
 
 -- name: NewestBuildByNVR :one
-select id from builds where nvr = @nvr order by id desc limit 1;
+-- A scratch build only where there is no other.
+select id from builds where nvr = @nvr order by scratch, id desc limit 1;

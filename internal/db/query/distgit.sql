@@ -73,30 +73,34 @@ with root as (
     select nextval(pg_get_serial_sequence('tasks', 'id')) as id
 ), build as (
     insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at,
-                        pull_number, spec, need_rev, planned_nvr, retry_of, task_id)
+                        pull_number, spec, need_rev, planned_nvr, retry_of, arch_override, quiet, task_id)
     select @package_id, @repository_id, @target, @build_tag, @dest_tag, @scratch, @ref, @commit_id, @committed_at,
-           sqlc.narg(pull_number), @spec, (select want_rev from tags t where t.id = @build_tag), @planned_nvr, sqlc.narg(retry_of), root.id
+           sqlc.narg(pull_number), @spec, (select want_rev from tags t where t.id = @build_tag), @planned_nvr, sqlc.narg(retry_of), @arch_override, @quiet, root.id
     from root
     returning id, task_id, planned_nvr, spec
 ), root_task as (
-    insert into tasks (id, build_id, method, label, state, weight, attempt, started_at) overriding system value
-    select task_id, id, 'build', planned_nvr, 'OPEN', 0, 1, now() from build
+    insert into tasks (id, build_id, method, label, state, weight, attempt, started_at, priority, channel) overriding system value
+    select task_id, id, 'build', planned_nvr, 'OPEN', 0, 1, now(), sqlc.arg(priority)::int, sqlc.arg(channel)::text from build
 )
-insert into tasks (parent_id, build_id, method, label, state, weight)
-select task_id, id, 'buildSRPM', spec, 'FREE', @srpm_weight from build
+insert into tasks (parent_id, build_id, method, label, state, weight, priority, channel, root_arches)
+select task_id, id, 'buildSRPM', spec, 'FREE', @srpm_weight, sqlc.arg(priority)::int - 1, sqlc.arg(channel)::text, (select arches from tags t where t.id = @build_tag) from build
 returning build_id, id as srpm_task;
 
 -- name: OlderPullRequestBuilds :many
 -- Builds of the same pull request and target that a newer head makes moot.
 select id from builds
 where repository_id = @repository_id and pull_number = @pull_number and target = @target
-  and scratch and state = 'BUILDING' and commit_id <> @commit_id
+  and scratch and commit_id <> @commit_id
+  and (state = 'BUILDING'
+       or state = 'COMPLETE' and exists (select 1 from tasks t where t.build_id = builds.id and t.method = 'buildArch' and t.state in ('FREE', 'OPEN', 'ASSIGNED')))
 order by id;
 
 -- name: LockPullRequestBuilds :many
 -- All that a newer head may end, in one order and before anything else of them.
 select id from builds
-where repository_id = @repository_id and pull_number = @pull_number and scratch and state = 'BUILDING'
+where repository_id = @repository_id and pull_number = @pull_number and scratch
+  and (state = 'BUILDING'
+       or state = 'COMPLETE' and exists (select 1 from tasks t where t.build_id = builds.id and t.method = 'buildArch' and t.state in ('FREE', 'OPEN', 'ASSIGNED')))
 order by id for update;
 
 -- name: PlannedBranches :many

@@ -4,17 +4,40 @@ values (sqlc.narg(parent_id), @build_id, @method, @label, 'FREE', @weight)
 returning id;
 
 -- name: InsertArchTasks :many
-insert into tasks (parent_id, build_id, method, arch, root_arch, label, state, weight)
-select @parent_id::bigint, @build_id, 'buildArch', unnest(@arches::text[]), unnest(@root_arches::text[]), unnest(@labels::text[]), 'FREE', @weight
+-- Tasks for architectures, and for noarch where arch says so. Each weighs what
+-- the package's builds took of late: Koji's 1.5 and a part for the average
+-- seconds. They come before the builds that have not begun.
+insert into tasks (parent_id, build_id, method, arch, root_arches, bin, label, policy, state, priority, channel, weight)
+select p.id, p.build_id, 'buildArch', a.arch, string_to_array(a.roots, ' '),
+       case when a.arch = 'noarch' then 'noarch' else a.roots end, a.label, a.policy, 'FREE', p.priority - 1, p.channel,
+       sqlc.arg(weight)::real + least(18, coalesce(took.seconds, 0) / 4800)
+from tasks p,
+     (select unnest(@arches::text[]) as arch, unnest(@roots::text[]) as roots, unnest(@labels::text[]) as label,
+             unnest(@policies::text[]) as policy) a
+left join lateral (
+    select avg(extract(epoch from recent.finished_at - recent.started_at))::real as seconds
+    from (
+        select t.finished_at, t.started_at
+        from builds b join builds mine on mine.id = @build_id and b.package_id = mine.package_id and b.id < mine.id
+        join tasks t on t.build_id = b.id and t.method = 'buildArch' and t.arch = a.arch and t.state = 'CLOSED'
+        order by b.id desc limit 5
+    ) recent
+) took on true
+where p.id = @parent_id::bigint
 returning id, arch;
 
--- name: ClaimTask :one
--- Starts the next attempt unless the task is over, or was given to another job:
--- a worker that slept while its job was retired must not take it back.
-update tasks set state = 'OPEN', attempt = attempt + 1, client_id = @client_id, river_job_id = @river_job_id,
-                 started_at = now(), phase = '', reason = ''
-where id = @id and state in ('FREE', 'ASSIGNED', 'OPEN') and tasks.river_job_id = @river_job_id
+-- name: BeginTask :one
+-- Opens an attempt that the host was given. A host that asks twice, since the
+-- answer did not reach it, is answered twice.
+update tasks set state = 'OPEN', phase = '', reason = '', token_digest = coalesce(sqlc.narg(token_digest), token_digest),
+                 started_at = case when state = 'OPEN' then started_at else now() end
+where id = @id and attempt = @attempt and host_id = @host_id and client_id = @client_id::text and state in ('ASSIGNED', 'OPEN')
 returning *;
+
+-- name: AttemptOfHost :one
+-- The open attempt of a task, if it is the host's.
+select * from tasks
+where id = @id and attempt = @attempt and host_id = @host_id and client_id = @client_id::text and state = 'OPEN';
 
 -- name: GetTask :one
 select * from tasks where id = @id;
@@ -35,9 +58,10 @@ update river_job set state = 'completed', finalized_at = now() where id = @id an
 update tasks set phase = @phase where id = @id and attempt = @attempt and state = 'OPEN';
 
 -- name: FreeTask :execrows
--- Gives an attempt back without an outcome: the task waits for a next one.
-update tasks set state = 'FREE', reason = @reason
-where id = @id and attempt = @attempt and state = 'OPEN';
+-- Gives an attempt back: the task waits for a next one.
+update tasks set state = 'FREE', reason = @reason, phase = '', host_id = null, client_id = null, river_job_id = null, token_digest = null,
+                 failures = failures + @failures, not_before = now() + make_interval(secs => @wait_seconds::float8)
+where id = @id and attempt = @attempt and state in ('ASSIGNED', 'OPEN');
 
 -- name: FinishTask :execrows
 -- Ends an attempt, with the parent locked first; zero rows mean that the attempt
@@ -45,7 +69,7 @@ where id = @id and attempt = @attempt and state = 'OPEN';
 with parent as (
     select p.id from tasks p where p.id = sqlc.narg(parent_id) for update
 )
-update tasks set state = @state, phase = @phase, reason = @reason, failure = @failure, finished_at = now()
+update tasks set state = @state, phase = @phase, reason = @reason, failure = @failure, finding = sqlc.narg(finding), finished_at = now()
 where tasks.id = @id and tasks.attempt = @attempt and tasks.state = 'OPEN'
   and (tasks.parent_id is null or exists (select 1 from parent));
 
@@ -60,7 +84,56 @@ update tasks set state = @state, reason = @reason, finished_at = now()
 where build_id = @build_id and method = 'tagBuild' and state in ('FREE', 'ASSIGNED', 'OPEN');
 
 -- name: UnfinishedChildren :one
-select count(*) from tasks where parent_id = @parent_id and state in ('FREE', 'OPEN', 'ASSIGNED');
+-- The steps that a build's results still wait for.
+select count(*) from tasks
+where parent_id = @parent_id and state in ('FREE', 'OPEN', 'ASSIGNED')
+  and method in ('buildSRPM', 'buildArch') and policy = 'blocking';
+
+-- name: ArchTasksLeft :one
+-- How many arch tasks of a build may still have results, or have.
+select count(*) from tasks
+where build_id = @build_id and method = 'buildArch' and state in ('FREE', 'OPEN', 'ASSIGNED', 'CLOSED');
+
+-- name: PoliciesOfBuild :many
+-- The arches of a build that it does not wait for.
+select arch, policy from tasks where build_id = @build_id and method = 'buildArch' and policy <> 'blocking';
+
+-- name: LockArchTasks :many
+select * from tasks where build_id = @build_id and method = 'buildArch' order by id for update;
+
+-- name: ReopenTask :execrows
+-- Lets a task that ended without success be worked on again.
+update tasks set state = 'FREE', phase = '', reason = '', failure = '', finding = null, finished_at = null, host_id = null, client_id = null, river_job_id = null,
+                 token_digest = null, losses = 0, failures = 0, not_before = now()
+where id = @id and state in ('FAILED', 'CANCELED');
+
+-- name: RejectTask :execrows
+-- Ends a task as failed whose results turned out to be unfit.
+update tasks set state = 'FAILED', phase = @phase, reason = @reason, failure = @failure
+where id = @id and state = 'CLOSED';
+
+-- name: ReopenReport :many
+-- Asks for a status anew after a build's final one; statuses of other builds
+-- stay.
+update reports set state = 'pending', description = @description, seq = seq + 1, failures = 0, updated_at = now()
+where repository_id = @repository_id and commit_id = @commit_id and context = @context and build_id = @build_id
+returning repository_id, commit_id;
+
+-- name: SkipArches :exec
+insert into build_skipped_arches (build_id, arch, reason)
+select @build_id, unnest(@arches::text[]), unnest(@reasons::text[]) on conflict do nothing;
+
+-- name: SkippedArches :many
+select arch, reason from build_skipped_arches where build_id = @build_id order by arch collate "C";
+
+-- name: WarnOfBuild :exec
+insert into build_warnings (build_id, text) select @build_id, unnest(@texts::text[]) on conflict do nothing;
+
+-- name: CountWarnings :one
+select count(*) from build_warnings where build_id = @build_id;
+
+-- name: WarningsOfBuild :many
+select text from build_warnings where build_id = @build_id order by id;
 
 -- name: TasksOfBuild :many
 select * from tasks where build_id = @build_id order by id;
@@ -69,8 +142,10 @@ select * from tasks where build_id = @build_id order by id;
 select * from tasks where build_id = @build_id and state in ('FREE', 'OPEN', 'ASSIGNED') order by id for update;
 
 -- name: RecordAttempt :exec
-insert into task_attempts (task_id, attempt, client_id, started_at, outcome)
-values (@task_id, @attempt, @client_id, @started_at, @outcome)
+-- Keeps how an attempt ended that is the task's current one.
+insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome, finding)
+select t.id, t.attempt, coalesce(t.client_id, ''), t.host_id, coalesce(t.started_at, now()), @outcome, coalesce(sqlc.narg(finding)::jsonb, t.finding) as finding
+from tasks t where t.id = @task_id and t.attempt = @attempt
 on conflict (task_id, attempt) do nothing;
 
 -- name: AttemptsOfTask :many
@@ -121,11 +196,14 @@ select pg_try_advisory_xact_lock(7234017283807667300);
 -- name: WantReports :many
 -- Asks for statuses, no two of the same context. Those of an older build, and
 -- anything but the same build's first final state, change nothing and return no
--- row. What is said without a build, of a push that became none, is replaced by
+-- row; neither do those of quiet builds. What is said without a build, of a push that became none, is replaced by
 -- what is said later. Rows are locked in the order of the arrays.
 insert into reports (repository_id, commit_id, context, state, description, target_url, build_id)
-select unnest(@repository_ids::bigint[]), unnest(@commit_ids::text[]), unnest(@contexts::text[]), unnest(@states::text[]),
-       unnest(@descriptions::text[]), unnest(@target_urls::text[]), unnest(@build_ids::bigint[])
+select s.* from (
+    select unnest(@repository_ids::bigint[]) as repository_id, unnest(@commit_ids::text[]) as commit_id, unnest(@contexts::text[]) as context,
+           unnest(@states::text[]) as state, unnest(@descriptions::text[]) as description, unnest(@target_urls::text[]) as target_url,
+           unnest(@build_ids::bigint[]) as build_id
+) s where not exists (select 1 from builds b where b.id = s.build_id and b.quiet)
 on conflict (repository_id, commit_id, context) do update
 set state = excluded.state, description = excluded.description, target_url = excluded.target_url,
     build_id = excluded.build_id, seq = reports.seq + 1, failures = 0, updated_at = now()
@@ -140,12 +218,6 @@ returning repository_id, commit_id;
 select id from reports where repository_id = @repository_id and commit_id = @commit_id
 order by context collate "C" for update;
 
--- name: LoseAttempt :execrows
--- Takes a task away from its worker and ties it to the job that does it again.
-update tasks set state = 'FREE', river_job_id = @river_job_id, phase = '',
-    reason = 'starts again: the process that worked on it died'
-where id = @id and state in ('FREE', 'ASSIGNED', 'OPEN');
-
 -- name: PendingContexts :many
 select context from reports
 where repository_id = @repository_id and commit_id = @commit_id and build_id = @build_id and state = 'pending'
@@ -155,3 +227,6 @@ order by context;
 select * from tasks
 where parent_id = @parent_id and id <> @id and state in ('FREE', 'OPEN', 'ASSIGNED')
 order by id for update;
+
+-- name: SetTaskRecipe :exec
+update tasks set recipe = @recipe where id = @id and attempt = @attempt and state = 'OPEN';

@@ -50,7 +50,8 @@ update repo_generations set state = 'expired' where id = @id;
 -- publication nobody has announced. Newer builds may have taken their places.
 update builds set published_at = now()
 where dest_tag = @tag_id and tagged_rev is not null and tagged_rev <= @rev and published_at is null
-returning id, repository_id, commit_id, target, nvr, task_id, package_id;
+returning id, repository_id, commit_id, target, nvr, task_id, package_id,
+          (select count(*) from build_warnings w where w.build_id = builds.id) as warnings;
 
 -- name: BuildInRepository :one
 -- The build of a package in the newest generation of a tag's repository.

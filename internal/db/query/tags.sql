@@ -14,8 +14,8 @@ update tag_external_repos set revoke_event = @revoke_event where id = @id and re
 
 
 -- name: InsertTarget :exec
-insert into build_targets (name, build_tag, dest_tag, branches, create_event)
-values (@name, @build_tag, @dest_tag, @branches, @create_event);
+insert into build_targets (name, build_tag, dest_tag, branches, lagging, best_effort, noarch_content, create_event)
+values (@name, @build_tag, @dest_tag, @branches, @lagging, @best_effort, @noarch_content, @create_event);
 
 -- name: RevokeTarget :execrows
 update build_targets set revoke_event = @revoke_event where name = @name and revoke_event is null;
@@ -26,9 +26,11 @@ insert into ignored_branches (glob) select unnest(@globs::text[]) on conflict do
 
 
 
--- name: SetTaggedRev :exec
--- Notes which revision of its destination holds a build.
-update builds set tagged_rev = @tagged_rev where id = @id and dest_tag = @dest_tag and tagged_rev is null;
+-- name: SetTaggedRev :execrows
+-- Notes which revision of its destination holds a build, and which was wanted of
+-- its build tag by then.
+update builds set tagged_rev = @tagged_rev, build_tag_rev = (select want_rev from tags t where t.id = builds.build_tag)
+where builds.id = @id and dest_tag = @dest_tag and tagged_rev is null;
 
 -- name: BuildToTag :one
 select b.id, b.state, b.scratch, b.dest_tag, b.nvr, b.task_id, b.tagged_rev, b.repository_id, b.commit_id, b.target, d.name as dest_tag_name
@@ -235,10 +237,13 @@ where (@event::bigint = 0 and l.revoke_event is null and o.revoke_event is null)
        and o.create_event <= @event and (o.revoke_event is null or o.revoke_event > @event));
 
 -- name: DistroTargets :many
-select t.name, b.name as build_tag, d.name as dest_tag, t.branches
+select t.name, b.name as build_tag, d.name as dest_tag, t.branches, t.lagging, t.best_effort, t.noarch_content
 from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
 where (@event::bigint = 0 and t.revoke_event is null)
    or (@event > 0 and t.create_event <= @event and (t.revoke_event is null or t.revoke_event > @event));
+
+-- name: TagsHoldingNow :many
+select tag_id from tag_builds where build_id = @build_id and revoke_event is null order by tag_id;
 
 -- name: PermissionNames :many
 select name from permissions order by name;
@@ -350,7 +355,8 @@ where build_id = @build_id and create_event <= @event and (revoke_event is null 
 
 -- name: TargetsAfter :many
 -- The targets there were after an event.
-select t.id, t.name, t.build_tag, b.name as build_tag_name, t.dest_tag, d.name as dest_tag_name, t.branches
+select t.id, t.name, t.build_tag, b.name as build_tag_name, t.dest_tag, d.name as dest_tag_name, t.branches,
+       t.lagging, t.best_effort, t.noarch_content
 from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
 where t.create_event <= @event and (t.revoke_event is null or t.revoke_event > @event) order by t.name;
 

@@ -122,11 +122,6 @@ select pp.ref, pp.commit_id, pp.target, pp.outcome, pp.reason, pp.build_id, b.nv
 from planned_pushes pp left join builds b on b.id = pp.build_id
 where pp.delivery_id = @delivery_id order by pp.id;
 
--- name: TasksAtWork :many
-select t.id, t.build_id, t.method, t.arch, t.attempt, t.phase, t.client_id, t.started_at, b.nvr, b.planned_nvr
-from tasks t join builds b on b.id = t.build_id
-where t.state = 'OPEN' and t.client_id is not null order by t.client_id, t.id;
-
 -- name: CountTasksByState :many
 select state, count(*) from tasks group by state order by state;
 
@@ -164,7 +159,7 @@ where t.name = @name and t.revoke_event is not null order by c.revoke_event desc
 
 -- name: TargetsOverview :many
 -- Targets by name, those of one tag if it is given, with the newest build of each.
-select t.id, t.name, t.branches, t.build_tag, bt.name as build_tag_name, t.dest_tag, dt.name as dest_tag_name,
+select t.id, t.name, t.branches, t.lagging, t.best_effort, t.noarch_content, t.build_tag, bt.name as build_tag_name, t.dest_tag, dt.name as dest_tag_name,
        b.id as build_id, b.nvr, b.planned_nvr, b.state, b.created_at
 from build_targets t join tags bt on bt.id = t.build_tag join tags dt on dt.id = t.dest_tag
 left join builds b on b.id = (select id from builds where target = t.name order by id desc limit 1)
@@ -188,3 +183,24 @@ left join builds b on b.id = tb.build_id
 left join events e on e.id = tb.create_event
 where t.revoke_event is null and (l.id is not null or tb.id is not null)
 order by t.name limit @max_rows;
+
+-- name: WaitingByBin :many
+-- How many tasks wait in each queue of channel and architecture, and how many of
+-- them could begin if a host had room.
+select t.channel, t.bin, count(*) as waiting, min(t.created_at)::timestamptz as oldest,
+       count(*) filter (where g.built_rev >= b.need_rev and t.not_before <= now()) as ready
+from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
+where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
+group by t.channel, t.bin order by t.channel, t.bin;
+
+-- name: WaitingTasks :many
+-- The tasks that wait for a host, in the order in which they will get one.
+select t.id, t.build_id, t.method, t.arch, t.channel, t.bin, t.root_arches, t.priority, t.weight, t.attempt, t.reason, t.created_at,
+       b.nvr, b.planned_nvr, b.target, g.name as build_tag_name,
+       (g.built_rev < b.need_rev)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before
+from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
+where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
+  and (sqlc.narg(channel)::text is null or t.channel = sqlc.narg(channel))
+  and (sqlc.narg(bin)::text is null or t.bin = sqlc.narg(bin))
+  and (t.priority, t.id) > (sqlc.arg(after_priority)::int, sqlc.arg(after_id)::bigint)
+order by t.priority, t.id limit @max_rows;

@@ -1,0 +1,6 @@
+	.text
+	.globl start
+start:
+	movq %eax, %rbx
+	frobnicate
+	ret

@@ -1,0 +1,5 @@
+%token NUMBER
+%%
+line: expression ';' ;
+expression: NUMBER | expression '+' term ;
+%%

@@ -1,0 +1,3 @@
+#[link(name = "nosuchlibrary")]
+extern "C" { fn greet(); }
+fn main() { unsafe { greet() } }

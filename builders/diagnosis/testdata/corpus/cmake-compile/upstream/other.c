@@ -1,0 +1,2 @@
+#include "other.h"
+int other(int a) { return a; }

@@ -1,0 +1,2 @@
+#include <string>
+int a(const std::string &s) { return s.length2(); }

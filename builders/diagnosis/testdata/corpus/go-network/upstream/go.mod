@@ -1,0 +1,5 @@
+module example.org/demo
+
+go 1.19
+
+require example.com/greet v1.2.3

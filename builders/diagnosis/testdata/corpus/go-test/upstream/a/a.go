@@ -1,0 +1,3 @@
+package a
+
+func Add(a, b int) int { return a - b }

@@ -1,0 +1,1 @@
+int e(void) { int unused; return 1; }

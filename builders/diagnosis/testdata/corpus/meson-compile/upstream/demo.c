@@ -1,0 +1,2 @@
+int x(void);
+int main(int argc, char **argv) { return x(); }

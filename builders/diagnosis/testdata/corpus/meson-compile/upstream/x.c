@@ -1,0 +1,1 @@
+int x(void) { struct point p = {0}; return p.x; }

@@ -1,0 +1,4 @@
+use strict;
+my $x = 1;
+print "configuring\n";
+$y = 2;

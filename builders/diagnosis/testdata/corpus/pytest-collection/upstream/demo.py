@@ -1,0 +1,5 @@
+import requests
+
+
+def add(a, b):
+    return a + b

@@ -1,0 +1,3 @@
+import yaml
+
+__version__ = "1"

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/distbot/distbot/queue/hostdoor"
+)
+
+// HostFile is builder.yaml: a build host on a machine of its own.
+type HostFile struct {
+	hostdoor.HostConfig `yaml:",inline"`
+
+	// Name is only shown in the host's own log: the hub knows the host by its
+	// certificate.
+	Name   string `yaml:"name"`
+	Driver string `yaml:"driver"`
+	// User runs mock and driver host, see BuilderConfig.
+	User string `yaml:"user"`
+	// Arches the machine builds for by itself, and Emulate those that qemu runs.
+	Arches   []string     `yaml:"arches"`
+	Emulate  []string     `yaml:"emulate"`
+	Channels []string     `yaml:"channels"`
+	Capacity float32      `yaml:"capacity"`
+	Limits   LimitsConfig `yaml:"limits"`
+	WorkDir  string       `yaml:"work_dir"`
+	// MinDisk and MinMemory must be free for the host to take work.
+	MinDisk   Bytes `yaml:"min_disk"`
+	MinMemory Bytes `yaml:"min_memory"`
+	// MaxLoad is the load average for each processor up to which it does.
+	MaxLoad float64 `yaml:"max_load"`
+	// Cache is how much of repositories is kept.
+	Cache Bytes `yaml:"cache"`
+}
+
+// defaultHostFile is what an empty file means.
+func defaultHostFile() HostFile {
+	return HostFile{
+		Driver: "auto", Arches: []string{hostArch()}, Channels: []string{"default"}, Capacity: float32(runtime.NumCPU()),
+		Limits:  LimitsConfig{Memory: 8 << 30, FileSize: 8 << 30, Disk: 32 << 30, Log: 256 << 20, PIDs: 4096, Timeout: Duration(24 * time.Hour)},
+		WorkDir: "work", MinDisk: 8 << 30, MinMemory: 512 << 20, MaxLoad: 4, Cache: 10 << 30,
+	}
+}
+
+// loadHostFile reads and checks builder.yaml.
+func loadHostFile(path string) (HostFile, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return HostFile{}, fmt.Errorf("there is no %s: distbot builder enroll makes one at the hub, or name another with --config", path)
+	}
+	if err != nil {
+		return HostFile{}, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxConfig))
+	if err != nil {
+		return HostFile{}, err
+	}
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return HostFile{}, err
+	}
+	config, err := parseHostFile(text, dir)
+	if err != nil {
+		return HostFile{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return config, nil
+}
+
+// parseHostFile reads a builder.yaml whose relative paths start at dir.
+func parseHostFile(text []byte, dir string) (HostFile, error) {
+	config := defaultHostFile()
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&config); err != nil && !errors.Is(err, io.EOF) {
+		return HostFile{}, inWords(err)
+	}
+	for _, path := range []*string{&config.CA, &config.Certificate, &config.Key, &config.DatabasePassword, &config.WorkDir} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(dir, *path)
+		}
+	}
+	return config, config.check()
+}
+
+// hostWord is what architectures and channels are called.
+var hostWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+// check refuses what could not work, all of it at once.
+func (c HostFile) check() error {
+	var problems []error
+	add := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	for key, value := range map[string]string{
+		"hub": c.Hub, "ca": c.CA, "certificate": c.Certificate, "key": c.Key, "database_password": c.DatabasePassword, "work_dir": c.WorkDir,
+	} {
+		if value == "" {
+			add("%s is missing", key)
+		}
+	}
+	switch c.Driver {
+	case driverAuto, driverRootfs, driverMock, driverHost:
+	default:
+		add("driver must be auto, rootfs, mock or host, not %q", c.Driver)
+	}
+	if len(c.Arches)+len(c.Emulate) == 0 {
+		add("arches and emulate are empty: the host would get no work")
+	}
+	for key, list := range map[string][]string{"arches": c.Arches, "emulate": c.Emulate, "channels": c.Channels} {
+		for _, name := range list {
+			if !hostWord.MatchString(name) {
+				add("%s: %q is no name", key, name)
+			}
+		}
+	}
+	for _, name := range c.Emulate {
+		if slices.Contains(c.Arches, name) {
+			add("emulate: %s is among arches, which this machine runs by itself", name)
+		}
+	}
+	if len(c.Channels) == 0 {
+		add("channels is empty: the host would get no work")
+	}
+	if !(c.Capacity > 0 && c.Capacity <= 1000) {
+		add("capacity must be more than 0 and at most 1000, not %v", c.Capacity)
+	}
+	slices.SortFunc(problems, func(x, y error) int { return bytes.Compare([]byte(x.Error()), []byte(y.Error())) })
+	return errors.Join(problems...)
+}

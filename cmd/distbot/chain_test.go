@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/distbot/distbot/queue/queuetest"
+)
+
+// said is what a command line came to.
+type said struct {
+	code           int
+	stdout, stderr string
+}
+
+// call runs a command line on the installation, as another process would.
+func (f *flow) call(tb testing.TB, args ...string) said {
+	tb.Helper()
+	var stdout, stderr bytes.Buffer
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	defer cancel()
+	code := run(ctx, terminal{
+		args:   append([]string{"--config", filepath.Join(f.server.Config.dir, "distbot.yaml")}, args...),
+		stdin:  strings.NewReader(""),
+		stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" },
+	})
+	if ctx.Err() != nil {
+		tb.Fatalf("distbot %s does not end\n%s%s\n%s", strings.Join(args, " "), stdout.String(), stderr.String(), f.state(tb))
+	}
+	return said{code, stdout.String(), stderr.String()}
+}
+
+// want fails the test unless a command line ended with a code.
+func (s said) want(tb testing.TB, code int) said {
+	tb.Helper()
+	if s.code != code {
+		tb.Fatalf("exit code %d, want %d\n%s%s", s.code, code, s.stdout, s.stderr)
+	}
+	return s
+}
+
+// chain reads what --json says of a chain.
+func (s said) chain(tb testing.TB) (view chainView) {
+	tb.Helper()
+	if err := json.Unmarshal([]byte(s.stdout), &view); err != nil {
+		tb.Fatalf("%v\n%s", err, s.stdout)
+	}
+	return view
+}
+
+func TestChain(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 3)
+	view := f.call(t, "build", "submit", "--chain", "pkg000", "rpms/pkg001#f37", ":", "git:rpms/pkg002", "--target", "f37", "--background", "--wait-repo", "--json").
+		want(t, exitDone).chain(t)
+
+	t.Run("builds each group when the repository of the build tag holds the one before", func(t *testing.T) {
+		t.Parallel()
+		var got []string
+		for _, b := range view.Builds {
+			got = append(got, strconv.Itoa(int(b.Group))+" "+b.Asked+" "+b.NVR+" "+b.State)
+		}
+		want := []string{"1 pkg000 pkg000-1-1 COMPLETE", "1 rpms/pkg001#f37 pkg001-1-1 COMPLETE", "2 git:rpms/pkg002 pkg002-1-1 COMPLETE"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("builds (-want +got):\n%s", diff)
+		}
+		if view.State != "CLOSED" || view.Priority != 25 || view.Owner != "admin" {
+			t.Errorf("the chain is %s with priority %d of %s, want CLOSED, 25, admin", view.State, view.Priority, view.Owner)
+		}
+		seen := queuetest.Value[int](t, f.pool, `select count(distinct gr.rpm_id) from builds b
+			join repo_generations g on g.tag_id = b.build_tag and g.state <> 'building' and g.published_at <= b.created_at
+				and g.number = (select max(number) from repo_generations x where x.tag_id = b.build_tag and x.published_at <= b.created_at)
+			join generation_rpms gr on gr.generation_id = g.id where b.id = $1`, *view.Builds[2].Build)
+		if seen != 4 {
+			t.Errorf("the repository held %d packages when the second group began, want the 4 of the first", seen)
+		}
+	})
+	t.Run("ends with --wait-repo when both repositories hold its builds", func(t *testing.T) {
+		t.Parallel()
+		left := queuetest.Value[int](t, f.pool, `select count(*) from builds b join chains c on true join tags bt on bt.id = b.build_tag join tags dt on dt.id = b.dest_tag
+			where bt.built_rev < b.build_tag_rev or dt.built_rev < b.tagged_rev`)
+		if left != 0 {
+			t.Errorf("%d builds are not in the repositories", left)
+		}
+	})
+	t.Run("is shown and listed", func(t *testing.T) {
+		t.Parallel()
+		id := strconv.FormatInt(view.ID, 10)
+		if out := f.call(t, "build", "chain", "show", id).want(t, exitDone).stdout; !strings.Contains(out, "chain "+id+" of admin for f37 is CLOSED") ||
+			!strings.Contains(out, "git:rpms/pkg002") {
+			t.Errorf("chain show:\n%s", out)
+		}
+		if out := f.call(t, "build", "chain", "list", "--state", "CLOSED").want(t, exitDone).stdout; !strings.Contains(out, "2/2") {
+			t.Errorf("chain list:\n%s", out)
+		}
+	})
+}
+
+// TestChainEndsSoon measures from the switch of the repository to the moment at
+// which the command that waits for it has ended.
+func TestChainEndsSoon(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 1)
+	f.call(t, "build", "submit", "pkg000", "--target", "f37", "--wait-repo").want(t, exitDone)
+	ended := time.Now()
+	switched := queuetest.Value[time.Time](t, f.pool, "select max(published_at) from repo_generations")
+	t.Logf("%s from the newer switch to the end of the command", ended.Sub(switched))
+	if ended.Before(switched) {
+		t.Errorf("the command ended %s before the switch", switched.Sub(ended))
+	}
+}
+
+func TestFailedChain(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 3)
+	f.driver.mu.Lock()
+	delete(f.driver.files, "pkg001-1-1.aarch64.rpm")
+	f.driver.mu.Unlock()
+	s := f.call(t, "build", "submit", "--chain", "pkg000", "pkg001", ":", "pkg002", "--target", "f37").want(t, exitFailed)
+
+	t.Run("says which build failed", func(t *testing.T) {
+		t.Parallel()
+		if !strings.Contains(s.stdout, "pkg001-1-1, is FAILED: aarch64: the stub has no pkg001-1-1.aarch64.rpm") {
+			t.Errorf("output:\n%s", s.stdout)
+		}
+	})
+	t.Run("begins no other group", func(t *testing.T) {
+		t.Parallel()
+		if n := queuetest.Value[int](t, f.pool, "select count(*) from chain_builds where build_id is not null"); n != 2 {
+			t.Errorf("%d builds began, want those of the first group", n)
+		}
+	})
+	t.Run("can be gone on with: the architectures that failed are built anew", func(t *testing.T) {
+		f.driver.add(t, "pkg001", "x86_64", "aarch64")
+		t.Run("which reuses the rest", func(t *testing.T) { f.resume(t) })
+	})
+}
+
+// resume retries the failed architecture of pkg001.
+func (f *flow) resume(t *testing.T) {
+	t.Helper()
+	failed := queuetest.Value[int64](t, f.pool, "select id from builds where nvr = 'pkg001-1-1'")
+	old := queuetest.Value[string](t, f.pool, "select id::text from tasks where build_id = $1 and method = 'buildSRPM'", failed)
+	out := f.call(t, "build", "retry", strconv.FormatInt(failed, 10), "--failed-arches").want(t, exitDone).stdout
+	f.wait(t, "the resumed build is published", "select exists (select from builds where nvr = 'pkg001-1-1' and published_at is not null)")
+	if !strings.Contains(out, " for ") || !strings.Contains(out, "aarch64") {
+		t.Errorf("retry says %q, want the architectures", out)
+	}
+	copied := queuetest.Value[string](t, f.pool, `select string_agg(copy_of::text, ' ') from tasks t join builds b on b.id = t.build_id
+		where b.retry_of = $1 and t.method = 'buildSRPM'`, failed)
+	if copied != old {
+		t.Errorf("the source package is said to be of task %s, want %s", copied, old)
+	}
+	if n := queuetest.Value[int](t, f.pool, "select count(*) from rpms r join builds b on b.id = r.build_id where b.retry_of = $1", failed); n != 3 {
+		t.Errorf("%d packages are imported, want a source package and two others", n)
+	}
+}
+
+func TestScratchSubmission(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 1)
+	f.call(t, "build", "submit", "pkg000", "--target", "f37", "--scratch", "--arch", "aarch64").want(t, exitDone)
+	t.Run("builds for the architectures that were named", func(t *testing.T) {
+		t.Parallel()
+		got := queuetest.Values[string](t, f.pool, "select arch from tasks where method = 'buildArch'")
+		if diff := cmp.Diff([]string{"aarch64"}, got); diff != "" {
+			t.Errorf("architectures (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("tells the forge nothing and tags nothing", func(t *testing.T) {
+		t.Parallel()
+		if n := queuetest.Value[int](t, f.pool, "select (select count(*) from reports) + (select count(*) from tag_builds)"); n != 0 {
+			t.Errorf("%d reports and taggings, want none", n)
+		}
+	})
+}
+
+func TestRefusedSubmissions(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 1)
+	f.call(t, "tag", "add", "elsewhere", "--arches", "x86_64").want(t, exitDone)
+	f.call(t, "target", "add", "apart", "f37-build", "elsewhere", "--branch", "f37").want(t, exitDone)
+	f.call(t, "user", "add", "bob").want(t, exitDone)
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"A target that is not there", []string{"pkg000", "--target", "f99"}, "there is no target f99"},
+		{"A chain whose groups could not see one another", []string{"--chain", "pkg000", ":", "pkg001", "--target", "apart"}, "does not inherit"},
+		{"A package nobody knows", []string{"nobody", "--target", "f37"}, "no repository nobody is known"},
+		{"A branch that is not there", []string{"pkg000#f38", "--target", "f37"}, "no branch f38"},
+		{"A commit that is not there", []string{"pkg000#" + strings.Repeat("1", 40), "--target", "f37"}, "no commit 1111"},
+		{"A package named twice", []string{"pkg000", "pkg000#f37", "--target", "f37"}, "pkg000 is named twice"},
+		{"A hostile name", []string{"../../etc", "--target", "f37"}, "neither a package nor a repository"},
+		{"An architecture the tag lacks", []string{"pkg000", "--target", "f37", "--scratch", "--arch", "s390x"}, "does not build for s390x"},
+		{"A priority chosen by somebody who is no admin", []string{"pkg000", "--target", "f37", "--priority", "1", "--as", "bob"}, "by admins only"},
+		{"A user who is not there", []string{"pkg000", "--target", "f37", "--as", "eve"}, "no such user"},
+		{"A package that the destination does not list", []string{"pkg000", "--target", "apart"}, "not listed in tag elsewhere"},
+	} {
+		t.Run(c.name+" is refused in words, and nothing is built", func(t *testing.T) {
+			t.Parallel()
+			s := f.call(t, append([]string{"build", "submit"}, c.args...)...).want(t, exitFailed)
+			if !strings.Contains(s.stdout+s.stderr, c.want) {
+				t.Errorf("output:\n%s%s\nwant %q", s.stdout, s.stderr, c.want)
+			}
+			if n := queuetest.Value[int](t, f.pool, "select count(*) from builds"); n != 0 {
+				t.Errorf("%d builds began", n)
+			}
+		})
+	}
+}
+
+// TestChainOutlivesTheHub stops the server between two groups of a chain.
+func TestChainOutlivesTheHub(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 2)
+	release := f.driver.hold()
+	f.call(t, "build", "submit", "--chain", "pkg000", ":", "pkg001", "--target", "f37", "--nowait").want(t, exitDone)
+	f.wait(t, "the first group is being built", "select exists (select from tasks where method = 'buildArch' and state = 'OPEN')")
+	f.close(t)
+	release()
+	if s := f.call(t, "build", "submit", "pkg001", "--target", "f37").want(t, exitFailed); !strings.Contains(s.stderr, "no distbot serve is alive") {
+		t.Errorf("without a hub: %q, want it said", s.stderr)
+	}
+	f.serve(t, f.server.Config, f.server.Logger)
+	f.call(t, "build", "chain", "watch", "1").want(t, exitDone)
+}
+
+func TestCanceledChain(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 2)
+	release := f.driver.hold()
+	defer release()
+	f.call(t, "build", "submit", "--chain", "pkg000", ":", "pkg001", "--target", "f37", "--nowait").want(t, exitDone)
+	f.wait(t, "the first group is being built", "select exists (select from tasks where method = 'buildArch' and state = 'OPEN')")
+	f.call(t, "build", "chain", "cancel", "1").want(t, exitDone)
+	f.wait(t, "its build is canceled", "select count(*) = 1 from builds where state = 'CANCELED'")
+	f.call(t, "build", "chain", "cancel", "1").want(t, exitFailed)
+	f.wait(t, "the chain stays canceled after its build told of its end", `select c.state = 'CANCELED' and not exists
+		(select from river_job where kind = 'distgit.chain' and state <> 'completed') from chains c`)
+}
+
+// BenchmarkRepositorySwitch measures how long after the switch to a repository
+// that holds a build the command ends that waits for it.
+func BenchmarkRepositorySwitch(b *testing.B) {
+	f := newFlow(b, 1)
+	conn, err := pgx.ConnectConfig(b.Context(), f.pool.Config().ConnConfig)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(b.Context())) }()
+	var total, worst time.Duration
+	n := 0
+	for b.Loop() {
+		name := packageName(n)
+		if _, there := f.heads[name]; !there {
+			b.StopTimer()
+			f.makeRepository(b, filepath.Join(f.server.Config.path("git"), "rpms"), name)
+			b.StartTimer()
+		}
+		f.call(b, "build", "submit", name, "--target", "f37", "--wait-repo").want(b, exitDone)
+		ended := time.Now()
+		var switched time.Time
+		if err := conn.QueryRow(b.Context(), "select max(published_at) from repo_generations").Scan(&switched); err != nil {
+			b.Fatal(err)
+		}
+		took := ended.Sub(switched)
+		total, worst, n = total+took, max(worst, took), n+1
+	}
+	b.ReportMetric(float64(total.Milliseconds())/float64(n), "ms/switch")
+	b.ReportMetric(float64(worst.Milliseconds()), "ms-worst")
+}
+
+func TestSideTag(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 2)
+	for _, name := range []string{"bob", "eve"} {
+		f.call(t, "user", "add", name).want(t, exitDone)
+	}
+	f.call(t, "tag", "side-add", "f37-build", "--as", "bob").want(t, exitDone)
+	name := queuetest.Value[string](t, f.pool, "select name from tags where name like 'f37-build-side-%'")
+	f.call(t, "build", "submit", "--chain", "pkg000", ":", "pkg001", "--target", name, "--wait-repo", "--as", "bob").want(t, exitDone)
+
+	if got := queuetest.Values[string](t, f.pool, `select b.nvr from tag_builds tb join tags t on t.id = tb.tag_id join builds b on b.id = tb.build_id
+		where t.name = $1 and tb.revoke_event is null order by 1`, name); !cmp.Equal(got, []string{"pkg000-1-1", "pkg001-1-1"}) {
+		t.Errorf("builds in the side tag: %v, want both", got)
+	}
+	if n := queuetest.Value[int](t, f.pool, "select count(*) from tag_builds tb join tags t on t.id = tb.tag_id where t.name = 'f37'"); n != 0 {
+		t.Errorf("%d builds are in the base", n)
+	}
+	if s := f.call(t, "tag", "side-remove", name, "--as", "eve").want(t, exitFailed); !strings.Contains(s.stderr, "belongs to bob") {
+		t.Errorf("removed by somebody else: %q", s.stderr)
+	}
+	f.call(t, "tag", "side-remove", name, "--as", "bob").want(t, exitDone)
+	if s := f.call(t, "build", "submit", "pkg000", "--target", name).want(t, exitFailed); !strings.Contains(s.stderr, "there is no target "+name) {
+		t.Errorf("a submission into the removed tag: %q", s.stderr)
+	}
+}

@@ -1,0 +1,129 @@
+-- name: ConnectHost :one
+-- Makes a process the host of this name, whoever was it before. An embedded
+-- host is made when it is not there.
+insert into hosts (name, remote, arches, emulated, channels, capacity, driver, version, client_id, instance, seen_at)
+values (@name, @remote, @arches, @emulated, @channels, @capacity, @driver, @version, @client_id::text, @instance, now())
+on conflict (name) do update
+set arches = excluded.arches, emulated = excluded.emulated, channels = excluded.channels, capacity = excluded.capacity,
+    driver = excluded.driver, version = excluded.version, client_id = excluded.client_id, instance = excluded.instance, seen_at = now(), unready = ''
+where hosts.remote = excluded.remote
+returning id;
+
+-- name: HostByName :one
+select * from hosts where name = @name;
+
+-- name: HostByID :one
+select * from hosts where id = @id for no key update;
+
+-- name: LockHostByName :one
+-- Alive says that a process is the host and has said so of late.
+select id, remote, client_id, instance, (client_id is not null and seen_at > now() - make_interval(secs => @seconds::float8))::bool as alive
+from hosts where name = @name for no key update;
+
+-- name: BeatHost :execrows
+-- Renews the lease of a host; none when another process is the host now, or it
+-- was given up.
+update hosts set seen_at = now(), unready = @unready, load_average = @load_average, memory_free = @memory_free, disk_free = @disk_free
+where id = @id and client_id = @client_id::text;
+
+-- name: TasksOfHost :many
+-- What a host is to work on.
+select id, attempt, state, extract(epoch from now() - coalesce(started_at, assigned_at, now()))::float8 as age_seconds
+from tasks where host_id = @host_id and client_id = @client_id::text and state in ('ASSIGNED', 'OPEN')
+order by priority, id;
+
+-- name: SilentHosts :many
+-- Hosts whose process has not renewed its lease for so long, or is among those
+-- that are gone for certain.
+select id, name, client_id::text as client_id from hosts
+where client_id is not null and (seen_at < now() - make_interval(secs => @seconds::float8) or client_id = any(@gone::text[]))
+order by id for no key update;
+
+-- name: DisconnectHost :exec
+update hosts set client_id = null, unready = '' where id = @id and client_id = @client_id::text;
+
+-- name: LoseTasksOfHost :many
+-- Takes from a host all it was given by process, and keeps that it was lost.
+with lost as (
+    select t.id, t.attempt, t.client_id, t.host_id, t.started_at, t.state, t.river_job_id
+    from tasks t
+    where t.host_id = @host_id and t.client_id = @client_id::text and t.state in ('ASSIGNED', 'OPEN')
+      and (sqlc.narg(tasks)::bigint[] is null or t.id = any(sqlc.narg(tasks)::bigint[]))
+    order by t.id for update
+), kept as (
+    insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome)
+    select id, attempt, client_id, host_id, started_at, @outcome::text from lost where state = 'OPEN'
+    on conflict (task_id, attempt) do nothing
+)
+update tasks t set state = 'FREE', phase = '', reason = @reason::text, host_id = null, client_id = null, river_job_id = null, token_digest = null,
+                   losses = t.losses + case when lost.state = 'OPEN' then @losses::int else 0 end, not_before = now()
+from lost where t.id = lost.id
+returning t.id, lost.attempt, lost.river_job_id;
+
+-- name: DropJobs :exec
+-- Ends River rows whose attempt is given up.
+update river_job set state = 'discarded', finalized_at = now()
+where id = any(@ids::bigint[]) and state in ('available', 'pending', 'retryable', 'running', 'scheduled');
+
+-- name: ScheduleLock :exec
+-- One hub at a time gives tasks to hosts.
+select pg_advisory_xact_lock(7234017283807667302);
+
+-- name: HostsToSchedule :many
+-- The hosts that take work, with what they work on now.
+select h.id, h.name, h.remote, h.client_id::text as client_id, h.arches, h.emulated,
+       coalesce(h.channels_set, h.channels)::text[] as channels, coalesce(h.capacity_set, h.capacity)::real as capacity,
+       coalesce(w.weight, 0)::real as weight, coalesce(w.tasks, 0)::int as tasks
+from hosts h
+left join (
+    select t.host_id, sum(t.weight) as weight, count(*) as tasks
+    from tasks t where t.state in ('ASSIGNED', 'OPEN') and t.host_id is not null group by t.host_id
+) w on w.host_id = h.id
+where h.enabled and h.client_id is not null and h.unready = '' and h.seen_at > now() - interval '20 seconds'
+order by h.id;
+
+-- name: TasksToSchedule :many
+-- The tasks of each channel and bin that come next and may begin: what their
+-- build needs is in the repository of its build tag, and a host with room builds
+-- for one of their architectures.
+select t.id, t.method, t.channel, t.bin, t.root_arches, t.weight, t.priority
+from (select unnest(@channels::text[]) as channel, unnest(@bins::text[]) as bin, unnest(@max_rows::int[]) as max_rows,
+             unnest(@arches::text[]) as arches) w
+cross join lateral (
+    select n.* from tasks n join builds b on b.id = n.build_id join tags g on g.id = b.build_tag
+    where n.state = 'FREE' and n.method in ('buildSRPM', 'buildArch') and n.channel = w.channel and n.bin = w.bin
+      and n.not_before <= now() and g.built_rev >= b.need_rev
+      and (n.root_arches = '{}' or n.root_arches && string_to_array(w.arches, ' '))
+    order by n.priority, n.id limit w.max_rows
+) t
+order by t.priority, t.id;
+
+-- name: RefusalsOfTasks :many
+select task_id, host_id from task_refusals where task_id = any(@tasks::bigint[]) and until > now();
+
+-- name: RefuseTask :exec
+insert into task_refusals (task_id, host_id, until, reason)
+values (@task_id, @host_id, now() + make_interval(secs => @seconds::float8), @reason)
+on conflict (task_id, host_id) do update set until = excluded.until, reason = excluded.reason;
+
+-- name: AssignTasks :many
+update tasks t set state = 'ASSIGNED', attempt = t.attempt + 1, host_id = a.host_id, client_id = a.client_id, root_arch = a.root_arch,
+                   assigned_at = now(), started_at = null, phase = '', river_job_id = null, token_digest = null
+from (select unnest(@ids::bigint[]) as id, unnest(@host_ids::bigint[]) as host_id, unnest(@client_ids::text[]) as client_id,
+             unnest(@root_arches::text[]) as root_arch) a
+where t.id = a.id and t.state = 'FREE'
+returning t.id, t.attempt, t.host_id::bigint as host_id;
+
+-- name: EnableHost :execrows
+update hosts set enabled = @enabled, comment = coalesce(sqlc.narg(comment), comment) where name = @name;
+
+-- name: ListHosts :many
+-- Every host with what it works on.
+select h.*, coalesce(extract(epoch from now() - h.seen_at), 0)::float8 as unseen_seconds,
+       coalesce(w.weight, 0)::real as weight, coalesce(w.tasks, 0)::int as tasks
+from hosts h
+left join (
+    select t.host_id, sum(t.weight) as weight, count(*) as tasks
+    from tasks t where t.state in ('ASSIGNED', 'OPEN') and t.host_id is not null group by t.host_id
+) w on w.host_id = h.id
+order by h.name;
