@@ -11,8 +11,8 @@ import (
 const queueSQL = `
 update hosts set enabled = false;
 insert into hosts (name, arches, capacity, client_id, seen_at, enabled, unready) values
-	('q-busy', '{x86_64}', 2, 'busy-1', now(), true, ''), ('q-full', '{aarch64}', 2, 'full-1', now(), true, 'its disk is full: 1 GiB left'),
-	('q-off', '{aarch64}', 2, 'off-1', now(), false, ''), ('q-quiet', '{ppc64le}', 2, 'quiet-1', now() - interval '1 minute', true, '');
+	('q-busy', '{x86_64}', 2, 'busy-1', now() + interval '1 hour', true, ''), ('q-full', '{aarch64}', 2, 'full-1', now() + interval '1 hour', true, 'its disk is full: 1 GiB left'),
+	('q-off', '{aarch64}', 2, 'off-1', now() + interval '1 hour', false, ''), ('q-quiet', '{ppc64le}', 2, 'quiet-1', now() - interval '1 minute', true, '');
 insert into tasks (build_id, method, arch, root_arches, bin, label, state, weight, host_id, client_id)
 	select 3, 'buildArch', 'busy', '{x86_64}', 'x86_64', 'x', 'OPEN', 3, id, client_id from hosts where name = 'q-busy';
 delete from tasks where state = 'FREE';
