@@ -42,7 +42,7 @@ func (r *Reaper) Run(ctx context.Context) {
 }
 
 // Reap looks once. A process is dead when it has not renewed its lease for
-// 30 s, or at once when its pid is gone from our kernel and pid namespace. It
+// deadAfter, or at once when its pid is gone from our kernel and pid namespace. It
 // returns how many jobs were given to their next attempt.
 func (r *Reaper) Reap(ctx context.Context) (jobs int, err error) {
 	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
@@ -74,7 +74,7 @@ func (r *Reaper) Reap(ctx context.Context) (jobs int, err error) {
 }
 
 // loseHosts gives the work of hosts to others whose process is among the dead or
-// has not renewed the host's lease for 30 s.
+// has not renewed the host's lease for deadAfter.
 func (r *Reaper) loseHosts(ctx context.Context, q *db.Queries, dead []string) error {
 	hosts, err := q.SilentHosts(ctx, db.SilentHostsParams{Seconds: deadAfter.Seconds(), Gone: nonNil(dead)})
 	if err != nil {

@@ -9,11 +9,11 @@
 // The recipe becomes a configuration (config.go) that is named by its content
 // and by that of its repositories; so is the root in it, and with it mock's
 // root cache: another content gives another cache, the same content the same
-// one. Each order gets a directory (job.go) with its input, and a small
-// configuration that includes the shared one. mock runs in namespaces
+// one. Each order gets a directory (job.go) with its input and a configuration of
+// its own. mock runs in namespaces
 // (launch.go) with the order's own uniqueext; its logs are read and passed on
 // while they grow (follow.go). When it ends, what its root holds is recorded
-// (installed.go), the packages are taken out (collect.go), and the root is
+// (installed.go), the packages are taken out (files.go), and the root is
 // cleaned with the same uniqueext, also when the build was canceled. What a
 // killed process left is cleaned by the next New (sweep.go).
 //
