@@ -374,7 +374,7 @@ func TestNetworkCut(t *testing.T) {
 	far.before = []string{"ip", "netns", "exec", w.namespace}
 	far.start(t)
 	f.pushed(t, small{name: farPackage(0)}).ends(t, "COMPLETE")
-	p, marker := sleeper(1)
+	p, marker := sleeper(38)
 	b := f.pushed(t, p)
 	task, name := b.hostOf(t, "buildArch", "phase = 'build'")
 	if name != "far" {
@@ -437,7 +437,7 @@ func TestZombie(t *testing.T) {
 	t.Parallel()
 	f := newFarm(t, "zombie", "")
 	zombie := f.host(t, "zombie", "").start(t)
-	p, marker := sleeper(0)
+	p, marker := sleeper(39)
 	b := f.pushed(t, p)
 	task := b.task(t, "buildArch", "phase = 'build'")
 	eventually(t, "sleep", func() (string, bool) { return "", running(t, marker) > 0 })
