@@ -54,6 +54,22 @@ func TestResumeBuild(t *testing.T) {
 			t.Errorf("statuses:\n%s\nwant\n%s", got, want)
 		}
 	})
+	lagging := build(6, "CANCELED", "CLOSED", "CLOSED", "CANCELED")
+	queuetest.Exec(t, pool, "update tasks set policy = 'lagging' where build_id = $1 and arch = 'aarch64'", lagging)
+	queuetest.Exec(t, pool, "update builds set noarch_content = 'fail' where id = $1", lagging)
+	t.Run("Does not wait for architectures that lag, and keeps the target's rules", func(t *testing.T) {
+		t.Parallel()
+		id, _, err := resume(lagging)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := queuetest.Value[int](t, pool, "select count(*) from river_job where kind = 'builders.import' and (args ->> 'build_id')::bigint = $1", id); n != 1 {
+			t.Errorf("%d imports are enqueued, want one", n)
+		}
+		if rule := queuetest.Value[string](t, pool, "select noarch_content from builds where id = $1", id); rule != "fail" {
+			t.Errorf("noarch_content is %s, want fail", rule)
+		}
+	})
 	for name, c := range map[string]struct {
 		build int64
 		want  string

@@ -31,7 +31,7 @@ const (
 	// maxUnknown bounds connections whose client is not known yet, maxOfHost
 	// those of one host, of any kind.
 	maxUnknown = 256
-	maxOfHost  = 64
+	maxOfHost  = 128
 )
 
 // Config says what a Door needs.
