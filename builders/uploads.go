@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,7 +17,7 @@ import (
 	"github.com/distbot/distbot/queue"
 )
 
-// maxUploadBytes bounds what one attempt may send in all.
+// maxUploadBytes bounds what one attempt may announce in all.
 const maxUploadBytes = 64 << 30
 
 // ErrSealed says that an attempt has ended with other results than these, or
@@ -50,67 +51,146 @@ func (u Upload) check() error {
 }
 
 // Upload takes a result of the attempt from r into the store and notes it, while
-// the attempt is open. A file that was taken already is not read again. It
-// returns a *Failure for what can't be a result, ErrSealed when the name stands
-// for other bytes, queue.ErrLostAttempt, and errors of the store.
+// the attempt is open. A file that was taken already is not read again. What it
+// announces is reserved before r is read, so that the files of an attempt never
+// take more room than they may, however many are sent at a time; nobody else
+// sends the same name of the attempt meanwhile. It returns a *Failure for what
+// can't be a result, ErrSealed when the name stands for other bytes,
+// queue.ErrLostAttempt, and errors of the store.
 func (a *Attempt) Upload(ctx context.Context, file Upload, r io.Reader) error {
 	if err := file.check(); err != nil {
 		return err
 	}
-	known, err := a.uploads(ctx)
-	if err != nil {
+	there, err := a.reserve(ctx, file)
+	if there || err != nil {
 		return err
 	}
-	total := file.Size
-	for _, k := range known {
-		if k.Name == file.Name {
-			if k != file {
-				return ErrSealed
-			}
-			return nil
+	if err := a.receive(ctx, file, r); err != nil {
+		a.giveBack(ctx, file)
+		return err
+	}
+	return nil
+}
+
+// reserve notes that a file will be sent, if the attempt has room for it; there
+// says that it was sent already.
+func (a *Attempt) reserve(ctx context.Context, file Upload) (there bool, err error) {
+	err = pgx.BeginFunc(ctx, a.stages.Pool, func(tx pgx.Tx) error {
+		q := db.New(tx)
+		// A statement of its own: those that follow see what others have announced
+		// before they let go of the lock.
+		n, err := q.LockOpenAttempt(ctx, db.LockOpenAttemptParams{
+			TaskID: a.task.ID, Attempt: a.task.Attempt, HostID: a.task.HostID, ClientID: a.clientID(),
+		})
+		if err != nil {
+			return err
 		}
-		total += k.Size
+		if n == 0 {
+			return queue.ErrLostAttempt
+		}
+		known, err := q.AnnouncedUploads(ctx, db.AnnouncedUploadsParams{TaskID: a.task.ID, Attempt: a.task.Attempt, Name: file.Name})
+		if err != nil {
+			return err
+		}
+		stored := Upload{Name: file.Name, SHA256: known.Sha256, Size: known.Size}
+		switch {
+		case stored == file:
+			there = true
+			return nil
+		case known.Sha256 != "":
+			return ErrSealed
+		case known.Files >= maxResults:
+			return &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("the build left more than %d files", maxResults)}
+		case known.Bytes+file.Size > maxUploadBytes:
+			return &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("the results of the build have more than %d bytes", int64(maxUploadBytes))}
+		}
+		return q.ReserveUpload(ctx, db.ReserveUploadParams{
+			TaskID: a.task.ID, Attempt: a.task.Attempt, Name: file.Name, Sha256: file.SHA256, Size: file.Size,
+		})
+	})
+	if err != nil {
+		return false, fmt.Errorf("builders: announce %s: %w", file.Name, err)
 	}
-	if len(known) >= maxResults {
-		return &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("the build left more than %d files", maxResults)}
-	}
-	if total > maxUploadBytes {
-		return &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("the results of the build have more than %d bytes", int64(maxUploadBytes))}
-	}
-	blob, err := a.stages.Store.Put(ctx, r, file.SHA256, file.Size)
+	return there, nil
+}
+
+// receive brings a file that is reserved into the store and notes that it is
+// there.
+func (a *Attempt) receive(ctx context.Context, file Upload, r io.Reader) error {
+	blob, err := a.stages.Store.Put(ctx, &whileOpen{Reader: r, ctx: ctx, attempt: a, looked: time.Now()}, file.SHA256, file.Size)
 	if err != nil {
 		return fmt.Errorf("builders: store %s: %w", file.Name, err)
 	}
 	if blob.Size != file.Size {
 		return fmt.Errorf("builders: store %s: got %d bytes, want %d: %w", file.Name, blob.Size, file.Size, io.ErrUnexpectedEOF)
 	}
-	return a.note(ctx, file)
-}
-
-// note notes an upload, if the attempt is still open.
-func (a *Attempt) note(ctx context.Context, file Upload) error {
-	params := db.InsertUploadParams{
-		TaskID: a.task.ID, Attempt: a.task.Attempt, HostID: a.task.HostID, Name: file.Name, Sha256: file.SHA256, Size: file.Size,
-	}
-	if a.task.ClientID != nil {
-		params.ClientID = *a.task.ClientID
-	}
-	n, err := db.New(a.stages.Pool).InsertUpload(ctx, params)
+	n, err := db.New(a.stages.Pool).StoreUpload(ctx, db.StoreUploadParams{
+		TaskID: a.task.ID, Attempt: a.task.Attempt, HostID: a.task.HostID, ClientID: a.clientID(),
+		Name: file.Name, Sha256: file.SHA256, Size: file.Size,
+	})
 	if err != nil {
 		return fmt.Errorf("builders: note %s: %w", file.Name, err)
 	}
-	if n > 0 {
-		return nil
+	if n == 0 {
+		return queue.ErrLostAttempt
 	}
-	// The task has ended, or somebody has sent the name at the same time.
-	known, err := a.uploads(ctx)
+	return nil
+}
+
+// lookEvery is how often it is looked whether the attempt of a file that is being
+// sent is still open.
+const lookEvery = 5 * time.Second
+
+// whileOpen ends with queue.ErrLostAttempt when the attempt is not open any more:
+// else hosts could send for attempts without end, each bounded by itself.
+type whileOpen struct {
+	io.Reader
+	ctx     context.Context
+	attempt *Attempt
+	looked  time.Time
+}
+
+// Read implements io.Reader.
+func (r *whileOpen) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil || time.Since(r.looked) < lookEvery {
+		return n, err
+	}
+	r.looked = time.Now()
+	task := r.attempt.task
+	host := queue.Holder{ClientID: r.attempt.clientID()}
+	if task.HostID != nil {
+		host.ID = *task.HostID
+	}
+	_, err = queue.Attempt(r.ctx, r.attempt.stages.Pool, host, queue.Claim{TaskID: task.ID, Attempt: task.Attempt})
+	if errors.Is(err, queue.ErrLostAttempt) {
+		return n, err
+	}
+	return n, nil // what can't be told now is told at the end
+}
+
+// giveBackTime bounds the giving back of a reservation.
+const giveBackTime = 10 * time.Second
+
+// giveBack gives the room of a file back that did not arrive. Where it can't, the
+// file's next try or the attempt's end does.
+func (a *Attempt) giveBack(ctx context.Context, file Upload) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)
+	defer cancel()
+	err := db.New(a.stages.Pool).GiveUploadBack(ctx, db.GiveUploadBackParams{
+		TaskID: a.task.ID, Attempt: a.task.Attempt, Name: file.Name, Sha256: file.SHA256,
+	})
 	if err != nil {
-		return err
+		a.stages.Logger.Warn("builders: give room of an upload back", "task", a.task.ID, "file", file.Name, "error", err)
 	}
-	if slices.ContainsFunc(known, func(k Upload) bool { return k.Name == file.Name }) {
-		return ErrSealed
+}
+
+// clientID is the process that works on the attempt.
+func (a *Attempt) clientID() string {
+	if a.task.ClientID == nil {
+		return ""
 	}
-	return queue.ErrLostAttempt
+	return *a.task.ClientID
 }
 
 // uploads are the files that were sent so far, by name.
@@ -193,15 +273,6 @@ func (s *Stages) Ended(ctx context.Context, host queue.Holder, claim queue.Claim
 	}
 	if !sameUploads(known, files) {
 		return ErrSealed
-	}
-	return nil
-}
-
-// DropOldUploads forgets what hosts have sent for attempts that ended more than
-// an hour ago. The bytes stay in the store.
-func (s *Stages) DropOldUploads(ctx context.Context) error {
-	if err := db.New(s.Pool).DropOldUploads(ctx); err != nil {
-		return fmt.Errorf("builders: forget old uploads: %w", err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package buildhost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,15 +111,61 @@ func (h *Host) clear(dir string) {
 	}
 }
 
+const (
+	// tellFor is how long a hub is told how an attempt ended that hears the host's
+	// heartbeats and can't take it: its disk may be full, and an administrator on
+	// the way. What can't be reached at all ends the work sooner, see Host.
+	tellFor = 30 * time.Minute
+	// failFor is how long it is told afterwards that it could not take results.
+	failFor = 5 * time.Minute
+)
+
 // tell tells the hub how the work ended. What can't be told now is told again
-// until the host has to let go of the attempt.
+// until the host has to let go of the attempt, or the hub has not taken it for
+// half an hour: then the attempt ends as one that failed for the hub's reasons.
+// Where that can't be told either the attempt is let go of, which the hub notices
+// by the heartbeats.
 func (h *Host) tell(ctx context.Context, attempt Attempt, outcome builders.Outcome, results string, err error) error {
-	claim := attempt.Work().Claim
-	end := func(ctx context.Context) error { return attempt.Finish(ctx, outcome, results) }
-	if err != nil {
-		failure := builders.Explain(err)
-		end = func(ctx context.Context) error { return attempt.Fail(ctx, failure) }
+	most := tellFor
+	if err == nil {
+		err = h.tellEnd(ctx, attempt, cmp.Or(h.tellMost, most), func(ctx context.Context) error { return attempt.Finish(ctx, outcome, results) })
+		var untold *untoldError
+		if !errors.As(err, &untold) {
+			return err
+		}
+		err = &builders.Failure{Phase: builders.PhaseVerify, Infrastructure: true, Reason: "the hub did not take the results " + untold.Error(), Err: untold}
+		most = failFor
 	}
+	failure := builders.Explain(err)
+	err = h.tellEnd(ctx, attempt, cmp.Or(h.tellMost, most), func(ctx context.Context) error { return attempt.Fail(ctx, failure) })
+	var untold *untoldError
+	if errors.As(err, &untold) {
+		// Returned, it would have the attempt begun again.
+		h.Logger.Error("buildhost: the hub did not take the end of an attempt, which is let go of", "claim", attempt.Work().String(), "error", err)
+		return nil
+	}
+	return err
+}
+
+// untoldError is an end that the hub did not take for so long that it is not told
+// any more.
+type untoldError struct {
+	most time.Duration
+	last error
+}
+
+// Error implements error.
+func (e *untoldError) Error() string { return fmt.Sprintf("within %s: %v", e.most, e.last) }
+
+// Unwrap returns what was wrong at last.
+func (e *untoldError) Unwrap() error { return e.last }
+
+// tellEnd tells an end until it is taken. It returns an *untoldError when it was
+// not, from the first time on, for as long as most; nil when the host has let go
+// of the attempt.
+func (h *Host) tellEnd(ctx context.Context, attempt Attempt, most time.Duration, end func(context.Context) error) error {
+	claim := attempt.Work().Claim
+	var first time.Time
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, beatEvery) {
 		switch cause := context.Cause(ctx); {
 		case errors.Is(cause, ErrStopped):
@@ -129,16 +176,20 @@ func (h *Host) tell(ctx context.Context, attempt Attempt, outcome builders.Outco
 			return nil
 		}
 		err := end(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			return nil
-		}
-		if errors.Is(err, queue.ErrLostAttempt) {
+		case errors.Is(err, queue.ErrLostAttempt):
 			h.Logger.Warn("buildhost: the attempt was given up meanwhile; its results are dropped", "claim", claim.String())
 			return nil
+		case ctx.Err() != nil:
+			continue
+		case first.IsZero():
+			first = time.Now()
+		case time.Since(first) >= most:
+			return &untoldError{most, err}
 		}
-		if ctx.Err() == nil {
-			h.Logger.Warn("buildhost: tell the end of an attempt", "claim", claim.String(), "error", err)
-		}
+		h.Logger.Warn("buildhost: tell the end of an attempt", "claim", claim.String(), "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):

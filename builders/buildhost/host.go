@@ -47,8 +47,8 @@ type Host struct {
 	Logger *slog.Logger
 
 	// every, again and fence stand for beatEvery, beatAgain and fenceAfter in
-	// tests.
-	every, again, fence time.Duration
+	// tests, and tellMost for tellFor and failFor.
+	every, again, fence, tellMost time.Duration
 
 	mu      sync.Mutex
 	running map[queue.Claim]*running

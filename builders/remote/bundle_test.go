@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -198,22 +199,30 @@ func (b *bundle) Prepare(ctx context.Context, order builders.SourceOrder, dir st
 func (b *bundle) enroll(tb testing.TB, name string) (int64, *http.Transport) {
 	tb.Helper()
 	id := queuetest.Value[int64](tb, b.Pool, "insert into hosts (name, remote) values ($1, true) returning id", name)
-	issued, err := b.ca.IssueHost(name, time.Hour)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	b.mu.Lock()
-	b.peers[issued.Fingerprint] = Peer{HostID: id, Name: name}
-	b.mu.Unlock()
-	pair, err := tls.X509KeyPair(issued.Certificate, issued.Key)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	pair := b.certificate(tb, Peer{HostID: id, Name: name})
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(b.ca.Certificate())
 	transport := NewTransport(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}})
 	tb.Cleanup(transport.CloseIdleConnections)
 	return id, transport
+}
+
+// certificate makes a certificate of a host, from now on the only one that counts.
+func (b *bundle) certificate(tb testing.TB, peer Peer) tls.Certificate {
+	tb.Helper()
+	issued, err := b.ca.IssueHost(peer.Name, time.Hour)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	maps.DeleteFunc(b.peers, func(_ pki.Fingerprint, p Peer) bool { return p == peer })
+	b.peers[issued.Fingerprint] = peer
+	pair, err := tls.X509KeyPair(issued.Certificate, issued.Key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return pair
 }
 
 // builder is a host with its client.
@@ -256,9 +265,14 @@ func (b *bundle) newProcess(tb testing.TB, id int64, transport *http.Transport, 
 	}
 	tb.Cleanup(func() { proxy.Close() })
 	client := &Client{
-		URL: "https://" + b.address, HTTP: &http.Client{Transport: transport}, Files: &http.Client{Transport: transport}, Repos: proxy,
+		URL: "https://" + b.address, Repos: proxy,
+		Lease: &http.Client{Transport: NewLeaseTransport(transport)}, HTTP: &http.Client{Transport: NewTransport(transport)}, Files: &http.Client{Transport: transport},
 		LogDir: filepath.Join(dir, "logs"), Logger: logger, logEvery: 10 * time.Millisecond,
 	}
+	tb.Cleanup(func() {
+		client.Lease.CloseIdleConnections()
+		client.HTTP.CloseIdleConnections()
+	})
 	h := &buildhost.Host{
 		Hub: client, Driver: driver, WorkDir: filepath.Join(dir, "work"), Logger: logger,
 		Info: queue.HostInfo{Name: "somebody else", Arches: []string{"x86_64"}, Capacity: 100, Driver: driver.Name(), Version: "test"},

@@ -26,10 +26,12 @@ import (
 type Client struct {
 	// URL is the hub's address for hosts, https://HOST:PORT.
 	URL string
-	// HTTP and Files show the host's certificate and have no time limits of
-	// their own: the one for messages, the other for files, which must not make
-	// heartbeats wait. See NewTransport.
-	HTTP, Files *http.Client
+	// Lease, HTTP and Files show the host's certificate and have no time limits of
+	// their own. Lease is for what keeps the host alive and nothing else, HTTP for
+	// messages and logs, Files for files: none of them shares connections with
+	// another, so that no number of files and no slow log holds a heartbeat up.
+	// See NewTransport.
+	Lease, HTTP, Files *http.Client
 	// Refused tells which errors of a connection mean that the host's
 	// credentials don't count any more; nil knows none.
 	Refused func(error) bool
@@ -40,9 +42,10 @@ type Client struct {
 	LogDir string
 	Logger *slog.Logger
 
-	// logEvery stands for the constant of this name in tests, and retryFor for
-	// the time in which what an attempt begins with is asked for again.
-	logEvery, retryFor time.Duration
+	// logEvery and answer stand for the constants logEvery and messageAnswer in
+	// tests, and retryFor for the time in which what an attempt begins with is
+	// asked for again.
+	logEvery, retryFor, answer time.Duration
 
 	mu      sync.Mutex
 	session string
@@ -56,7 +59,7 @@ var _ buildhost.Hub = (*Client)(nil)
 // credentials.
 func (c *Client) Connect(ctx context.Context, info queue.HostInfo) error {
 	var answer connectAnswer
-	if err := c.post(ctx, Prefix+"connect", "", info, &answer); err != nil {
+	if err := c.post(ctx, c.Lease, Prefix+"connect", "", info, &answer); err != nil {
 		return fmt.Errorf("remote: connect to %s: %w", c.URL, err)
 	}
 	c.mu.Lock()
@@ -75,7 +78,7 @@ func (c *Client) Host() string {
 // Heartbeat implements buildhost.Hub.
 func (c *Client) Heartbeat(ctx context.Context, status queue.HostStatus) (queue.HostOrders, error) {
 	var orders queue.HostOrders
-	err := c.post(ctx, Prefix+"heartbeat", "", status, &orders)
+	err := c.post(ctx, c.Lease, Prefix+"heartbeat", "", status, &orders)
 	if errors.Is(err, ErrIdentity) {
 		// Who is not the host any more has no lease either.
 		err = fmt.Errorf("%w: %w", queue.ErrLostLease, err)
@@ -85,7 +88,7 @@ func (c *Client) Heartbeat(ctx context.Context, status queue.HostStatus) (queue.
 
 // Disconnect implements buildhost.Hub.
 func (c *Client) Disconnect(ctx context.Context) error {
-	return c.post(ctx, Prefix+"disconnect", "", nil, nil)
+	return c.post(ctx, c.Lease, Prefix+"disconnect", "", nil, nil)
 }
 
 // Begin implements buildhost.Hub. The attempt's logs are sent while ctx lasts.
@@ -94,7 +97,7 @@ func (c *Client) Disconnect(ctx context.Context) error {
 func (c *Client) Begin(ctx context.Context, claim queue.Claim) (buildhost.Attempt, error) {
 	var answer beginAnswer
 	err := again(ctx, cmp.Or(c.retryFor, retryFor), func() error {
-		return c.post(ctx, taskPath(claim, "begin"), "", nil, &answer)
+		return c.post(ctx, c.HTTP, taskPath(claim, "begin"), "", nil, &answer)
 	})
 	if err != nil {
 		return nil, err
@@ -132,7 +135,7 @@ func (c *Client) request(ctx context.Context, method, path, token string, body i
 // request is made once more, on a new connection, which shows the newest.
 func (c *Client) do(client *http.Client, r *http.Request) (*http.Response, error) {
 	response, err := c.doOnce(client, r)
-	if !errors.Is(err, ErrIdentity) || r.Body != nil && r.GetBody == nil {
+	if !errors.Is(err, ErrIdentity) || r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
 		return response, err
 	}
 	client.CloseIdleConnections()
@@ -170,8 +173,8 @@ func (c *Client) doOnce(client *http.Client, r *http.Request) (*http.Response, e
 const messageAnswer = 15 * time.Minute
 
 // post sends a message and reads the answer into answer; nil ignores it.
-func (c *Client) post(ctx context.Context, path, token string, message, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, messageAnswer)
+func (c *Client) post(ctx context.Context, client *http.Client, path, token string, message, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.answer, messageAnswer))
 	defer cancel()
 	var body io.Reader
 	if message != nil {
@@ -186,7 +189,7 @@ func (c *Client) post(ctx context.Context, path, token string, message, answer a
 		return err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	return c.exchange(c.HTTP, r, answer)
+	return c.exchange(client, r, answer)
 }
 
 // exchange sends a request and reads the JSON it is answered with.

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/distbot/distbot/builders"
@@ -28,11 +30,19 @@ type attempt struct {
 	sums map[string]builders.Upload
 	// shared ends the sharing of repositories with drivers.
 	shared []func()
+	// downloads holds a place for each file of a repository that is being fetched.
+	downloads chan struct{}
 }
+
+// maxDownloads is how many files of the hub's repositories an attempt fetches at a
+// time. Drivers that ask for more wait: the hub would refuse them.
+const maxDownloads = 16
 
 // newAttempt makes an attempt from the hub's answer.
 func newAttempt(ctx context.Context, c *Client, answer beginAnswer) (*attempt, error) {
-	a := &attempt{client: c, work: answer.Work, token: answer.Token, sums: map[string]builders.Upload{}}
+	a := &attempt{
+		client: c, work: answer.Work, token: answer.Token, sums: map[string]builders.Upload{}, downloads: make(chan struct{}, maxDownloads),
+	}
 	dir := filepath.Join(c.LogDir, strconv.FormatInt(a.work.TaskID, 10)+"-"+strconv.FormatInt(int64(a.work.Attempt), 10))
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 		return nil, fmt.Errorf("remote: make directory for logs: %w", err)
@@ -47,7 +57,7 @@ func (a *attempt) Work() builders.Work { return a.work }
 
 // post sends a message about the attempt.
 func (a *attempt) post(ctx context.Context, what string, message any) error {
-	return a.client.post(ctx, taskPath(a.work.Claim, what), a.token, message, nil)
+	return a.client.post(ctx, a.client.HTTP, taskPath(a.work.Claim, what), a.token, message, nil)
 }
 
 // get asks for a file of the attempt.
@@ -83,7 +93,7 @@ func (a *attempt) shareRepos(ctx context.Context) error {
 		source := a.client.Repos.external(repo.URL)
 		if place, ok := strings.CutPrefix(repo.URL, hubScheme); ok {
 			source = repoSource{ofHub: true, get: func(ctx context.Context, path string, header http.Header) (*http.Response, error) {
-				return a.get(ctx, "repos/"+place+"/"+path, header)
+				return a.getOfRepo(ctx, place, path, header)
 			}}
 		}
 		url, end, err := a.client.Repos.share(ctx, source)
@@ -94,6 +104,36 @@ func (a *attempt) shareRepos(ctx context.Context) error {
 	}
 	a.work.Root.Repos = repos
 	return nil
+}
+
+// getOfRepo asks for a file of a repository of the hub, when fewer are being
+// fetched than may be. The place is free again when the body is closed.
+func (a *attempt) getOfRepo(ctx context.Context, repo, path string, header http.Header) (*http.Response, error) {
+	select {
+	case a.downloads <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	free := sync.OnceFunc(func() { <-a.downloads })
+	response, err := a.get(ctx, "repos/"+repo+"/"+path, header)
+	if err != nil {
+		free()
+		return nil, err
+	}
+	response.Body = download{response.Body, free}
+	return response, nil
+}
+
+// download is the body of a file of a repository.
+type download struct {
+	io.ReadCloser
+	free func()
+}
+
+// Close implements io.Closer.
+func (d download) Close() error {
+	defer d.free()
+	return d.ReadCloser.Close()
 }
 
 func (a *attempt) unshare() {

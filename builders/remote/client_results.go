@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/distbot/distbot/builders"
 )
@@ -62,7 +64,8 @@ func openRegular(path string) (*os.File, error) {
 	return file, local(err)
 }
 
-// sendAll sends files, several at a time, and returns the first error.
+// sendAll sends files, several at a time and each until it works for as long as
+// it may, and returns the first error.
 func (a *attempt) sendAll(ctx context.Context, dir string, files []builders.Upload) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -78,7 +81,9 @@ func (a *attempt) sendAll(ctx context.Context, dir string, files []builders.Uplo
 		}
 		running.Go(func() {
 			defer func() { <-places }()
-			if err := a.send(ctx, dir, file); err != nil {
+			// What goes wrong with one must not send the others from their beginning.
+			err := again(ctx, cmp.Or(a.client.retryFor, retryFor), func() error { return a.send(ctx, dir, file) })
+			if err != nil {
 				cancel(err)
 			}
 		})
@@ -87,26 +92,53 @@ func (a *attempt) sendAll(ctx context.Context, dir string, files []builders.Uplo
 	return context.Cause(ctx)
 }
 
-// send sends one file.
+// errNoProgress says that nothing of a file could be sent, or that it was not
+// answered, for as long as a message may wait.
+var errNoProgress = fmt.Errorf("remote: the hub did not go on for %s", messageAnswer)
+
+// send sends one file. The hub may take its time to store it once it has arrived,
+// as it may for the answer to a message.
 func (a *attempt) send(ctx context.Context, dir string, result builders.Upload) error {
-	file, err := openRegular(filepath.Join(dir, result.Name))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	most := cmp.Or(a.client.answer, messageAnswer)
+	timer := time.AfterFunc(most, func() { cancel(errNoProgress) })
+	defer timer.Stop()
+	body := func() (io.ReadCloser, error) {
+		file, err := openRegular(filepath.Join(dir, result.Name))
+		return sending{file, func() { timer.Reset(most) }}, err
+	}
+	file, err := body()
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	r, err := a.client.request(ctx, http.MethodPut, taskPath(a.work.Claim, "results/"+url.PathEscape(result.Name)), a.token, io.NopCloser(file))
+	r, err := a.client.request(ctx, http.MethodPut, taskPath(a.work.Claim, "results/"+url.PathEscape(result.Name)), a.token, file)
 	if err != nil {
 		return err
 	}
+	r.GetBody = body
 	if r.ContentLength = result.Size; result.Size == 0 {
-		r.Body = http.NoBody
+		r.Body, r.GetBody = http.NoBody, nil
 	}
 	r.Header.Set(headerSHA256, result.SHA256)
 	// The hub may have it, or not want it.
 	r.Header.Set("Expect", "100-continue")
-	response, err := a.client.do(a.client.Files, r)
-	if err != nil {
-		return err
-	}
-	return response.Body.Close()
+	// Read to its end the answer leaves the connection to the next file.
+	return a.client.exchange(a.client.Files, r, nil)
 }
+
+// sending is a file that is being sent: each piece of it is progress.
+type sending struct {
+	file     *os.File
+	progress func()
+}
+
+// Read implements io.Reader.
+func (s sending) Read(p []byte) (int, error) {
+	s.progress()
+	return s.file.Read(p)
+}
+
+// Close implements io.Closer.
+func (s sending) Close() error { return s.file.Close() }

@@ -35,6 +35,30 @@
 // its bytes belong, a file that is there is not sent again, and the end of an
 // attempt that ended so is answered as if it ended now.
 //
+// # Bounds
+//
+// A host asks over three sets of connections, one of them for its lease alone,
+// and the hub counts the requests of each host that it answers at a time: a few
+// for the lease; apart from them Server.MaxRequests messages and logs; and
+// Server.MaxFiles files. Of these each attempt has bounds of its own: one
+// checkout of sources, 24 files of repositories, 8 results, each name once. One
+// end of an attempt is taken at a time, since the hub reads all results for it.
+// What is one too many is answered 429, and asked again. So a host that sends
+// and fetches as much as it can still renews its lease, and none takes the place
+// of another.
+//
+// The hub speaks HTTP/1.1 only, so that no connection carries more than one
+// request, and answers that nobody reads end theirs. What is sent for an attempt
+// that is not open any more is not taken to its end.
+//
+// # Slow lines
+//
+// A message arrives within 30 seconds. A file or a piece of a log may take any
+// time, but something of it must arrive within each minute, and of what the hub
+// sends something must be taken within each minute; else the connection ends, and
+// the host begins the file again. Once all has arrived the hub may take its time
+// to store it: a host waits 15 minutes for an answer, and asks again.
+//
 // Fields that one side does not know are ignored, so that hub and hosts need not
 // be renewed at the same moment.
 package remote

@@ -77,7 +77,7 @@ func TestLostRequestsAndAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			network := newFlaky(h.client.HTTP.Transport, seed)
-			h.client.HTTP, h.client.Files = &http.Client{Transport: network}, &http.Client{Transport: network}
+			h.client.Lease, h.client.HTTP, h.client.Files = &http.Client{Transport: network}, &http.Client{Transport: network}, &http.Client{Transport: network}
 			b.run(t, h)
 			build := b.Start(t, b.NewBuild(1))
 			if state, reason := b.state(t, build); state != queue.BuildComplete {

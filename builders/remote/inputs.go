@@ -38,7 +38,7 @@ func (s *Server) sources(w http.ResponseWriter, r *request) (err error) {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/x-tar")
-	if err := writeTar(s.file(w, r), dir); err != nil {
+	if err := writeTar(w, dir); err != nil {
 		// The answer has begun: breaking it off is all that can be said.
 		s.Logger.Warn("remote: send sources", "host", r.peer.Name, "claim", r.claim.String(), "error", err)
 		panic(http.ErrAbortHandler)
@@ -105,7 +105,7 @@ func (s *Server) sourcePackage(w http.ResponseWriter, r *request) error {
 	}
 	defer file.Close()
 	w.Header().Set("Etag", strconv.Quote(source.SHA256))
-	http.ServeContent(s.file(w, r), r.Request, "source-package.rpm", time.Time{}, file)
+	http.ServeContent(w, r.Request, "source-package.rpm", time.Time{}, file)
 	return nil
 }
 
@@ -130,7 +130,7 @@ func (s *Server) repo(w http.ResponseWriter, r *request) error {
 	if mime.TypeByExtension(path.Ext(info.Name())) == "" {
 		w.Header().Set("Content-Type", "application/octet-stream")
 	}
-	http.ServeContent(s.file(w, r), r.Request, info.Name(), info.ModTime(), file)
+	http.ServeContent(w, r.Request, info.Name(), info.ModTime(), file)
 	return nil
 }
 

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/distbot/distbot/builders"
 	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue"
@@ -46,25 +48,32 @@ type Server struct {
 	WorkDir string
 	// MaxLog bounds each log of an attempt, in bytes. Default 512 MiB.
 	MaxLog int64
-	// MaxRequests bounds how many requests of one host are answered at a time.
-	// Default 64.
+	// MaxRequests bounds how many requests of one host are answered at a time,
+	// besides those that keep its lease, which have a bound of their own: a host
+	// that is busy stays one that lives, and besides files. Default 64.
 	MaxRequests int
-	Logger      *slog.Logger
+	// MaxFiles bounds how many files move between one host and the hub at a time.
+	// Default 64.
+	MaxFiles int
+	Logger   *slog.Logger
 
 	// stall and messageTime stand for the constants of these names in tests.
 	stall, messageTime time.Duration
 
-	mu     sync.Mutex
-	active map[int64]int
-	once   sync.Once
-	routes http.Handler
+	admission admission
+	once      sync.Once
+	routes    http.Handler
 }
 
 // HTTP returns a server for requests of hosts, with time limits that keep a host
-// from holding on to connections. Bodies of files have limits of their own.
+// from holding on to connections. Bodies of files have limits of their own. It
+// speaks HTTP/1.1 only: there a host has no more requests under way than
+// connections, which the listener bounds, and each has deadlines of its own.
 func (s *Server) HTTP() *http.Server {
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: s, Protocols: protocols, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
 	}
 }
@@ -72,6 +81,7 @@ func (s *Server) HTTP() *http.Server {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.once.Do(s.route)
+	w = outgoing{w, http.NewResponseController(w), cmp.Or(s.stall, stall)}
 	if err := s.limit(w, r); err != nil {
 		s.Logger.Error("remote: limit time of request", "error", err)
 		writeProblem(w, http.StatusInternalServerError, problem{Code: codeInternal, Message: "the hub failed; its log tells why"})
@@ -82,29 +92,28 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) route() {
 	mux := http.NewServeMux()
-	s.active = map[int64]int{}
-	for pattern, answer := range map[string]func(http.ResponseWriter, *request) error{
-		"POST " + Prefix + "connect":    s.connect,
-		"POST " + Prefix + "heartbeat":  s.heartbeat,
-		"POST " + Prefix + "disconnect": s.disconnect,
+	for _, route := range []struct {
+		pattern string
+		kind    kind
+		answer  answerer
+	}{
+		{"POST connect", kindLease, s.connect},
+		{"POST heartbeat", kindLease, s.heartbeat},
+		{"POST disconnect", kindLease, s.disconnect},
+		{"POST tasks/{task}/{attempt}/begin", kindMessage, s.begin},
+		{"GET tasks/{task}/{attempt}/sources", kindSources, s.sources},
+		{"GET tasks/{task}/{attempt}/source-package", kindSourcePackage, s.sourcePackage},
+		{"GET tasks/{task}/{attempt}/repos/{repo}/{path...}", kindRepo, s.repo},
+		{"POST tasks/{task}/{attempt}/phase", kindMessage, s.phase},
+		{"POST tasks/{task}/{attempt}/logs/{name}", kindMessage, s.log},
+		{"PUT tasks/{task}/{attempt}/results/{name}", kindUpload, s.upload},
+		{"POST tasks/{task}/{attempt}/finish", kindEnd, s.finish},
+		{"POST tasks/{task}/{attempt}/fail", kindEnd, s.fail},
+		{"POST tasks/{task}/{attempt}/release", kindEnd, s.release},
+		{"POST tasks/{task}/{attempt}/refuse", kindEnd, s.refuse},
 	} {
-		mux.HandleFunc(pattern, s.answer(answer))
-	}
-	for pattern, answer := range map[string]func(http.ResponseWriter, *request) error{
-		"POST begin":                 s.begin,
-		"GET sources":                s.sources,
-		"GET source-package":         s.sourcePackage,
-		"GET repos/{repo}/{path...}": s.repo,
-		"POST phase":                 s.phase,
-		"POST logs/{name}":           s.log,
-		"PUT results/{name}":         s.upload,
-		"POST finish":                s.finish,
-		"POST fail":                  s.fail,
-		"POST release":               s.release,
-		"POST refuse":                s.refuse,
-	} {
-		method, path, _ := strings.Cut(pattern, " ")
-		mux.HandleFunc(method+" "+Prefix+"tasks/{task}/{attempt}/"+path, s.answer(answer))
+		method, path, _ := strings.Cut(route.pattern, " ")
+		mux.HandleFunc(method+" "+Prefix+path, s.answer(route.kind, route.answer))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, http.StatusNotFound, problem{Code: codeNotFound, Message: "there is nothing here for hosts"})
@@ -144,26 +153,30 @@ func bad(format string, args ...any) error {
 	return &requestError{status: http.StatusBadRequest, text: fmt.Sprintf(format, args...)}
 }
 
+// answerer answers a request; what it returns is told to the host.
+type answerer func(http.ResponseWriter, *request) error
+
 // answer lets a request through whose host is known.
-func (s *Server) answer(do func(http.ResponseWriter, *request) error) http.HandlerFunc {
+func (s *Server) answer(kind kind, do answerer) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
 		peer, ok := s.Identify(hr)
 		if !ok {
 			writeProblem(w, http.StatusForbidden, problem{Code: codeIdentity, Message: "no host is known by this certificate"})
 			return
 		}
-		if !s.enter(peer.HostID) {
+		r := &request{Request: hr, peer: peer, session: hr.Header.Get(headerSession), control: http.NewResponseController(w)}
+		if err := r.parse(); err != nil {
+			s.refuseRequest(w, r, err)
+			return
+		}
+		leave, ok := s.admission.enter(s.bounds(r, kind))
+		if !ok {
 			w.Header().Set("Retry-After", "1")
 			writeProblem(w, http.StatusTooManyRequests, problem{Code: codeBusy, Message: "too many requests of this host at once"})
 			return
 		}
-		defer s.leave(peer.HostID)
-		r := &request{Request: hr, peer: peer, session: hr.Header.Get(headerSession), control: http.NewResponseController(w)}
-		err := r.parse()
-		if err == nil {
-			err = do(w, r)
-		}
-		if err != nil {
+		defer leave()
+		if err := do(w, r); err != nil {
 			s.refuseRequest(w, r, err)
 		}
 	}
@@ -194,24 +207,6 @@ func (r *request) parse() error {
 	}
 	r.claim = queue.Claim{TaskID: task, Attempt: int32(attempt)}
 	return nil
-}
-
-func (s *Server) enter(host int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.active[host] >= cmp.Or(s.MaxRequests, 64) {
-		return false
-	}
-	s.active[host]++
-	return true
-}
-
-func (s *Server) leave(host int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.active[host]--; s.active[host] == 0 {
-		delete(s.active, host)
-	}
 }
 
 // limit bounds the time in which a body must have arrived, also one that nobody
@@ -247,7 +242,10 @@ func (s *Server) message(r *request, size int64, into any) error {
 	return r.unlimit()
 }
 
-// slowly reads a body of any length that must keep coming.
+// slowly reads a body of any length that must keep coming: each read may take as
+// long as a body may stall, and brings what has arrived. Over TLS that is a
+// record, of 16 KiB at most. At the body's end there is nothing to wait for any
+// more: the answer may take its time.
 type slowly struct {
 	io.Reader
 	control *http.ResponseController
@@ -259,7 +257,15 @@ func (r slowly) Read(p []byte) (int, error) {
 	if err := r.control.SetReadDeadline(time.Now().Add(r.stall)); err != nil {
 		return 0, err
 	}
-	return r.Reader.Read(p)
+	n, err := r.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		// Else the server, which listens for the connection's end from now on,
+		// would take the deadline for it.
+		if err := r.control.SetReadDeadline(time.Time{}); err != nil {
+			return n, err
+		}
+	}
+	return n, err
 }
 
 // body is the request's body as a file.
@@ -267,7 +273,7 @@ func (s *Server) body(r *request) io.Reader {
 	return slowly{Reader: r.Body, control: r.control, stall: cmp.Or(s.stall, stall)}
 }
 
-// outgoing writes a body of any length that the host must keep taking.
+// outgoing writes answers of any length that the host must keep taking.
 type outgoing struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -282,10 +288,8 @@ func (w outgoing) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// file is the answer as a file.
-func (s *Server) file(w http.ResponseWriter, r *request) outgoing {
-	return outgoing{ResponseWriter: w, control: r.control, stall: cmp.Or(s.stall, stall)}
-}
+// Unwrap is for http.ResponseController.
+func (w outgoing) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // refuseRequest answers with an error.
 func (s *Server) refuseRequest(w http.ResponseWriter, r *request, err error) {
@@ -294,6 +298,10 @@ func (s *Server) refuseRequest(w http.ResponseWriter, r *request, err error) {
 		s.Logger.Error("remote: answer a host", "host", r.peer.Name, "path", r.URL.Path, "error", err)
 	} else {
 		s.Logger.Debug("remote: refused", "host", r.peer.Name, "path", r.URL.Path, "status", status, "reason", p.Message)
+	}
+	if r.Method == http.MethodPut {
+		// Else the server would wait for the rest of the file before it answers.
+		w.Header().Set("Connection", "close")
 	}
 	writeProblem(w, status, p)
 }
@@ -325,7 +333,7 @@ func explain(err error) (int, problem) {
 		return http.StatusUnprocessableEntity, problem{Code: codeFailure, Message: told.Reason, Failure: &told}
 	case errors.Is(err, store.ErrDigest), errors.Is(err, store.ErrTooLarge), errors.Is(err, io.ErrUnexpectedEOF):
 		return http.StatusUnprocessableEntity, problem{Code: codeRequest, Message: "the bytes are not those that were announced"}
-	case errors.Is(err, store.ErrFull), errors.Is(err, syscall.ENOSPC):
+	case full(err):
 		return http.StatusInsufficientStorage, problem{Code: codeFull, Message: "no space is left on the hub's disk"}
 	case errors.Is(err, fs.ErrNotExist):
 		return http.StatusNotFound, problem{Code: codeNotFound, Message: "there is no such file"}
@@ -334,6 +342,16 @@ func explain(err error) (int, problem) {
 	}
 	return http.StatusInternalServerError, problem{Code: codeInternal, Message: "the hub failed; its log tells why"}
 }
+
+// full reports whether a disk of the hub, or of its database, has no room.
+func full(err error) bool {
+	var pg *pgconn.PgError
+	return errors.Is(err, store.ErrFull) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
+		errors.As(err, &pg) && pg.Code == diskFull
+}
+
+// diskFull is PostgreSQL's SQLSTATE disk_full.
+const diskFull = "53100"
 
 func writeProblem(w http.ResponseWriter, status int, p problem) { writeJSON(w, status, p) }
 

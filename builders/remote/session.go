@@ -45,9 +45,6 @@ func (s *Server) connect(w http.ResponseWriter, r *request) error {
 		// Its name went to another host a moment ago.
 		return queue.ErrUnknownHost
 	}
-	if err := s.Stages.DropOldUploads(r.Context()); err != nil {
-		s.Logger.Warn("remote: clear away", "error", err)
-	}
 	s.Logger.Info("remote: a builder has connected", "host", r.peer.Name, "client", session, "arches", info.Arches, "capacity", info.Capacity, "driver", info.Driver, "version", info.Version)
 	writeJSON(w, http.StatusOK, connectAnswer{HostID: holder.ID, Host: r.peer.Name, Session: session})
 	return nil
@@ -70,6 +67,9 @@ func checkInfo(info queue.HostInfo) error {
 	}
 	if !word.MatchString(info.Driver) {
 		return bad("%.80q is no driver", info.Driver)
+	}
+	if info.Instance != "" && !word.MatchString(info.Instance) {
+		return bad("%.80q is no instance", info.Instance)
 	}
 	if len(info.Version) > 200 || queue.OneLine(info.Version) != info.Version {
 		return bad("%.80q is no version", info.Version)

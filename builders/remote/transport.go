@@ -7,9 +7,22 @@ import (
 	"time"
 )
 
-// maxFileConnections is how many files move between a host and the hub at a
-// time.
-const maxFileConnections = 40
+// maxConnections is how many connections of a transport a host has to its hub at
+// a time. A host has three transports; with the bell's connections they stay
+// below what the hub allows.
+const maxConnections = 40
+
+// maxLeaseConnections is the same of the transport for what keeps the lease,
+// which is said by one after the other: one may be breaking down.
+const maxLeaseConnections = 2
+
+// NewLeaseTransport is NewTransport for what keeps the host's lease, see
+// Client.Lease.
+func NewLeaseTransport(base *http.Transport) *http.Transport {
+	t := NewTransport(base)
+	t.MaxConnsPerHost = maxLeaseConnections
+	return t
+}
 
 // NewTransport fits a transport that reaches the hub to what hosts ask: answers
 // may take long, since packages are checked and sources fetched meanwhile; the
@@ -29,7 +42,7 @@ func NewTransport(base *http.Transport) *http.Transport {
 	t.TLSHandshakeTimeout = 10 * time.Second
 	t.ResponseHeaderTimeout = 0
 	t.ExpectContinueTimeout = 10 * time.Second
-	t.MaxConnsPerHost, t.MaxIdleConnsPerHost = maxFileConnections, 8
+	t.MaxConnsPerHost, t.MaxIdleConnsPerHost = maxConnections, 8
 	t.DisableCompression = true
 	return t
 }

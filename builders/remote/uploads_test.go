@@ -1,9 +1,12 @@
 package remote
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -133,9 +136,85 @@ func TestHostileResults(t *testing.T) {
 	if n := queuetest.Value[int](t, b.Pool, "select count(*) from task_uploads"); n != 0 {
 		t.Errorf("%d uploads were noted", n)
 	}
+	b.nothingReceived(t)
+}
+
+// TestAnnouncedBytes announces more for an attempt than it may send, all at a
+// time: what is too much is refused before a byte of it is read, and what breaks
+// off makes room again.
+func TestAnnouncedBytes(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	l := newLiar(t, b, "far-1")
+	l.begin(t)
+	const most, fit = 16 << 30, 4 // the largest file, and how many of them fit
+	conns := make([]net.Conn, 2*fit)
+	refused := make(chan string, len(conns))
+	for i := range conns {
+		conns[i] = dial(t, l, l.head("PUT", fmt.Sprintf("results/%d.rpm", i), most)+"x")
+		go func() {
+			answer, err := http.ReadResponse(bufio.NewReader(conns[i]), nil)
+			if err != nil {
+				return // closed below
+			}
+			defer answer.Body.Close()
+			text, _ := io.ReadAll(answer.Body) // what is missing of it will be told
+			refused <- answer.Status + " " + string(text)
+		}()
+	}
+	for range fit {
+		if got := receive(t, "a refusal", refused); !strings.HasPrefix(got, "422") || !strings.Contains(got, "have more than 68719476736 bytes") {
+			t.Errorf("one too many: %s", got)
+		}
+	}
+	b.awaitActive(t, place{host: l.id, kind: kindUpload, claim: l.claim}, fit)
+	if got := queuetest.Value[string](t, b.Pool, "select count(*) || ' of ' || sum(size) from task_uploads"); got != "4 of 68719476736" {
+		t.Errorf("announced: %s", got)
+	}
+	good := sourcePackage(t)
+	if status, p := l.put(t, "hello-1-1.src.rpm", good, sumOf(good)); p.Code != codeFailure {
+		t.Errorf("one more: %d %+v", status, p)
+	}
+	if status, p := l.post(t, taskPath(l.claim, "finish"), finishMessage{Outcome: outcome(), Results: []builders.Upload{{Name: "0.rpm", SHA256: sumOf(nil), Size: most}}}); p.Code != codeSealed {
+		t.Errorf("what has not arrived can't be a result: %d %+v", status, p)
+	}
+	for _, conn := range conns {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	queuetest.WaitRow(t, b.Pool, "the room is given back", "select count(*) = 0 from task_uploads")
+	if status, p := l.put(t, "hello-1-1.src.rpm", good, sumOf(good)); status != http.StatusOK {
+		t.Errorf("now that there is room: %d %+v", status, p)
+	}
+	b.nothingReceived(t)
+}
+
+// nothingReceived makes sure that no part of a file is left in the store.
+func (b *bundle) nothingReceived(tb testing.TB) {
+	tb.Helper()
 	left, err := os.ReadDir(filepath.Join(b.dir, "store", "tmp"))
 	if err != nil || len(left) > 0 {
-		t.Errorf("left in the store: %v, %v", left, err)
+		tb.Errorf("left in the store: %v, %v", left, err)
+	}
+}
+
+// TestHubDiesWhileReceiving leaves what a hub leaves that dies in the middle of
+// an upload: the file can be sent again, also with other bytes.
+func TestHubDiesWhileReceiving(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	l := newLiar(t, b, "far-1")
+	l.begin(t)
+	queuetest.Exec(t, b.Pool, "insert into task_uploads (task_id, attempt, name, sha256, size, stored) values ($1, $2, 'a.rpm', $3, 60::bigint << 30, false)",
+		l.claim.TaskID, l.claim.Attempt, sumOf([]byte("other")))
+	content := bytes.Repeat([]byte("x"), 100)
+	if status, p := l.put(t, "a.rpm", content, sumOf(content)); status != http.StatusOK {
+		t.Fatalf("%d %+v", status, p)
+	}
+	want := "a.rpm " + sumOf(content) + " 100 true"
+	if got := queuetest.Value[string](t, b.Pool, "select concat_ws(' ', name, sha256, size, case when stored then 'true' end) from task_uploads"); got != want {
+		t.Errorf("noted: %s, want %s", got, want)
 	}
 }
 

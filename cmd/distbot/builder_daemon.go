@@ -141,6 +141,7 @@ func (d *buildDaemon) close() error {
 func (d *buildDaemon) session() (*buildhost.Host, *remote.Client) {
 	client := &remote.Client{
 		URL: d.config.Hub, Repos: d.repos, LogDir: d.path("logs"), Logger: d.logger, Refused: hostdoor.Refused,
+		Lease: &http.Client{Transport: remote.NewLeaseTransport(d.door.Transport())},
 		HTTP:  &http.Client{Transport: remote.NewTransport(d.door.Transport())},
 		Files: &http.Client{Transport: remote.NewTransport(d.door.Transport())},
 	}

@@ -66,8 +66,9 @@ type Server struct {
 	embedded *buildhost.Embedded
 	stopHost context.CancelFunc
 	hosted   chan struct{}
-	// scheduled is closed when the scheduler has ended.
-	scheduled chan struct{}
+	// scheduled is closed when the scheduler has ended, swept when the sweeper
+	// has.
+	scheduled, swept chan struct{}
 
 	// remote is the way of build hosts on other machines; nil when they have
 	// none. databaseURL and clientID are the hub's.
@@ -201,9 +202,6 @@ func (s *Server) Open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.store, err = store.Open(filepath.Join(s.Config.StateDir, "store")); err != nil {
-		return err
-	}
-	if _, err := s.store.Sweep(time.Now().Add(-24 * time.Hour)); err != nil {
 		return err
 	}
 	s.clientID = queue.NewClientID(s.process)
@@ -350,7 +348,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if err := s.client.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start queue: %w", err)
 	}
-	s.reaped, s.scheduled = make(chan struct{}), make(chan struct{})
+	s.reaped, s.scheduled, s.swept = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(s.reaped)
 		reaper.Run(held)
@@ -358,6 +356,10 @@ func (s *Server) Start(ctx context.Context) error {
 	go func() {
 		defer close(s.scheduled)
 		(&queue.Scheduler{Pool: s.pool, Inserter: s.client, Logger: s.Logger}).Run(held)
+	}()
+	go func() {
+		defer close(s.swept)
+		(&builders.Sweeper{Pool: s.pool, Store: s.store, Logger: s.Logger}).Run(held)
 	}()
 	s.startHost(held)
 	if err := s.startBuilders(ctx); err != nil {
@@ -409,6 +411,7 @@ func (s *Server) Close() error {
 		if s.reaped != nil {
 			<-s.reaped
 			<-s.scheduled
+			<-s.swept
 		}
 	}
 	if s.pool != nil {

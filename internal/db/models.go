@@ -602,6 +602,7 @@ type TaskUpload struct {
 	Name    string
 	Sha256  string
 	Size    int64
+	Stored  bool
 }
 
 type User struct {

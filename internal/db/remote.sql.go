@@ -9,7 +9,42 @@ import (
 	"context"
 )
 
-const dropOldUploads = `-- name: DropOldUploads :exec
+const announcedUploads = `-- name: AnnouncedUploads :one
+select count(*) filter (where name <> $1) as files,
+       coalesce(sum(size) filter (where name <> $1), 0)::bigint as bytes,
+       coalesce(max(sha256) filter (where name = $1 and stored), '')::text as sha256,
+       coalesce(max(size) filter (where name = $1 and stored), 0)::bigint as size
+from task_uploads where task_id = $2 and attempt = $3
+`
+
+type AnnouncedUploadsParams struct {
+	Name    string
+	TaskID  int64
+	Attempt int32
+}
+
+type AnnouncedUploadsRow struct {
+	Files  int64
+	Bytes  int64
+	Sha256 string
+	Size   int64
+}
+
+// What was announced for the attempt besides a name, and what is stored of the
+// name; sha256 is empty when nothing is.
+func (q *Queries) AnnouncedUploads(ctx context.Context, arg AnnouncedUploadsParams) (AnnouncedUploadsRow, error) {
+	row := q.db.QueryRow(ctx, announcedUploads, arg.Name, arg.TaskID, arg.Attempt)
+	var i AnnouncedUploadsRow
+	err := row.Scan(
+		&i.Files,
+		&i.Bytes,
+		&i.Sha256,
+		&i.Size,
+	)
+	return i, err
+}
+
+const dropOldUploads = `-- name: DropOldUploads :execrows
 delete from task_uploads u using tasks t
 where t.id = u.task_id
   and (t.attempt <> u.attempt or t.state <> 'OPEN' and coalesce(t.finished_at, now()) < now() - interval '1 hour')
@@ -17,9 +52,12 @@ where t.id = u.task_id
 
 // Forgets the files of attempts that ended a while ago. Until then a host may
 // ask once more whether its results were taken.
-func (q *Queries) DropOldUploads(ctx context.Context) error {
-	_, err := q.db.Exec(ctx, dropOldUploads)
-	return err
+func (q *Queries) DropOldUploads(ctx context.Context) (int64, error) {
+	result, err := q.db.Exec(ctx, dropOldUploads)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const endedAttempt = `-- name: EndedAttempt :one
@@ -52,35 +90,45 @@ func (q *Queries) EndedAttempt(ctx context.Context, arg EndedAttemptParams) (End
 	return i, err
 }
 
-const insertUpload = `-- name: InsertUpload :execrows
-insert into task_uploads (task_id, attempt, name, sha256, size)
-select t.id, t.attempt, $1, $2, $3
-from (
-    select o.id, o.attempt from tasks o
-    where o.id = $4 and o.attempt = $5 and o.host_id = $6 and o.client_id = $7::text and o.state = 'OPEN'
-    for share
-) t
-on conflict (task_id, attempt, name) do update set size = excluded.size
-where task_uploads.sha256 = excluded.sha256
+const giveUploadBack = `-- name: GiveUploadBack :exec
+delete from task_uploads where task_id = $1 and attempt = $2 and name = $3 and sha256 = $4 and not stored
 `
 
-type InsertUploadParams struct {
-	Name     string
-	Sha256   string
-	Size     int64
+type GiveUploadBackParams struct {
+	TaskID  int64
+	Attempt int32
+	Name    string
+	Sha256  string
+}
+
+// Forgets a file that was announced and did not arrive.
+func (q *Queries) GiveUploadBack(ctx context.Context, arg GiveUploadBackParams) error {
+	_, err := q.db.Exec(ctx, giveUploadBack,
+		arg.TaskID,
+		arg.Attempt,
+		arg.Name,
+		arg.Sha256,
+	)
+	return err
+}
+
+const lockOpenAttempt = `-- name: LockOpenAttempt :execrows
+select from tasks o
+where o.id = $1 and o.attempt = $2 and o.host_id = $3 and o.client_id = $4::text and o.state = 'OPEN'
+for no key update
+`
+
+type LockOpenAttemptParams struct {
 	TaskID   int64
 	Attempt  int32
 	HostID   *int64
 	ClientID string
 }
 
-// Notes a file that the host has sent, while the attempt is open and the host's:
-// the lock orders it before or after the attempt's end. None when it is not.
-func (q *Queries) InsertUpload(ctx context.Context, arg InsertUploadParams) (int64, error) {
-	result, err := q.db.Exec(ctx, insertUpload,
-		arg.Name,
-		arg.Sha256,
-		arg.Size,
+// Orders those who announce files of an attempt, one after the other and before or
+// after its end. None when it is not open, or not the host's.
+func (q *Queries) LockOpenAttempt(ctx context.Context, arg LockOpenAttemptParams) (int64, error) {
+	result, err := q.db.Exec(ctx, lockOpenAttempt,
 		arg.TaskID,
 		arg.Attempt,
 		arg.HostID,
@@ -90,6 +138,34 @@ func (q *Queries) InsertUpload(ctx context.Context, arg InsertUploadParams) (int
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const reserveUpload = `-- name: ReserveUpload :exec
+insert into task_uploads (task_id, attempt, name, sha256, size, stored)
+values ($1, $2, $3, $4, $5, false)
+on conflict (task_id, attempt, name) do update set sha256 = excluded.sha256, size = excluded.size
+where not task_uploads.stored
+`
+
+type ReserveUploadParams struct {
+	TaskID  int64
+	Attempt int32
+	Name    string
+	Sha256  string
+	Size    int64
+}
+
+// Notes that a file will be sent. One that was announced and never arrived gives
+// way.
+func (q *Queries) ReserveUpload(ctx context.Context, arg ReserveUploadParams) error {
+	_, err := q.db.Exec(ctx, reserveUpload,
+		arg.TaskID,
+		arg.Attempt,
+		arg.Name,
+		arg.Sha256,
+		arg.Size,
+	)
+	return err
 }
 
 const setTaskRepos = `-- name: SetTaskRepos :exec
@@ -118,6 +194,44 @@ func (q *Queries) SetTaskRepos(ctx context.Context, arg SetTaskReposParams) erro
 	return err
 }
 
+const storeUpload = `-- name: StoreUpload :execrows
+update task_uploads u set stored = true
+from (
+    select o.id, o.attempt from tasks o
+    where o.id = $4 and o.attempt = $5 and o.host_id = $6 and o.client_id = $7::text and o.state = 'OPEN'
+    for share
+) t
+where u.task_id = t.id and u.attempt = t.attempt and u.name = $1 and u.sha256 = $2 and u.size = $3
+`
+
+type StoreUploadParams struct {
+	Name     string
+	Sha256   string
+	Size     int64
+	TaskID   int64
+	Attempt  int32
+	HostID   *int64
+	ClientID string
+}
+
+// Notes that a file has arrived, while the attempt is open and the host's: the
+// lock orders it before or after the attempt's end. None when it is not.
+func (q *Queries) StoreUpload(ctx context.Context, arg StoreUploadParams) (int64, error) {
+	result, err := q.db.Exec(ctx, storeUpload,
+		arg.Name,
+		arg.Sha256,
+		arg.Size,
+		arg.TaskID,
+		arg.Attempt,
+		arg.HostID,
+		arg.ClientID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const taskRepo = `-- name: TaskRepo :one
 select dir from task_repos where task_id = $1 and attempt = $2 and place = $3
 `
@@ -135,8 +249,37 @@ func (q *Queries) TaskRepo(ctx context.Context, arg TaskRepoParams) (string, err
 	return dir, err
 }
 
+const unusedBlobs = `-- name: UnusedBlobs :many
+select s.sha256::text from unnest($1::text[]) s (sha256)
+where not exists (select from rpms r where r.sha256 = s.sha256)
+  and not exists (select from task_artifacts a where a.sha256 = s.sha256)
+  and not exists (select from task_uploads u where u.sha256 = s.sha256)
+`
+
+// Those of some SHA-256 that no package, no result and no file that is announced
+// has.
+func (q *Queries) UnusedBlobs(ctx context.Context, sha256s []string) ([]string, error) {
+	rows, err := q.db.Query(ctx, unusedBlobs, sha256s)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var s_sha256 string
+		if err := rows.Scan(&s_sha256); err != nil {
+			return nil, err
+		}
+		items = append(items, s_sha256)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const uploadsOfAttempt = `-- name: UploadsOfAttempt :many
-select name, sha256, size from task_uploads where task_id = $1 and attempt = $2 order by name
+select name, sha256, size from task_uploads where task_id = $1 and attempt = $2 and stored order by name
 `
 
 type UploadsOfAttemptParams struct {
@@ -150,6 +293,7 @@ type UploadsOfAttemptRow struct {
 	Size   int64
 }
 
+// The files that have arrived.
 func (q *Queries) UploadsOfAttempt(ctx context.Context, arg UploadsOfAttemptParams) ([]UploadsOfAttemptRow, error) {
 	rows, err := q.db.Query(ctx, uploadsOfAttempt, arg.TaskID, arg.Attempt)
 	if err != nil {

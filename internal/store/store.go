@@ -8,7 +8,8 @@
 //
 // It knows how bytes become durable before they become visible, and that a name
 // never changes its meaning. It refuses to know what the files are, who may
-// write them, and the database; deciding what to delete is its callers' part.
+// write them, and the database; deciding which of the blobs without a name (Loose)
+// to delete is its callers' part.
 //
 // A Store may be used by any number of goroutines, and one directory by any
 // number of processes, at once. The directory must be one file system. A
@@ -56,6 +57,8 @@ var (
 const (
 	blobDir = "blobs"
 	tmpDir  = "tmp"
+
+	blobMode = 0o444
 )
 
 // Blob identifies stored bytes.
@@ -144,7 +147,7 @@ func (s *Store) receive(ctx context.Context, f *os.File, r io.Reader, maxSize in
 	if err != nil {
 		return Blob{}, err
 	}
-	if err := f.Chmod(0o444); err != nil {
+	if err := f.Chmod(blobMode); err != nil {
 		return Blob{}, err
 	}
 	if err := f.Sync(); err != nil {
@@ -156,9 +159,15 @@ func (s *Store) receive(ctx context.Context, f *os.File, r io.Reader, maxSize in
 // adopt turns a complete temporary file into a blob. A blob of the right size
 // that is there already is kept, because names may be linked to it.
 func (s *Store) adopt(tmp string, blob Blob) error {
+	unlock, err := s.lockBlobs(syscall.LOCK_SH)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	to := blobName(blob.SHA256)
 	if info, err := s.root.Lstat(to); err == nil && info.Mode().IsRegular() && info.Size() == blob.Size {
-		return s.removeTmp(tmp)
+		// The time of its change becomes now, see Loose; that of its bytes stays.
+		return errors.Join(s.root.Chmod(to, blobMode), s.removeTmp(tmp))
 	}
 	touched := map[string]bool{path.Dir(to): true}
 	if err := s.mkdirAll(path.Dir(to), touched); err != nil {
