@@ -2,12 +2,17 @@ package migrations_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distbot/distbot/internal/dbtest"
@@ -74,6 +79,42 @@ func allVersions(t *testing.T) []int {
 		list = append(list, m.Version)
 	}
 	return list
+}
+
+// upTo applies River's migrations and the first n of ours, as an older program
+// has.
+func upTo(t *testing.T, conn *pgx.Conn, url string, n int) {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	river, err := rivermigrate.New(riverpgxv5.New(pool), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := river.Migrate(t.Context(), rivermigrate.DirectionUp, nil); err != nil {
+		t.Fatal(err)
+	}
+	all, err := migrations.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), `create table schema_migrations (
+		version integer primary key, name text not null, sha256 text not null, applied_at timestamptz not null default now())`); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all[:n] {
+		if _, err := conn.Exec(t.Context(), m.SQL); err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256([]byte(m.SQL))
+		if _, err := conn.Exec(t.Context(), "insert into schema_migrations (version, name, sha256) values ($1, $2, $3)",
+			m.Version, m.Name, hex.EncodeToString(sum[:])); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestUp(t *testing.T) {

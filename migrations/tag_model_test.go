@@ -1,8 +1,6 @@
 package migrations_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,24 +26,7 @@ insert into tag_builds (tag_id, build_id, create_event) values (1, 1, 2);
 func TestTheTagModelKeepsWhatWasThere(t *testing.T) {
 	t.Parallel()
 	conn, url := emptyDatabase(t)
-	all, err := migrations.All()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := conn.Exec(t.Context(), `create table schema_migrations (
-		version integer primary key, name text not null, sha256 text not null, applied_at timestamptz not null default now())`); err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range all[:7] {
-		if _, err := conn.Exec(t.Context(), m.SQL); err != nil {
-			t.Fatal(err)
-		}
-		sum := sha256.Sum256([]byte(m.SQL))
-		if _, err := conn.Exec(t.Context(), "insert into schema_migrations (version, name, sha256) values ($1, $2, $3)",
-			m.Version, m.Name, hex.EncodeToString(sum[:])); err != nil {
-			t.Fatal(err)
-		}
-	}
+	upTo(t, conn, url, 7)
 	if _, err := conn.Exec(t.Context(), before); err != nil {
 		t.Fatal(err)
 	}

@@ -26,9 +26,11 @@ type HostInfo struct {
 	// Remote hosts are known before they connect; others are made.
 	Remote bool
 	// Arches are the architectures it builds for, Emulated those among them
-	// that an emulator runs.
+	// that an emulator runs. Of these, Channels and Capacity a remote host gets
+	// what the hub allows it; what was never decided is decided when it connects.
 	Arches, Emulated []string
-	// Channels default to the default one.
+	// Channels are those it takes tasks of: none for all that the hub allows,
+	// which is the default one if nobody says otherwise.
 	Channels []string
 	// Capacity is what the weights of its tasks may add up to, see Scheduler.
 	Capacity float32
@@ -38,6 +40,9 @@ type HostInfo struct {
 	// only one may be the host at a time. A process that starts again in the same
 	// one takes over at once.
 	Instance string
+	// Status is what its first heartbeat would say: a host is known to be unfit
+	// for work before it could be given some. Nothing runs.
+	Status HostStatus
 }
 
 // ErrUnknownHost says that there is no host of this name, or none of this kind.
@@ -52,10 +57,6 @@ var ErrHostTaken = errors.New("queue: another process is this host")
 // instance, and ErrUnknownHost when a remote host was never enrolled, or the name
 // is that of another kind of host.
 func Connect(ctx context.Context, pool *pgxpool.Pool, info HostInfo, clientID string) (Holder, error) {
-	channels := info.Channels
-	if len(channels) == 0 {
-		channels = []string{ChannelDefault}
-	}
 	var holder Holder
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		q := db.New(tx)
@@ -76,9 +77,10 @@ func Connect(ctx context.Context, pool *pgxpool.Pool, info HostInfo, clientID st
 			}
 		}
 		id, err := q.ConnectHost(ctx, db.ConnectHostParams{
-			Name: info.Name, Remote: info.Remote, Arches: nonNil(info.Arches), Emulated: nonNil(info.Emulated), Channels: channels,
+			Name: info.Name, Remote: info.Remote, Arches: nonNil(info.Arches), Emulated: nonNil(info.Emulated), Channels: nonNil(info.Channels),
 			Capacity: info.Capacity, Driver: info.Driver, Version: info.Version, ClientID: clientID,
-			Instance: info.Instance,
+			Instance: info.Instance, Unready: OneLine(info.Status.Unready), LoadAverage: info.Status.LoadAverage,
+			MemoryFree: info.Status.MemoryFree, DiskFree: info.Status.DiskFree,
 		})
 		if errors.Is(err, pgx.ErrNoRows) {
 			return ErrUnknownHost

@@ -178,6 +178,10 @@ func TestSchedulerRound(t *testing.T) {
 					client_id = case when name <> 'gone' then client_id end`)
 			},
 		},
+		"gives nothing to a host that is unfit when it connects": {
+			hosts:  []queue.HostInfo{{Name: "a", Capacity: 9, Arches: []string{"x86_64"}, Status: queue.HostStatus{Unready: "its load is high"}}},
+			builds: 1,
+		},
 		"counts what an administrator says of capacity and channels": {
 			hosts: []queue.HostInfo{host("a", 9, "x86_64"), host("b", 9, "x86_64")}, builds: 3,
 			before: func(t *testing.T, pool *pgxpool.Pool, _ []int64) {

@@ -15,8 +15,10 @@ type hostLine struct {
 	db.ListHostsRow
 	State string
 	// Why it takes no work, in its own or an administrator's words.
-	Why      string
+	Why string
+	// What it takes: of what it says itself, what it is allowed.
 	Capacity float32
+	Arches   []string
 	Channels []string
 	Tasks    []workLine
 }
@@ -34,16 +36,9 @@ type workLine struct {
 	What    string
 }
 
-// newHostLine tells of a host what an administrator has set rather than what it
-// says itself.
+// newHostLine tells of a host what it takes rather than what it says itself.
 func newHostLine(row db.ListHostsRow) hostLine {
-	line := hostLine{ListHostsRow: row, Capacity: row.Capacity, Channels: row.Channels, Why: row.Unready}
-	if row.CapacitySet != nil {
-		line.Capacity = *row.CapacitySet
-	}
-	if row.ChannelsSet != nil {
-		line.Channels = row.ChannelsSet
-	}
+	line := hostLine{ListHostsRow: row, Capacity: row.TakesCapacity, Arches: row.TakesArches, Channels: row.TakesChannels, Why: row.Unready}
 	if !row.Enabled && row.Comment != "" {
 		line.Why = row.Comment
 	}

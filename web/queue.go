@@ -98,7 +98,7 @@ func whyWaiting(task db.WaitingTasksRow, hosts []db.ListHostsRow) string {
 		switch {
 		case !takesWork(host):
 			away = append(away, host.Name+" "+hostTrouble(host))
-		case host.Weight >= capacityOf(host):
+		case host.Weight >= host.TakesCapacity:
 			full++
 		}
 	}
@@ -122,22 +122,10 @@ func orAny(arches []string) string {
 
 // serves reports whether a host is of a channel and of one of the architectures.
 func serves(host db.ListHostsRow, channel string, arches []string) bool {
-	channels := host.Channels
-	if host.ChannelsSet != nil {
-		channels = host.ChannelsSet
-	}
-	if !slices.Contains(channels, channel) {
+	if !slices.Contains(host.TakesChannels, channel) {
 		return false
 	}
-	return len(arches) == 0 || slices.ContainsFunc(arches, func(a string) bool { return slices.Contains(host.Arches, a) })
-}
-
-// capacityOf is what the weights of a host's tasks may add up to.
-func capacityOf(host db.ListHostsRow) float32 {
-	if host.CapacitySet != nil {
-		return *host.CapacitySet
-	}
-	return host.Capacity
+	return len(arches) == 0 || slices.ContainsFunc(arches, func(a string) bool { return slices.Contains(host.TakesArches, a) })
 }
 
 // takesWork reports whether a host is given tasks now.
@@ -175,7 +163,7 @@ func (s *server) bins(ctx context.Context, hosts []db.ListHostsRow) ([]queueBin,
 		for _, host := range hosts {
 			if serves(host, row.Channel, arches) && takesWork(host) {
 				bins[i].Hosts++
-				bins[i].Room += max(0, capacityOf(host)-host.Weight)
+				bins[i].Room += max(0, host.TakesCapacity-host.Weight)
 			}
 		}
 	}

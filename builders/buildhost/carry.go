@@ -39,7 +39,7 @@ func (h *Host) CarryOut(ctx context.Context, claim queue.Claim) error {
 		return fmt.Errorf("buildhost: begin %s: %w", claim, err)
 	}
 	defer attempt.Close()
-	if why := h.status().Unready; why != "" {
+	if why := h.machine().Unready; why != "" {
 		return h.refuse(work, attempt, why)
 	}
 	outcome, dir, err := h.work(work, attempt)

@@ -11,7 +11,7 @@
 //
 // A host says every five seconds that it lives and what it works on, and learns
 // what else it was given and what it has no business to any more. When nobody
-// has answered for 20 s it ends its builds by itself, ten seconds before the hub
+// has answered for 20 s it ends its builds by itself, whatever else hangs, ten seconds before the hub
 // gives them to others: no two hosts work on a task for long, and what a host
 // says of an attempt that is not its own any more is refused anyway.
 package buildhost

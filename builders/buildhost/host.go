@@ -5,20 +5,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
+	"math"
 	"sync"
 	"time"
 
 	"github.com/distbot/distbot/builders"
 	"github.com/distbot/distbot/queue"
-)
-
-// How a host keeps its lease. What it may do without an answer is shorter than
-// the time after which its work is given to others.
-const (
-	beatEvery  = 5 * time.Second
-	beatAgain  = time.Second
-	fenceAfter = 20 * time.Second
 )
 
 // Why the work of an attempt ends early. None of them is the package's fault.
@@ -46,14 +38,19 @@ type Host struct {
 	Check  func() queue.HostStatus
 	Logger *slog.Logger
 
-	// every, again and fence stand for beatEvery, beatAgain and fenceAfter in
-	// tests, and tellMost for tellFor and failFor.
-	every, again, fence, tellMost time.Duration
+	// every, again, fence, patience and tellMost stand for beatEvery, beatAgain,
+	// fenceAfter, lookFor, and tellFor and failFor in tests.
+	every, again, fence, patience, tellMost time.Duration
 
 	mu      sync.Mutex
 	running map[queue.Claim]*running
-	ended   sync.WaitGroup
-	closed  error
+	// full says that something was not begun since all places were taken.
+	full   bool
+	ended  sync.WaitGroup
+	closed error
+	guard  guard
+	// look is a look at the machine that is under way, if there is one.
+	look *look
 	// beat asks for a heartbeat before its time.
 	beat chan struct{}
 }
@@ -64,10 +61,19 @@ type running struct {
 	ended  chan struct{}
 }
 
-// Connect makes this process the host. It is called once, before anything else.
+// Connect makes this process the host. It is called once, before anything else;
+// after an error it may be called again.
 func (h *Host) Connect(ctx context.Context) error {
 	h.running, h.beat = map[queue.Claim]*running{}, make(chan struct{}, 1)
-	return h.Hub.Connect(ctx, h.Info)
+	info := h.Info
+	info.Status = h.machine()
+	// The hub counts from some moment after this.
+	began := time.Now()
+	if err := h.Hub.Connect(ctx, info); err != nil {
+		return err
+	}
+	h.guard.set(began.Add(cmp.Or(h.fence, fenceAfter)), func() { h.stop(ErrFenced) })
+	return nil
 }
 
 // Run keeps the lease until ctx ends or the lease is lost, and returns why it
@@ -76,6 +82,7 @@ func (h *Host) Connect(ctx context.Context) error {
 // cause otherwise. Whatever the host works on has ended when it returns; when
 // ctx ended it was given back, and the lease with it.
 func (h *Host) Run(ctx context.Context) error {
+	defer h.guard.close()
 	cause := h.keep(ctx)
 	if ctx.Err() == nil {
 		h.end(cause)
@@ -84,9 +91,7 @@ func (h *Host) Run(ctx context.Context) error {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
 	// What it gives back should not come straight back to it.
-	status := h.status()
-	status.Unready = "the builder is stopping"
-	_, err := h.Hub.Heartbeat(last, status)
+	_, err := h.ask(last, "the builder is stopping")
 	h.end(ErrStopped)
 	if err == nil {
 		err = h.Hub.Disconnect(last)
@@ -98,65 +103,13 @@ func (h *Host) Run(ctx context.Context) error {
 	return cause
 }
 
-// keep sends heartbeats until the lease ends.
-func (h *Host) keep(ctx context.Context) error {
-	every, again := cmp.Or(h.every, beatEvery), cmp.Or(h.again, beatAgain)
-	fence := cmp.Or(h.fence, fenceAfter)
-	renewed := time.Now()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-timer.C:
-		case <-h.beat:
-		}
-		began := time.Now()
-		left := fence - began.Sub(renewed)
-		if left <= 0 {
-			return ErrFenced
-		}
-		attempt, cancel := context.WithTimeout(ctx, min(every, left))
-		orders, err := h.Hub.Heartbeat(attempt, h.status())
-		cancel()
-		switch {
-		case err == nil:
-			// The hub counts from when it was told, which is no earlier.
-			renewed = began
-			h.follow(ctx, orders)
-			timer.Reset(every)
-		case errors.Is(err, queue.ErrLostLease):
-			return err
-		case ctx.Err() != nil:
-		default:
-			h.Logger.Warn("buildhost: renew lease", "host", h.Info.Name, "error", err)
-			timer.Reset(again)
-		}
-	}
-}
-
-// status is what the next heartbeat says.
-func (h *Host) status() queue.HostStatus {
-	var status queue.HostStatus
-	if h.Check != nil {
-		status = h.Check()
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for claim := range h.running {
-		status.Running = append(status.Running, claim)
-	}
-	slices.SortFunc(status.Running, func(x, y queue.Claim) int { return cmp.Compare(x.TaskID, y.TaskID) })
-	return status
-}
-
-// follow does what a heartbeat was answered with.
+// follow does what a heartbeat was answered with. What there is no place for is
+// left to be said again.
 func (h *Host) follow(ctx context.Context, orders queue.HostOrders) {
 	for _, claim := range orders.Drop {
 		h.drop(claim, ErrDropped)
 	}
-	for _, claim := range orders.Begin {
+	for _, claim := range h.choose(orders.Begin) {
 		go func() {
 			// Its error is of the hub, which will be told to say it again.
 			if err := h.CarryOut(context.WithoutCancel(ctx), claim); err != nil {
@@ -186,18 +139,23 @@ func (h *Host) drop(claim queue.Claim, cause error) {
 
 // end ends all work and waits for it. No more is taken.
 func (h *Host) end(cause error) {
+	h.stop(cause)
+	h.ended.Wait()
+}
+
+// stop ends all work, and does not wait for that. No more is taken.
+func (h *Host) stop(cause error) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.closed = cause
 	for _, r := range h.running {
 		r.cancel(cause)
 	}
-	h.mu.Unlock()
-	h.ended.Wait()
 }
 
 // enter notes that an attempt is worked on by the caller; ours is false when it
-// is already, or the host takes no more. ended is closed when nobody works on
-// it.
+// is already, or the host takes no more, or has no place for it now. ended is
+// closed when nobody works on it.
 func (h *Host) enter(claim queue.Claim, cancel context.CancelCauseFunc) (ended <-chan struct{}, ours bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -205,7 +163,7 @@ func (h *Host) enter(claim queue.Claim, cancel context.CancelCauseFunc) (ended <
 		return r.ended, false
 	}
 	r := &running{cancel: cancel, ended: make(chan struct{})}
-	if h.closed != nil {
+	if h.closed != nil || !h.hasPlace(0) {
 		close(r.ended)
 		return r.ended, false
 	}
@@ -214,10 +172,44 @@ func (h *Host) enter(claim queue.Claim, cancel context.CancelCauseFunc) (ended <
 	return r.ended, true
 }
 
+// leave notes that an attempt is not worked on any more.
 func (h *Host) leave(claim queue.Claim) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	close(h.running[claim].ended)
 	delete(h.running, claim)
 	h.ended.Done()
+	if h.full {
+		h.full = false
+		h.LookNow()
+	}
+}
+
+// choose returns those of the attempts that can be begun now: nobody works on
+// them, and there is a place for each.
+func (h *Host) choose(claims []queue.Claim) (chosen []queue.Claim) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, claim := range claims {
+		if h.running[claim] != nil {
+			continue
+		}
+		if !h.hasPlace(len(chosen)) {
+			break
+		}
+		chosen = append(chosen, claim)
+	}
+	return chosen
+}
+
+// hasPlace reports whether one more attempt may be worked on, besides those that
+// are and so many others. Tasks weigh 1 and more, and a host is given some while
+// its tasks weigh less than its capacity: a hub that orders more is wrong, or has
+// not seen yet what has just ended here. It is called with mu locked.
+func (h *Host) hasPlace(others int) bool {
+	if len(h.running)+others < max(1, int(math.Ceil(float64(h.Info.Capacity)))) {
+		return true
+	}
+	h.full = true
+	return false
 }

@@ -40,6 +40,7 @@ func TestHostileMessages(t *testing.T) {
 		"A host of endless arches":      {Prefix + "connect", queue.HostInfo{Driver: "x", Capacity: 1, Arches: make([]string, maxNames+1)}, 400},
 		"An instance with a NUL":        {Prefix + "connect", queue.HostInfo{Driver: "x", Capacity: 1, Instance: "a\x00b"}, 400},
 		"A huge instance":               {Prefix + "connect", queue.HostInfo{Driver: "x", Capacity: 1, Instance: strings.Repeat("x", 1000)}, 400},
+		"A host with less than no disk": {Prefix + "connect", queue.HostInfo{Driver: "x", Capacity: 1, Status: queue.HostStatus{DiskFree: -1}}, 400},
 		"A negative offset":             {taskPath(l.claim, "logs/build.log?offset=-1"), "x", 400},
 		"No offset":                     {taskPath(l.claim, "logs/build.log"), "x", 400},
 		"A log of the hub":              {taskPath(l.claim, "logs/checkout.log?offset=0"), "x", 400},

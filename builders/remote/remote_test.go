@@ -185,8 +185,8 @@ func TestUnfitHostRefuses(t *testing.T) {
 	first := b.newBuilder(t, "far-1", b.driver(t, nil))
 	asked := 0
 	first.Check = func() queue.HostStatus {
-		// Fit at the first heartbeat, and not when work comes.
-		if asked++; asked > 1 {
+		// Fit when it connects and at the first heartbeat, and not when work comes.
+		if asked++; asked > 2 {
 			return queue.HostStatus{Unready: "the disk is full"}
 		}
 		return queue.HostStatus{}

@@ -74,6 +74,17 @@ func checkInfo(info queue.HostInfo) error {
 	if len(info.Version) > 200 || queue.OneLine(info.Version) != info.Version {
 		return bad("%.80q is no version", info.Version)
 	}
+	return checkStatus(info.Status)
+}
+
+// checkStatus refuses what no machine can be like.
+func checkStatus(status queue.HostStatus) error {
+	if len(status.Running) > maxRunning {
+		return bad("more than %d attempts are worked on", maxRunning)
+	}
+	if status.MemoryFree < 0 || status.DiskFree < 0 || status.LoadAverage < 0 || math.IsInf(float64(status.LoadAverage), 0) {
+		return bad("the status can't be true")
+	}
 	return nil
 }
 
@@ -83,11 +94,8 @@ func (s *Server) heartbeat(w http.ResponseWriter, r *request) error {
 	if err := s.message(r, maxMessage, &status); err != nil {
 		return err
 	}
-	if len(status.Running) > maxRunning {
-		return bad("more than %d attempts are worked on", maxRunning)
-	}
-	if status.MemoryFree < 0 || status.DiskFree < 0 || status.LoadAverage < 0 || math.IsInf(float64(status.LoadAverage), 0) {
-		return bad("the status can't be true")
+	if err := checkStatus(status); err != nil {
+		return err
 	}
 	orders, err := queue.Heartbeat(r.Context(), s.Stages.Pool, r.holder(), status)
 	if err != nil {

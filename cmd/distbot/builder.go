@@ -19,12 +19,14 @@ func builderCommands() []command {
 	return []command{
 		daemonCommand(),
 		{
-			name: "builder enroll", args: "NAME --out DIR [--arches LIST] [--validity 365d] [--renew | --force]",
+			name: "builder enroll", args: "NAME --out DIR [--arches LIST] [--channels LIST] [--capacity N] [--validity 365d] [--renew | --force]",
 			help: "make the credentials of a build host, on the hub", run: withRegistrar(readEnroll, builderEnroll),
 			flags: func(flags *flag.FlagSet) {
 				jsonFlag(flags)
 				flags.String("out", "", "the `directory` that the host's files are written to; bring it to the host and keep no copy")
-				flags.String("arches", "", "what the host builds for, `list` with commas (default: its own architecture)")
+				flags.String("arches", "", "what the host may build for, `list` with commas (default: what it says when it first connects)")
+				flags.String("channels", "", "whose tasks it may take, `list` with commas (default: channel default)")
+				flags.String("capacity", "", "what the weights of its tasks may add up to, `N` (default: what it says when it first connects)")
 				flags.String("validity", "365d", "how `long` the certificate counts: 365d, 12h")
 				flags.Bool("renew", false, "a new certificate beside the one in force, which counts until the new one is used")
 				flags.Bool("force", false, "revoke the certificates that the host has, and replace files")
@@ -100,6 +102,14 @@ func readEnroll(flags *flag.FlagSet) (enroll.Request, error) {
 	}
 	if arches := value(flags, "arches"); arches != "" {
 		request.Arches = strings.Split(arches, ",")
+	}
+	if channels := value(flags, "channels"); channels != "" {
+		request.Channels = strings.Split(channels, ",")
+	}
+	if text := value(flags, "capacity"); text != "" {
+		if request.Capacity, err = parseCapacity(text); err != nil {
+			return request, err
+		}
 	}
 	if request.Validity, err = parseLifetime(value(flags, "validity")); err != nil || request.Validity == 0 {
 		return request, usage("--validity: %q is no time such as 365d or 12h", value(flags, "validity"))

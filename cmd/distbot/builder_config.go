@@ -28,8 +28,10 @@ type HostFile struct {
 	// User runs mock and driver host, see BuilderConfig.
 	User string `yaml:"user"`
 	// Arches the machine builds for by itself, and Emulate those that qemu runs.
-	Arches   []string     `yaml:"arches"`
-	Emulate  []string     `yaml:"emulate"`
+	Arches  []string `yaml:"arches"`
+	Emulate []string `yaml:"emulate"`
+	// Channels are none for all that the hub allows. Like Arches and Capacity
+	// they can only narrow what it does.
 	Channels []string     `yaml:"channels"`
 	Capacity float32      `yaml:"capacity"`
 	Limits   LimitsConfig `yaml:"limits"`
@@ -46,7 +48,7 @@ type HostFile struct {
 // defaultHostFile is what an empty file means.
 func defaultHostFile() HostFile {
 	return HostFile{
-		Driver: "auto", Arches: []string{hostArch()}, Channels: []string{"default"}, Capacity: float32(runtime.NumCPU()),
+		Driver: "auto", Arches: []string{hostArch()}, Capacity: float32(runtime.NumCPU()),
 		Limits:  LimitsConfig{Memory: 8 << 30, FileSize: 8 << 30, Disk: 32 << 30, Log: 256 << 20, PIDs: 4096, Timeout: Duration(24 * time.Hour)},
 		WorkDir: "work", MinDisk: 8 << 30, MinMemory: 512 << 20, MaxLoad: 4, Cache: 10 << 30,
 	}
@@ -126,9 +128,6 @@ func (c HostFile) check() error {
 		if slices.Contains(c.Arches, name) {
 			add("emulate: %s is among arches, which this machine runs by itself", name)
 		}
-	}
-	if len(c.Channels) == 0 {
-		add("channels is empty: the host would get no work")
 	}
 	if !(c.Capacity > 0 && c.Capacity <= 1000) {
 		add("capacity must be more than 0 and at most 1000, not %v", c.Capacity)

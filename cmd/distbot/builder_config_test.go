@@ -36,12 +36,11 @@ func TestParseHostFile(t *testing.T) {
 		"A driver that does not exist is refused":   {"driver: docker\n", `"docker"`},
 		"A host without architectures gets no work": {"arches: []\n", "arches and emulate are empty"},
 		"What runs by itself is not emulated":       {"arches: [x86_64]\nemulate: [x86_64]\n", "emulate: x86_64 is among arches"},
-		"A host without channels gets no work":      {"channels: []\n", "channels is empty"},
 		"A name must be one":                        {"channels: [\"a b\"]\n", `channels: "a b" is no name`},
 		"A capacity of nothing is refused":          {"capacity: 0\n", "capacity must be more than 0"},
 		"A capacity that is no number is refused":   {"capacity: .nan\n", "capacity must be more than 0"},
 		"A size must be one":                        {"min_disk: much\n", `"much" is no size`},
-		"Every problem is told at once":             {"capacity: 0\nchannels: []\n", "channels is empty"},
+		"Every problem is told at once":             {"capacity: 0\nchannels: [\"a b\"]\n", `channels: "a b" is no name`},
 		"A directory for work is needed":            {"work_dir: \"\"\n", "work_dir is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -87,7 +86,7 @@ func (d *buildDaemon) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if d.instance, err = readInstance(d.path("instance")); err != nil {
+	if d.instance, err = readInstance(d.path("instance"), bootIDFile); err != nil {
 		return err
 	}
 	if d.driver == nil {
@@ -110,20 +109,6 @@ func (d *buildDaemon) open(ctx context.Context) (err error) {
 		d.logger.Warn("this machine takes no work at the moment", "reason", why)
 	}
 	return nil
-}
-
-// readInstance reads the name of this installation, which is made once. It tells
-// it from another on which the same credentials were put.
-func readInstance(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err == nil && len(text) == 26 {
-		return string(text), nil
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", err
-	}
-	name := rand.Text()
-	return name, os.WriteFile(path, []byte(name), 0o600)
 }
 
 func (d *buildDaemon) close() error {
@@ -159,20 +144,26 @@ func (d *buildDaemon) session() (*buildhost.Host, *remote.Client) {
 func (d *buildDaemon) check(ctx context.Context, t terminal) error {
 	status := d.health.Check()
 	fmt.Fprintf(t.stdout, "driver %s, %d MiB of memory and %d MiB on the disk are free, load %.2f\n", d.driver.Name(), status.MemoryFree>>20, status.DiskFree>>20, status.LoadAverage)
+	var unfit error
 	if status.Unready != "" {
-		return errors.New(status.Unready)
+		unfit = errors.New(status.Unready)
 	}
 	pool, err := d.door.Postgres(ctx)
 	if err != nil {
-		return err
+		return errors.Join(unfit, err)
 	}
 	defer pool.Close()
-	if err := pool.Ping(ctx); err != nil {
-		return fmt.Errorf("the hub can't be reached: %w", err)
+	if err := pool.Ping(ctx); hostdoor.Refused(err) {
+		return errors.Join(unfit, fmt.Errorf("%w: %s", remote.ErrIdentity, enrollAgain))
+	} else if err != nil {
+		return errors.Join(unfit, fmt.Errorf("the hub can't be reached: %w", err))
 	}
 	fmt.Fprintln(t.stdout, "the hub is reached and accepts this host")
-	return nil
+	return unfit
 }
+
+// enrollAgain says why credentials may not be accepted, and what to do.
+const enrollAgain = "it was revoked, has ended or was never enrolled; distbot builder enroll at the hub makes another"
 
 // How soon a host connects again.
 const (
@@ -188,10 +179,10 @@ func (d *buildDaemon) run(ctx context.Context) error {
 		began := time.Now()
 		err := d.serve(ctx, host, client)
 		if errors.Is(err, queue.ErrHostTaken) {
-			err = fmt.Errorf("%w: stop it, or enroll a host of its own for this machine", err)
+			err = fmt.Errorf("%w: stop it, or enroll a host of its own for this machine; one that was lost is forgotten within 30 s", err)
 		}
 		if errors.Is(err, remote.ErrIdentity) {
-			return fmt.Errorf("%w: it was revoked, has ended or was never enrolled; distbot builder enroll at the hub makes another", err)
+			return fmt.Errorf("%w: %s", err, enrollAgain)
 		}
 		if ctx.Err() == nil {
 			if time.Since(began) > reconnectMost {

@@ -27,11 +27,12 @@ func hostCommands() []command {
 			flags: commentFlag,
 		},
 		{
-			name: "host set", args: "NAME [--capacity N] [--channels LIST]", help: "set what a build host says of itself; default goes back to that", run: withHub(readHostSet, hostSet),
+			name: "host set", args: "NAME [--arches LIST] [--channels LIST] [--capacity N]", help: "set what a build host may take; it may take less itself", run: withHub(readHostSet, hostSet),
 			flags: func(flags *flag.FlagSet) {
 				configFlag(flags)
-				flags.String("capacity", "", "what the weights of its tasks may add up to, `N` or default")
-				flags.String("channels", "", "its channels, `LIST` with commas, or default")
+				flags.String("arches", "", "architectures it may build for, `LIST` with commas; default is what it says when it connects next")
+				flags.String("channels", "", "channels it may take tasks of, `LIST` with commas")
+				flags.String("capacity", "", "what the weights of its tasks may add up to, `N`; default is what it says when it connects next")
 			},
 		},
 	}
@@ -55,7 +56,8 @@ type hostView struct {
 	Enabled bool   `json:"enabled"`
 	Comment string `json:"comment"`
 	Unready string `json:"unready"`
-	// Load is what the weights of its tasks add up to.
+	// Load is what the weights of its tasks add up to. Capacity, arches, emulated
+	// and channels are what it takes: of what it offers, what it is allowed.
 	Load        float32        `json:"load"`
 	Capacity    float32        `json:"capacity"`
 	Tasks       int32          `json:"tasks"`
@@ -69,8 +71,28 @@ type hostView struct {
 	DiskFree    int64          `json:"disk_free"`
 	Seen        *time.Time     `json:"seen_at"`
 	Client      string         `json:"client"`
+	Offers      hostTakes      `json:"offers"`
+	Allowed     hostTakes      `json:"allowed"`
 	Running     []hostTaskView `json:"running,omitempty"`
 	Refused     []refusalView  `json:"refused,omitempty"`
+}
+
+// hostTakes is what a host says it takes, or may take. Of what it may take, null is
+// what it says when it connects next; of what it says, no channels are all.
+type hostTakes struct {
+	Arches   []string `json:"arches"`
+	Channels []string `json:"channels"`
+	Capacity *float32 `json:"capacity"`
+}
+
+// text tells it in one line; unsaid stands for what nothing is said of.
+func (h hostTakes) text(unsaid string) string {
+	list := func(names []string) string { return cmp.Or(strings.Join(names, ","), unsaid) }
+	capacity := unsaid
+	if h.Capacity != nil {
+		capacity = fmt.Sprintf("%.1f", *h.Capacity)
+	}
+	return fmt.Sprintf("arches %s; channels %s; capacity %s", list(h.Arches), list(h.Channels), capacity)
 }
 
 // hostTaskView is a task that a host has.
@@ -97,15 +119,13 @@ type refusalView struct {
 
 func viewHost(h db.ListHostsRow) hostView {
 	view := hostView{
-		ID: h.ID, Name: h.Name, Remote: h.Remote, Enabled: h.Enabled, Comment: h.Comment, Unready: h.Unready, Load: h.Weight, Capacity: h.Capacity,
-		Tasks: h.Tasks, Arches: h.Arches, Emulated: h.Emulated, Channels: h.Channels, Driver: h.Driver, Version: h.Version,
+		ID: h.ID, Name: h.Name, Remote: h.Remote, Enabled: h.Enabled, Comment: h.Comment, Unready: h.Unready, Load: h.Weight, Capacity: h.TakesCapacity,
+		Tasks: h.Tasks, Arches: h.TakesArches, Emulated: h.Emulated, Channels: h.TakesChannels, Driver: h.Driver, Version: h.Version,
 		LoadAverage: h.LoadAverage, MemoryFree: h.MemoryFree, DiskFree: h.DiskFree, Seen: h.SeenAt, Client: text(h.ClientID),
+		Allowed: hostTakes{h.ArchesSet, h.ChannelsSet, h.CapacitySet},
 	}
-	if h.CapacitySet != nil {
-		view.Capacity = *h.CapacitySet
-	}
-	if h.ChannelsSet != nil {
-		view.Channels = h.ChannelsSet
+	if h.SeenAt != nil {
+		view.Offers = hostTakes{h.Arches, h.Channels, &h.Capacity}
 	}
 	view.State = queue.HostState(h.Enabled, h.ClientID != nil, h.Unready, unseen(h.UnseenSeconds))
 	return view
@@ -216,6 +236,10 @@ func hostShow(ctx context.Context, h *hub, name string) error {
 	}
 	fmt.Fprintf(h.stdout, "%s: %s%s, %s, seen %s%s\n", v.Name, v.State, suffix(": ", v.Unready), kind, seen(v, row.UnseenSeconds), suffix("; ", v.Comment))
 	fmt.Fprintf(h.stdout, "driver %s, version %s, arches %s, channels %s\n", dash(v.Driver), dash(v.Version), dash(arches(v)), strings.Join(v.Channels, ","))
+	fmt.Fprintf(h.stdout, "allowed: %s\n", v.Allowed.text(unsaidAllowed(v)))
+	if v.Seen != nil {
+		fmt.Fprintf(h.stdout, "offers: %s\n", v.Offers.text("all that are allowed"))
+	}
 	fmt.Fprintf(h.stdout, "load %.1f of %.1f by weight, load average %.2f, %s of memory and %s of disk are free\n",
 		v.Load, v.Capacity, v.LoadAverage, freeBytes(v.MemoryFree), freeBytes(v.DiskFree))
 	if len(v.Running) > 0 {
@@ -235,6 +259,14 @@ func hostShow(ctx context.Context, h *hub, name string) error {
 		fmt.Fprintf(h.stdout, "does not get task %d until %s: %s\n", refused.Task, when(refused.Until), refused.Reason)
 	}
 	return nil
+}
+
+// unsaidAllowed tells what a host may take where nobody has said so.
+func unsaidAllowed(v hostView) string {
+	if v.Remote {
+		return "what it says when it connects next"
+	}
+	return "what it offers"
 }
 
 // readTasks reads what the host has, and what it gave back.
@@ -308,27 +340,55 @@ func readHostSet(flags *flag.FlagSet) (db.SetHostParams, error) {
 	if err != nil {
 		return db.SetHostParams{}, err
 	}
-	asked := db.SetHostParams{Name: name, SetCapacity: given(flags, "capacity"), SetChannels: given(flags, "channels")}
-	if !asked.SetCapacity && !asked.SetChannels {
-		return asked, usage("nothing to set: give --capacity or --channels")
+	asked := db.SetHostParams{Name: name, SetArches: given(flags, "arches"), SetChannels: given(flags, "channels"), SetCapacity: given(flags, "capacity")}
+	if !asked.SetArches && !asked.SetCapacity && !asked.SetChannels {
+		return asked, usage("nothing to set: give --arches, --channels or --capacity")
 	}
-	if text := value(flags, "capacity"); asked.SetCapacity && text != "default" {
-		n, err := strconv.ParseFloat(text, 32)
-		if err != nil || !(n > 0 && n <= 1000) {
-			return asked, usage("--capacity: %q is no number of more than 0 and at most 1000, nor default", text)
+	if value(flags, "arches") != unset {
+		if asked.Arches, err = readNames(flags, "arches", "an architecture"); err != nil {
+			return asked, err
 		}
-		capacity := float32(n)
+	}
+	// The channel default is one like others: what a host takes of all channels, it
+	// does not decide.
+	if asked.Channels, err = readNames(flags, "channels", "a channel"); err != nil {
+		return asked, err
+	}
+	if text := value(flags, "capacity"); asked.SetCapacity && text != unset {
+		capacity, err := parseCapacity(text)
+		if err != nil {
+			return asked, err
+		}
 		asked.Capacity = &capacity
 	}
-	if text := value(flags, "channels"); asked.SetChannels && text != "default" {
-		asked.Channels = strings.Split(text, ",")
-		for _, channel := range asked.Channels {
-			if !hostWord.MatchString(channel) {
-				return asked, usage("--channels: %q is no name of a channel", channel)
-			}
+	return asked, nil
+}
+
+// unset takes back what was set: the host's next word counts.
+const unset = "default"
+
+// readNames reads a list of names with commas; nil if there is none.
+func readNames(flags *flag.FlagSet, name, what string) ([]string, error) {
+	text := value(flags, name)
+	if !given(flags, name) {
+		return nil, nil
+	}
+	names := strings.Split(text, ",")
+	for _, word := range names {
+		if !hostWord.MatchString(word) {
+			return nil, usage("--%s: %q is no name of %s", name, word, what)
 		}
 	}
-	return asked, nil
+	return names, nil
+}
+
+// parseCapacity reads a host's capacity.
+func parseCapacity(text string) (float32, error) {
+	n, err := strconv.ParseFloat(text, 32)
+	if err != nil || !(n > 0 && n <= 1000) {
+		return 0, usage("--capacity: %q is no number of more than 0 and at most 1000", text)
+	}
+	return float32(n), nil
 }
 
 func hostSet(ctx context.Context, h *hub, asked db.SetHostParams) error {
@@ -344,6 +404,6 @@ func hostSet(ctx context.Context, h *hub, asked db.SetHostParams) error {
 		return err
 	}
 	v := viewHost(row)
-	_, err = fmt.Fprintf(h.stdout, "%s: capacity %.1f, channels %s\n", v.Name, v.Capacity, strings.Join(v.Channels, ","))
+	_, err = fmt.Fprintf(h.stdout, "%s is allowed: %s\n", v.Name, v.Allowed.text(unsaidAllowed(v)))
 	return err
 }

@@ -34,6 +34,31 @@ func (q *Queries) AddCredential(ctx context.Context, arg AddCredentialParams) (i
 	return id, err
 }
 
+const allowHost = `-- name: AllowHost :exec
+update hosts set arches_set = coalesce($1::text[], arches_set),
+                 channels_set = coalesce($2::text[], channels_set, '{default}'),
+                 capacity_set = coalesce($3::real, capacity_set)
+where id = $4
+`
+
+type AllowHostParams struct {
+	Arches   []string
+	Channels []string
+	Capacity *float32
+	ID       int64
+}
+
+// What a host that is enrolled may take; null leaves it as it is.
+func (q *Queries) AllowHost(ctx context.Context, arg AllowHostParams) error {
+	_, err := q.db.Exec(ctx, allowHost,
+		arg.Arches,
+		arg.Channels,
+		arg.Capacity,
+		arg.ID,
+	)
+	return err
+}
+
 const announceRevocation = `-- name: AnnounceRevocation :exec
 select pg_notify('distbot_host_credentials', $1::text)
 `
@@ -188,14 +213,19 @@ func (q *Queries) ListCredentials(ctx context.Context, host *string) ([]ListCred
 }
 
 const lockHost = `-- name: LockHost :one
-select id from hosts where name = $1 for update
+select id, remote from hosts where name = $1 for update
 `
 
-func (q *Queries) LockHost(ctx context.Context, name string) (int64, error) {
+type LockHostRow struct {
+	ID     int64
+	Remote bool
+}
+
+func (q *Queries) LockHost(ctx context.Context, name string) (LockHostRow, error) {
 	row := q.db.QueryRow(ctx, lockHost, name)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
+	var i LockHostRow
+	err := row.Scan(&i.ID, &i.Remote)
+	return i, err
 }
 
 const noteCredentialUse = `-- name: NoteCredentialUse :exec

@@ -89,30 +89,41 @@ func (q *Queries) BeatHost(ctx context.Context, arg BeatHostParams) (int64, erro
 }
 
 const connectHost = `-- name: ConnectHost :one
-insert into hosts (name, remote, arches, emulated, channels, capacity, driver, version, client_id, instance, seen_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text, $10, now())
+insert into hosts (name, remote, arches, emulated, channels, capacity, driver, version, client_id, instance, seen_at,
+                   unready, load_average, memory_free, disk_free)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text, $10, now(),
+        $11, $12, $13, $14)
 on conflict (name) do update
 set arches = excluded.arches, emulated = excluded.emulated, channels = excluded.channels, capacity = excluded.capacity,
-    driver = excluded.driver, version = excluded.version, client_id = excluded.client_id, instance = excluded.instance, seen_at = now(), unready = ''
+    driver = excluded.driver, version = excluded.version, client_id = excluded.client_id, instance = excluded.instance, seen_at = now(),
+    unready = excluded.unready, load_average = excluded.load_average, memory_free = excluded.memory_free, disk_free = excluded.disk_free,
+    arches_set = case when hosts.remote then coalesce(hosts.arches_set, excluded.arches) else hosts.arches_set end,
+    channels_set = case when hosts.remote then coalesce(hosts.channels_set, host_channels(excluded.channels, null)) else hosts.channels_set end,
+    capacity_set = case when hosts.remote then coalesce(hosts.capacity_set, excluded.capacity) else hosts.capacity_set end
 where hosts.remote = excluded.remote
 returning id
 `
 
 type ConnectHostParams struct {
-	Name     string
-	Remote   bool
-	Arches   []string
-	Emulated []string
-	Channels []string
-	Capacity float32
-	Driver   string
-	Version  string
-	ClientID string
-	Instance string
+	Name        string
+	Remote      bool
+	Arches      []string
+	Emulated    []string
+	Channels    []string
+	Capacity    float32
+	Driver      string
+	Version     string
+	ClientID    string
+	Instance    string
+	Unready     string
+	LoadAverage float32
+	MemoryFree  int64
+	DiskFree    int64
 }
 
 // Makes a process the host of this name, whoever was it before. An embedded
-// host is made when it is not there.
+// host is made when it is not there. What nobody has decided about a remote one
+// is decided by what it says now.
 func (q *Queries) ConnectHost(ctx context.Context, arg ConnectHostParams) (int64, error) {
 	row := q.db.QueryRow(ctx, connectHost,
 		arg.Name,
@@ -125,6 +136,10 @@ func (q *Queries) ConnectHost(ctx context.Context, arg ConnectHostParams) (int64
 		arg.Version,
 		arg.ClientID,
 		arg.Instance,
+		arg.Unready,
+		arg.LoadAverage,
+		arg.MemoryFree,
+		arg.DiskFree,
 	)
 	var id int64
 	err := row.Scan(&id)
@@ -175,7 +190,7 @@ func (q *Queries) EnableHost(ctx context.Context, arg EnableHostParams) (int64, 
 }
 
 const hostByID = `-- name: HostByID :one
-select id, name, remote, enabled, comment, arches, emulated, channels, capacity, capacity_set, channels_set, driver, version, client_id, instance, seen_at, unready, load_average, memory_free, disk_free, created_at from hosts where id = $1 for no key update
+select id, name, remote, enabled, comment, arches, emulated, channels, capacity, capacity_set, channels_set, driver, version, client_id, instance, seen_at, unready, load_average, memory_free, disk_free, created_at, arches_set from hosts where id = $1 for no key update
 `
 
 func (q *Queries) HostByID(ctx context.Context, id int64) (Host, error) {
@@ -203,12 +218,13 @@ func (q *Queries) HostByID(ctx context.Context, id int64) (Host, error) {
 		&i.MemoryFree,
 		&i.DiskFree,
 		&i.CreatedAt,
+		&i.ArchesSet,
 	)
 	return i, err
 }
 
 const hostByName = `-- name: HostByName :one
-select id, name, remote, enabled, comment, arches, emulated, channels, capacity, capacity_set, channels_set, driver, version, client_id, instance, seen_at, unready, load_average, memory_free, disk_free, created_at from hosts where name = $1
+select id, name, remote, enabled, comment, arches, emulated, channels, capacity, capacity_set, channels_set, driver, version, client_id, instance, seen_at, unready, load_average, memory_free, disk_free, created_at, arches_set from hosts where name = $1
 `
 
 func (q *Queries) HostByName(ctx context.Context, name string) (Host, error) {
@@ -236,13 +252,15 @@ func (q *Queries) HostByName(ctx context.Context, name string) (Host, error) {
 		&i.MemoryFree,
 		&i.DiskFree,
 		&i.CreatedAt,
+		&i.ArchesSet,
 	)
 	return i, err
 }
 
 const hostsToSchedule = `-- name: HostsToSchedule :many
-select h.id, h.name, h.remote, h.client_id::text as client_id, h.arches, h.emulated,
-       coalesce(h.channels_set, h.channels)::text[] as channels, coalesce(h.capacity_set, h.capacity)::real as capacity,
+select h.id, h.name, h.remote, h.client_id::text as client_id,
+       host_arches(h.arches, h.arches_set)::text[] as arches, host_arches(h.emulated, h.arches_set)::text[] as emulated,
+       host_channels(h.channels, h.channels_set)::text[] as channels, least(h.capacity, h.capacity_set)::real as capacity,
        coalesce(w.weight, 0)::real as weight, coalesce(w.tasks, 0)::int as tasks
 from hosts h
 left join (
@@ -299,7 +317,9 @@ func (q *Queries) HostsToSchedule(ctx context.Context) ([]HostsToScheduleRow, er
 }
 
 const listHosts = `-- name: ListHosts :many
-select h.id, h.name, h.remote, h.enabled, h.comment, h.arches, h.emulated, h.channels, h.capacity, h.capacity_set, h.channels_set, h.driver, h.version, h.client_id, h.instance, h.seen_at, h.unready, h.load_average, h.memory_free, h.disk_free, h.created_at, coalesce(extract(epoch from now() - h.seen_at), 0)::float8 as unseen_seconds,
+select h.id, h.name, h.remote, h.enabled, h.comment, h.arches, h.emulated, h.channels, h.capacity, h.capacity_set, h.channels_set, h.driver, h.version, h.client_id, h.instance, h.seen_at, h.unready, h.load_average, h.memory_free, h.disk_free, h.created_at, h.arches_set, host_arches(h.arches, h.arches_set)::text[] as takes_arches, host_channels(h.channels, h.channels_set)::text[] as takes_channels,
+       least(h.capacity, h.capacity_set)::real as takes_capacity,
+       coalesce(extract(epoch from now() - h.seen_at), 0)::float8 as unseen_seconds,
        coalesce(w.weight, 0)::real as weight, coalesce(w.tasks, 0)::int as tasks
 from hosts h
 left join (
@@ -331,12 +351,16 @@ type ListHostsRow struct {
 	MemoryFree    int64
 	DiskFree      int64
 	CreatedAt     time.Time
+	ArchesSet     []string
+	TakesArches   []string
+	TakesChannels []string
+	TakesCapacity float32
 	UnseenSeconds float64
 	Weight        float32
 	Tasks         int32
 }
 
-// Every host with what it works on.
+// Every host with what it takes, and what it works on.
 func (q *Queries) ListHosts(ctx context.Context) ([]ListHostsRow, error) {
 	rows, err := q.db.Query(ctx, listHosts)
 	if err != nil {
@@ -368,6 +392,10 @@ func (q *Queries) ListHosts(ctx context.Context) ([]ListHostsRow, error) {
 			&i.MemoryFree,
 			&i.DiskFree,
 			&i.CreatedAt,
+			&i.ArchesSet,
+			&i.TakesArches,
+			&i.TakesChannels,
+			&i.TakesCapacity,
 			&i.UnseenSeconds,
 			&i.Weight,
 			&i.Tasks,

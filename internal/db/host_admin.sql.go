@@ -43,12 +43,15 @@ func (q *Queries) RefusalsOfHost(ctx context.Context, hostID int64) ([]RefusalsO
 
 const setHost = `-- name: SetHost :execrows
 update hosts set
-    capacity_set = case when $1::boolean then $2::real else capacity_set end,
-    channels_set = case when $3::boolean then $4::text[] else channels_set end
-where name = $5
+    arches_set = case when $1::boolean then $2::text[] else arches_set end,
+    capacity_set = case when $3::boolean then $4::real else capacity_set end,
+    channels_set = case when $5::boolean then $6::text[] else channels_set end
+where name = $7
 `
 
 type SetHostParams struct {
+	SetArches   bool
+	Arches      []string
 	SetCapacity bool
 	Capacity    *float32
 	SetChannels bool
@@ -56,9 +59,12 @@ type SetHostParams struct {
 	Name        string
 }
 
-// What an administrator sets for a host; null goes back to what the host says.
+// What an administrator allows a host; null is decided by what the host says when
+// it connects next.
 func (q *Queries) SetHost(ctx context.Context, arg SetHostParams) (int64, error) {
 	result, err := q.db.Exec(ctx, setHost,
+		arg.SetArches,
+		arg.Arches,
 		arg.SetCapacity,
 		arg.Capacity,
 		arg.SetChannels,

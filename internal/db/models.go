@@ -286,6 +286,7 @@ type Host struct {
 	MemoryFree  int64
 	DiskFree    int64
 	CreatedAt   time.Time
+	ArchesSet   []string
 }
 
 type HostCredential struct {

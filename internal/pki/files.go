@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // maxFile bounds what is read of a key or certificate.
@@ -157,7 +158,7 @@ func WriteFile(path string, text []byte, mode fs.FileMode) (err error) {
 		}
 	}()
 	dir := filepath.Dir(path)
-	file, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-") // has mode 0600
+	file, err := os.CreateTemp(dir, unfinished(path)+"*") // has mode 0600
 	if err != nil {
 		return err
 	}
@@ -170,6 +171,29 @@ func WriteFile(path string, text []byte, mode fs.FileMode) (err error) {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// unfinished is what the names of files begin with that WriteFile has begun.
+func unfinished(path string) string { return "." + filepath.Base(path) + "-" }
+
+// RemoveUnfinished removes what WriteFile left of a file when its process was
+// killed. Nobody may write the file meanwhile.
+func RemoveUnfinished(path string) error {
+	dir := filepath.Dir(path)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("pki: remove unfinished files: %w", err)
+	}
+	for _, entry := range entries {
+		random, ok := strings.CutPrefix(entry.Name(), unfinished(path))
+		if !ok || !entry.Type().IsRegular() || random == "" || strings.Trim(random, "0123456789") != "" {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
+			return fmt.Errorf("pki: remove unfinished files: %w", err)
+		}
+	}
+	return nil
 }
 
 // syncDir makes renames in a directory last.

@@ -3,6 +3,7 @@ package enroll
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -153,12 +154,17 @@ func TestKilled(t *testing.T) {
 		}
 		o.fits(t, Enrolled{Fingerprint: all[0].Fingerprint})
 		o.wantState(t, state{InForce: 1, Role: "login"})
+		// Whoever does it again learns that nothing is missing.
+		var enrolled *EnrolledError
+		if _, err := o.enroll(t, nil); !errors.As(err, &enrolled) || enrolled.Dir != o.dir {
+			t.Errorf("again: %v, want an *EnrolledError about %s", err, o.dir)
+		}
 	})
 
 	t.Run("Before it wrote anything, too", func(t *testing.T) {
 		t.Parallel()
 		o := setup(t)
-		if _, err := o.Pool.Exec(t.Context(), "insert into hosts (name) values ('b1')"); err != nil {
+		if _, err := o.Pool.Exec(t.Context(), "insert into hosts (name, remote) values ('b1', true)"); err != nil {
 			t.Fatal(err)
 		}
 		release := hold(t, o.url, "select 1 from hosts for update")
@@ -227,7 +233,14 @@ func TestKilled(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			// And of the next one.
+			if err := os.WriteFile(filepath.Join(o.dir, "."+Files()[n]+"-123456"), []byte("half"), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			o.fits(t, o.again(t))
+			if diff := cmp.Diff(len(Files()), len(o.files(t))); diff != "" {
+				t.Errorf("number of files (-want +got):\n%s", diff)
+			}
 		}
 	})
 }

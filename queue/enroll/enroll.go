@@ -40,6 +40,15 @@ var hostName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 // archName is an architecture by RPM's name.
 var archName = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
 
+// channelName is what a channel may be called.
+var channelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+// maxCapacity bounds a host's capacity.
+const maxCapacity = 1000
+
+// ErrEmbedded says that a name is that of a host which is part of a hub.
+var ErrEmbedded = errors.New("enroll: a host of this name is part of a hub's process: choose another name")
+
 // ErrNoHost says that a host was never enrolled.
 var ErrNoHost = errors.New("enroll: there is no such host")
 
@@ -50,10 +59,16 @@ var ErrNotEnrolled = errors.New("enroll: the host has no certificate in force: e
 type EnrolledError struct {
 	Host            string
 	Since, NotAfter time.Time
+	// Dir is the directory asked for if it has all the files of that.
+	Dir string
 }
 
 // Error implements error.
 func (e *EnrolledError) Error() string {
+	if e.Dir != "" {
+		return fmt.Sprintf("enroll: host %s was enrolled on %s, until %s, and %s has all that it needs: there is nothing to do",
+			e.Host, e.Since.Format(time.DateOnly), e.NotAfter.Format(time.DateOnly), e.Dir)
+	}
 	return fmt.Sprintf("enroll: host %s was enrolled on %s, until %s: --renew gives it a new certificate beside the old, --force revokes the old one",
 		e.Host, e.Since.Format(time.DateOnly), e.NotAfter.Format(time.DateOnly))
 }
@@ -76,8 +91,12 @@ type Request struct {
 	// Dir is where the files go, see Files. It is made, with mode 0700, when it
 	// does not exist.
 	Dir string
-	// Arches go into builder.yaml; empty: the daemon's default.
-	Arches []string
+	// Arches, Channels and Capacity are what the host may take. What is empty, or
+	// 0, stays as it is; of a new host channels are the default one, and the rest
+	// is decided by what it says when it connects for the first time. Arches go
+	// into builder.yaml, too.
+	Arches, Channels []string
+	Capacity         float32
 	// Validity of the certificate; 0 means pki.HostValidity.
 	Validity time.Duration
 	// By is who asks, for the record.
@@ -105,11 +124,8 @@ type Enrolled struct {
 // writes it to files. It returns an *EnrolledError, ErrNotEnrolled, or a
 // *FilesError when files are in the way; then nothing has changed.
 func (r *Registrar) Enroll(ctx context.Context, request Request) (Enrolled, error) {
-	if !hostName.MatchString(request.Host) {
-		return Enrolled{}, fmt.Errorf("enroll: %q is no name of a host: letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit", request.Host)
-	}
-	if i := slices.IndexFunc(request.Arches, func(arch string) bool { return !archName.MatchString(arch) }); i >= 0 {
-		return Enrolled{}, fmt.Errorf("enroll: %q is no architecture", request.Arches[i])
+	if err := request.check(); err != nil {
+		return Enrolled{}, err
 	}
 	dir, err := openBundle(request.Dir)
 	if err != nil {
@@ -131,21 +147,57 @@ func (r *Registrar) Enroll(ctx context.Context, request Request) (Enrolled, erro
 	return done, nil
 }
 
+// check refuses what makes no sense.
+func (r Request) check() error {
+	if !hostName.MatchString(r.Host) {
+		return fmt.Errorf("enroll: %q is no name of a host: letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit", r.Host)
+	}
+	for _, arch := range r.Arches {
+		if !archName.MatchString(arch) {
+			return fmt.Errorf("enroll: %q is no architecture", arch)
+		}
+	}
+	for _, channel := range r.Channels {
+		if !channelName.MatchString(channel) {
+			return fmt.Errorf("enroll: %q is no name of a channel", channel)
+		}
+	}
+	if !(r.Capacity >= 0 && r.Capacity <= maxCapacity) {
+		return fmt.Errorf("enroll: a capacity of %v is not between 0 and %d", r.Capacity, maxCapacity)
+	}
+	return nil
+}
+
+// allow notes what the host may take.
+func (r Request) allow(ctx context.Context, queries *db.Queries, hostID int64) error {
+	allowed := db.AllowHostParams{ID: hostID, Arches: r.Arches, Channels: r.Channels}
+	if r.Capacity > 0 {
+		allowed.Capacity = &r.Capacity
+	}
+	if err := queries.AllowHost(ctx, allowed); err != nil {
+		return fmt.Errorf("enroll: allow host %s: %w", r.Host, err)
+	}
+	return nil
+}
+
 // enroll is Enroll inside its transaction.
 func (r *Registrar) enroll(ctx context.Context, tx pgx.Tx, dir *bundle, request Request) (Enrolled, error) {
 	queries := db.New(tx)
 	if err := queries.EnsureHost(ctx, request.Host); err != nil {
 		return Enrolled{}, fmt.Errorf("enroll: make host %s: %w", request.Host, err)
 	}
-	hostID, err := queries.LockHost(ctx, request.Host)
+	hostID, err := r.lock(ctx, queries, request.Host)
 	if err != nil {
-		return Enrolled{}, fmt.Errorf("enroll: lock host %s: %w", request.Host, err)
+		return Enrolled{}, err
 	}
 	inForce, err := queries.CredentialsInForce(ctx, hostID)
 	if err != nil {
 		return Enrolled{}, fmt.Errorf("enroll: read certificates of %s: %w", request.Host, err)
 	}
 	if err := r.check(ctx, queries, dir, request, inForce); err != nil {
+		return Enrolled{}, err
+	}
+	if err := request.allow(ctx, queries, hostID); err != nil {
 		return Enrolled{}, err
 	}
 	issued, err := r.CA.IssueHost(request.Host, request.Validity)
@@ -184,8 +236,7 @@ func (r *Registrar) check(ctx context.Context, queries *db.Queries, dir *bundle,
 	case request.Renew && len(inForce) == 0:
 		return ErrNotEnrolled
 	case !request.Renew && len(inForce) > 0:
-		oldest := inForce[0]
-		return &EnrolledError{Host: request.Host, Since: oldest.CreatedAt, NotAfter: oldest.NotAfter}
+		return r.enrolled(dir, request, inForce)
 	}
 	present := dir.present()
 	if len(present) == 0 {
@@ -211,6 +262,21 @@ func (r *Registrar) check(ctx context.Context, queries *db.Queries, dir *bundle,
 		return &FilesError{Dir: dir.path, Files: present}
 	}
 	return nil
+}
+
+// enrolled says that a host is enrolled already, perhaps by a command that was
+// killed when all was done.
+func (r *Registrar) enrolled(dir *bundle, request Request, inForce []db.CredentialsInForceRow) *EnrolledError {
+	err := &EnrolledError{Host: request.Host, Since: inForce[0].CreatedAt, NotAfter: inForce[0].NotAfter}
+	if len(dir.present()) < len(Files()) {
+		return err
+	}
+	if fingerprint, certErr := dir.certificate(r.CA); certErr == nil && slices.ContainsFunc(inForce, func(c db.CredentialsInForceRow) bool {
+		return pki.Fingerprint(c.Fingerprint) == fingerprint
+	}) {
+		err.Dir = dir.path
+	}
+	return err
 }
 
 // revoke ends all certificates of a host and tells the hubs.

@@ -294,6 +294,21 @@ arches: [riscv64, x86_64]
 		o.wantState(t, state{InForce: 0, Role: "none"})
 	})
 
+	t.Run("Leaves hosts alone that are part of a hub", func(t *testing.T) {
+		t.Parallel()
+		o := setup(t)
+		if _, err := o.Pool.Exec(t.Context(), "insert into hosts (name) values ('b1')"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := o.enroll(t, nil); !errors.Is(err, ErrEmbedded) {
+			t.Errorf("Enroll() = %v, want ErrEmbedded", err)
+		}
+		if _, err := o.Revoke(t.Context(), "b1", "test", ""); !errors.Is(err, ErrEmbedded) {
+			t.Errorf("Revoke() = %v, want ErrEmbedded", err)
+		}
+		o.wantState(t, state{InForce: 0, Role: "none"})
+	})
+
 	t.Run("Needs a directory that is closed to others", func(t *testing.T) {
 		t.Parallel()
 		o := setup(t)

@@ -144,7 +144,8 @@ type settings struct {
 	Arches              []string `yaml:"arches,flow,omitempty"`
 }
 
-// write writes the files, each whole or not at all.
+// write writes the files, each whole or not at all, and removes what an enrolment
+// has begun of them that was killed.
 func (b *bundle) write(c contents) error {
 	config, err := yaml.Marshal(settings{
 		HostConfig: hostdoor.HostConfig{Hub: c.hub, CA: FileCA, Certificate: FileCertificate, Key: FileKey, DatabasePassword: FilePassword},
@@ -160,6 +161,9 @@ func (b *bundle) write(c contents) error {
 			c.host, config),
 	}
 	for _, name := range Files() {
+		if err := pki.RemoveUnfinished(b.file(name)); err != nil {
+			return fmt.Errorf("enroll: %w", err)
+		}
 		if name == FilePassword && c.password == "" || name == FileConfig && b.has(name) {
 			continue
 		}

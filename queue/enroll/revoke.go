@@ -70,14 +70,17 @@ func (r *Registrar) Revoke(ctx context.Context, host, by, reason string) (Revoke
 
 // lock makes those who change one host take turns, and returns its id.
 func (r *Registrar) lock(ctx context.Context, queries *db.Queries, host string) (int64, error) {
-	id, err := queries.LockHost(ctx, host)
+	row, err := queries.LockHost(ctx, host)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, fmt.Errorf("%w: %s", ErrNoHost, host)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("enroll: lock host %s: %w", host, err)
 	}
-	return id, nil
+	if !row.Remote {
+		return 0, fmt.Errorf("%w: %s", ErrEmbedded, host)
+	}
+	return row.ID, nil
 }
 
 // Credential is a certificate on record.

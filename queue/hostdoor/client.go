@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/distbot/distbot/internal/pki"
@@ -129,16 +130,24 @@ func (h *Host) Check(ctx context.Context) error {
 	defer stop()
 	// With TLS 1.3 a client learns that it was refused when it reads. Who is not
 	// refused gets an answer to the question for encryption: no, it is there.
-	if err := askForTLS(conn); !errors.Is(err, errNoTLS) {
+	switch err := askForTLS(conn); {
+	case errors.Is(err, errNoTLS):
+		return nil
+	case errors.Is(err, errNoAnswer):
+		return fmt.Errorf("hostdoor: ask the hub: %w", ErrNoCredential)
+	default:
 		return fmt.Errorf("hostdoor: ask the hub: %w", err)
 	}
-	return nil
 }
 
 // Refused reports whether an error of Check, or of a connection to PostgreSQL,
 // says that the hub does not know this host's certificate: it was revoked, has
 // ended, or is of another hub. Trying again does not help then; enrolling does.
 func Refused(err error) bool {
+	var told *pgconn.PgError
+	if errors.Is(err, ErrNoCredential) || errors.As(err, &told) && told.Code == codeUnknown && strings.HasPrefix(told.Message, refusalPrefix) {
+		return true
+	}
 	var remote *net.OpError
 	if !errors.As(err, &remote) || remote.Op != "remote error" {
 		return false

@@ -10,8 +10,9 @@
 // # Identity
 //
 // A host is whose certificate's fingerprint is in host_credentials, not revoked
-// and not past its end, looked up in the handshake and again for each HTTP
-// request. Nothing a client sends in a field, header or startup message is ever
+// and not past its end, looked up once the handshake has shown that the key is
+// its own, and again for each HTTP request. Who is nobody is told so in the words
+// of the protocol it asked for. Nothing a client sends in a field, header or startup message is ever
 // taken for its name: the tunnel puts the role and database of the certificate's
 // host in place of what the client asked for.
 //

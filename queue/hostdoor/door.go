@@ -28,10 +28,8 @@ const (
 	// handshakeTimeout bounds what a client may take to say who it is and what
 	// it wants.
 	handshakeTimeout = 10 * time.Second
-	// maxUnknown bounds connections whose client is not known yet, maxOfHost
-	// those of one host, of any kind.
-	maxUnknown = 256
-	maxOfHost  = 128
+	// maxOfHost bounds the connections of one host, of any kind.
+	maxOfHost = 128
 )
 
 // Config says what a Door needs.
@@ -91,7 +89,7 @@ func (d *Door) Serve(ctx context.Context, listener net.Listener) error {
 	d.http.addr = listener.Addr()
 	running.Go(func() { d.watchRevocations(ctx) })
 
-	unknown := make(chan struct{}, maxUnknown)
+	var unknown strangers
 	for {
 		raw, err := listener.Accept()
 		if ctx.Err() != nil {
@@ -110,12 +108,12 @@ func (d *Door) Serve(ctx context.Context, listener net.Listener) error {
 		if err != nil {
 			return fmt.Errorf("hostdoor: accept: %w", err)
 		}
-		select {
-		case unknown <- struct{}{}:
-			running.Go(func() { d.admit(ctx, raw, func() { <-unknown }) })
-		default:
+		known, ok := unknown.enter(raw.RemoteAddr())
+		if !ok {
 			_ = raw.Close()
+			continue
 		}
+		running.Go(func() { d.admit(ctx, &conn{Conn: raw, door: d, known: known}) })
 	}
 }
 
@@ -125,6 +123,8 @@ type conn struct {
 	net.Conn
 	door *Door
 	once sync.Once
+	// known ends the count of the connection among those of strangers.
+	known func()
 	// identity and tunnel are set under door.mu.
 	identity Identity
 	tunnel   bool
@@ -136,6 +136,7 @@ func (c *conn) Close() error {
 		c.door.mu.Lock()
 		delete(c.door.open, c)
 		c.door.mu.Unlock()
+		c.known()
 	})
 	return c.Conn.Close()
 }
@@ -143,47 +144,66 @@ func (c *conn) Close() error {
 // errTooMany says that a host has as many connections as it may.
 var errTooMany = fmt.Errorf("the host has %d connections already", maxOfHost)
 
-// admit does the handshake and hands the connection to those who serve it.
-// known is called when the client is known, or gone.
-func (d *Door) admit(ctx context.Context, raw net.Conn, known func()) {
-	keepAlive(raw)
-	c := &conn{Conn: raw, door: d}
-	config := d.tls.Clone()
-	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	// An alert tells the client that its certificate is bad, which ends a host for
-	// good: trouble of ours closes the connection without one.
-	var trouble error
-	config.VerifyConnection = func(state tls.ConnectionState) error {
-		err := d.recognize(handshake, c, pki.FingerprintOf(state.PeerCertificates[0]))
-		if errors.Is(err, ErrNoCredential) {
-			return err
-		}
-		trouble = err
-		return nil
-	}
-	client := tls.Server(c, config)
-	err := client.HandshakeContext(handshake)
-	cancel()
+// admit does the handshake, finds out who the client is and hands the connection
+// to those who serve it. Nothing is asked about a certificate before the client
+// has shown that the key is its own, which is when the handshake is complete.
+func (d *Door) admit(ctx context.Context, c *conn) {
+	keepAlive(c.Conn)
+	client := tls.Server(c, d.tls)
+	err := d.greet(ctx, c, client)
+	unknown := errors.Is(err, ErrNoCredential)
 	if err != nil {
-		linger(raw)
-	} else {
-		err = trouble
+		d.config.Logger.Info("refused a connection to the build hosts' port", "remote", c.RemoteAddr(), "err", err)
 	}
-	known()
-	if err != nil {
+	if err != nil && !unknown {
 		_ = c.Close()
-		d.config.Logger.Info("refused a connection to the build hosts' port", "remote", raw.RemoteAddr(), "err", err)
 		return
 	}
-	if client.ConnectionState().NegotiatedProtocol == ProtocolPostgres {
-		d.mu.Lock()
-		c.tunnel = true
-		d.mu.Unlock()
-		d.tunnel(ctx, client, c.identity)
+	if !unknown {
+		c.known()
+	}
+	if client.ConnectionState().NegotiatedProtocol != ProtocolPostgres {
+		// Identify tells a client that is unknown.
+		if !d.http.give(client) {
+			_ = client.Close()
+		}
 		return
 	}
-	if !d.http.give(client) {
-		_ = client.Close()
+	if unknown {
+		turnAway(client, c.Conn)
+		return
+	}
+	d.mu.Lock()
+	c.tunnel = true
+	d.mu.Unlock()
+	d.tunnel(ctx, client, c.identity)
+}
+
+// greet does the handshake and recognizes the client.
+func (d *Door) greet(ctx context.Context, c *conn, client *tls.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	if err := client.HandshakeContext(ctx); err != nil {
+		linger(c.Conn)
+		return err
+	}
+	return d.recognize(ctx, c, pki.FingerprintOf(client.ConnectionState().PeerCertificates[0]))
+}
+
+// turnAway tells a client that wants to speak to PostgreSQL that it is unknown,
+// which ends a host for good, and closes the connection.
+func turnAway(client *tls.Conn, raw net.Conn) {
+	defer client.Close()
+	if client.SetDeadline(time.Now().Add(handshakeTimeout)) != nil {
+		return
+	}
+	// Whatever it asks, that is the answer.
+	if _, err := readPacket(client); err != nil {
+		return
+	}
+	refuse(client, &refusal{codeUnknown, noCredential})
+	if client.CloseWrite() == nil {
+		linger(raw)
 	}
 }
 

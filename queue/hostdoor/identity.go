@@ -24,7 +24,10 @@ type Identity struct {
 
 // ErrNoCredential says that a certificate does not count: it is not in the
 // table, was revoked, or ended.
-var ErrNoCredential = errors.New("hostdoor: the certificate belongs to no host: it was revoked, has ended, or was never enrolled here")
+var ErrNoCredential = errors.New("hostdoor: " + noCredential)
+
+// noCredential is what hosts are told that are nobody.
+const noCredential = "the certificate belongs to no host: it was revoked, has ended, or was never enrolled here"
 
 // lookup finds whose certificate this is: one query by a unique index, and once
 // a minute another that notes the use.
@@ -66,7 +69,8 @@ func (d *Door) Identify(next http.Handler) http.Handler {
 		}
 		identity, err := d.lookup(r.Context(), pki.FingerprintOf(r.TLS.PeerCertificates[0]))
 		if errors.Is(err, ErrNoCredential) {
-			http.Error(w, "the certificate belongs to no host: it was revoked, has ended, or was never enrolled here", http.StatusForbidden)
+			w.Header().Set("Connection", "close")
+			http.Error(w, noCredential, http.StatusForbidden)
 			return
 		}
 		if err != nil {

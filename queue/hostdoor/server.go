@@ -57,8 +57,12 @@ func dialOne(ctx context.Context, config *pgconn.Config, try *pgconn.FallbackCon
 	return encrypted, nil
 }
 
-// errNoTLS says that the server does not encrypt, which the hub's URL asks for.
-var errNoTLS = errors.New("the server does not speak TLS")
+var (
+	// errNoTLS says that the server does not encrypt, which the hub's URL asks for.
+	errNoTLS = errors.New("the server does not speak TLS")
+	// errNoAnswer says that it sends an error instead of an answer.
+	errNoAnswer = errors.New("the server refuses to say whether it speaks TLS")
+)
 
 // askForTLS sends an SSLRequest and reads the one byte of the answer, no more:
 // what follows belongs to TLS.
@@ -74,8 +78,11 @@ func askForTLS(server net.Conn) error {
 	if _, err := io.ReadFull(server, answer[:]); err != nil {
 		return err
 	}
-	if answer[0] != 'S' {
-		return errNoTLS
+	switch answer[0] {
+	case 'S':
+		return nil
+	case 'E':
+		return errNoAnswer
 	}
-	return nil
+	return errNoTLS
 }

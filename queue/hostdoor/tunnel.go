@@ -38,8 +38,12 @@ var startupParameters = []string{"application_name", "client_encoding"}
 const (
 	codeProtocol = "08P01" // protocol_violation
 	codeTooMany  = "53300" // too_many_connections
+	codeUnknown  = "28000" // invalid_authorization_specification
 	codeNoServer = "08001" // sqlclient_unable_to_establish_sqlconnection
 )
+
+// refusalPrefix tells the door's words from PostgreSQL's.
+const refusalPrefix = "distbot: "
 
 // refusal is why a tunnel is not made, for the client.
 type refusal struct{ code, text string }
@@ -213,7 +217,7 @@ func (d *Door) tunnelsOf(hostID int64) (n int) {
 
 // refuse tells the client why, in PostgreSQL's words.
 func refuse(client net.Conn, why *refusal) {
-	message, err := (&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: why.code, Message: "distbot: " + why.text}).Encode(nil)
+	message, err := (&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: why.code, Message: refusalPrefix + why.text}).Encode(nil)
 	if err == nil {
 		_, _ = patient{client}.Write(message)
 	}

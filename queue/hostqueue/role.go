@@ -20,11 +20,13 @@ const MaxConnections = 8
 
 // roleSettings are a host's defaults. A role can change them for its session:
 // they are there for hosts that mean well, and the hub's watch for the others.
+// What a session can't change, superuser.sql limits.
 var roleSettings = []string{
 	"statement_timeout = '60s'",
 	"lock_timeout = '10s'",
 	"idle_in_transaction_session_timeout = '30s'",
 	"client_connection_check_interval = '10s'",
+	"max_parallel_workers_per_gather = 0",
 	"search_path = public",
 	"jit = off",
 }

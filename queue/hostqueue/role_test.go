@@ -184,6 +184,7 @@ func TestTheRoleOfAHostMayDoNothingBut(t *testing.T) {
 		"sleep":                                  "select pg_sleep(0)",
 		"notify by a function":                   "select pg_notify('a', 'b')",
 		"write to the log of changes":            "select pg_logical_emit_message(false, 'a', 'b')",
+		"lift its limit of temporary files":      "set temp_file_limit = -1",
 		"follow the log of changes":              "select pg_create_logical_replication_slot('a', 'pgoutput')",
 	} {
 		t.Run("not "+what, func(t *testing.T) {
@@ -230,6 +231,37 @@ func TestTheRoleOfAHostMayDoNothingBut(t *testing.T) {
 			if got := try(t, statement); got != checkViolation {
 				t.Errorf("%s: SQLSTATE %q, want %q", statement, got, checkViolation)
 			}
+		}
+	})
+
+	t.Run("fill the server's disk only so far by sorting", func(t *testing.T) {
+		const limitExceeded = "53400" // configuration_limit_exceeded
+		const sort = "select count(*) from (select repeat(n::text, 20) from generate_series(1, 400000) n order by 1) s"
+		if got := try(t, "set local work_mem = '64kB'; "+sort); got != limitExceeded {
+			t.Errorf("SQLSTATE %q, want %q", got, limitExceeded)
+		}
+		// The hub makes indexes of what may be many jobs.
+		var limit string
+		if err := s.hub.pool.QueryRow(t.Context(), "show temp_file_limit").Scan(&limit); err != nil || limit != "-1" {
+			t.Errorf("the hub's own limit is %q, %v, want none", limit, err)
+		}
+	})
+
+	t.Run("ask for no longer than a minute, unless it lifts its own limits", func(t *testing.T) {
+		want := map[string]string{
+			"statement_timeout": "1min", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "30s",
+			"client_connection_check_interval": "10s", "max_parallel_workers_per_gather": "0", "temp_file_limit": "16MB",
+		}
+		got := map[string]string{}
+		for name := range want {
+			var value string
+			if err := host.QueryRow(t.Context(), "select current_setting($1)", name).Scan(&value); err != nil {
+				t.Fatal(err)
+			}
+			got[name] = value
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("settings of a host's session (-want +got):\n%s", diff)
 		}
 	})
 

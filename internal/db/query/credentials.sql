@@ -23,8 +23,15 @@ where not exists (
 -- name: EnsureHost :exec
 insert into hosts (name, remote) values (@name, true) on conflict (name) do nothing;
 
+-- name: AllowHost :exec
+-- What a host that is enrolled may take; null leaves it as it is.
+update hosts set arches_set = coalesce(sqlc.narg(arches)::text[], arches_set),
+                 channels_set = coalesce(sqlc.narg(channels)::text[], channels_set, '{default}'),
+                 capacity_set = coalesce(sqlc.narg(capacity)::real, capacity_set)
+where id = @id;
+
 -- name: LockHost :one
-select id from hosts where name = @name for update;
+select id, remote from hosts where name = @name for update;
 
 -- name: CredentialsInForce :many
 select id, fingerprint, not_after, created_at, created_by from host_credentials

@@ -1,11 +1,18 @@
 -- name: ConnectHost :one
 -- Makes a process the host of this name, whoever was it before. An embedded
--- host is made when it is not there.
-insert into hosts (name, remote, arches, emulated, channels, capacity, driver, version, client_id, instance, seen_at)
-values (@name, @remote, @arches, @emulated, @channels, @capacity, @driver, @version, @client_id::text, @instance, now())
+-- host is made when it is not there. What nobody has decided about a remote one
+-- is decided by what it says now.
+insert into hosts (name, remote, arches, emulated, channels, capacity, driver, version, client_id, instance, seen_at,
+                   unready, load_average, memory_free, disk_free)
+values (@name, @remote, @arches, @emulated, @channels, @capacity, @driver, @version, @client_id::text, @instance, now(),
+        @unready, @load_average, @memory_free, @disk_free)
 on conflict (name) do update
 set arches = excluded.arches, emulated = excluded.emulated, channels = excluded.channels, capacity = excluded.capacity,
-    driver = excluded.driver, version = excluded.version, client_id = excluded.client_id, instance = excluded.instance, seen_at = now(), unready = ''
+    driver = excluded.driver, version = excluded.version, client_id = excluded.client_id, instance = excluded.instance, seen_at = now(),
+    unready = excluded.unready, load_average = excluded.load_average, memory_free = excluded.memory_free, disk_free = excluded.disk_free,
+    arches_set = case when hosts.remote then coalesce(hosts.arches_set, excluded.arches) else hosts.arches_set end,
+    channels_set = case when hosts.remote then coalesce(hosts.channels_set, host_channels(excluded.channels, null)) else hosts.channels_set end,
+    capacity_set = case when hosts.remote then coalesce(hosts.capacity_set, excluded.capacity) else hosts.capacity_set end
 where hosts.remote = excluded.remote
 returning id;
 
@@ -71,8 +78,9 @@ select pg_advisory_xact_lock(7234017283807667302);
 
 -- name: HostsToSchedule :many
 -- The hosts that take work, with what they work on now.
-select h.id, h.name, h.remote, h.client_id::text as client_id, h.arches, h.emulated,
-       coalesce(h.channels_set, h.channels)::text[] as channels, coalesce(h.capacity_set, h.capacity)::real as capacity,
+select h.id, h.name, h.remote, h.client_id::text as client_id,
+       host_arches(h.arches, h.arches_set)::text[] as arches, host_arches(h.emulated, h.arches_set)::text[] as emulated,
+       host_channels(h.channels, h.channels_set)::text[] as channels, least(h.capacity, h.capacity_set)::real as capacity,
        coalesce(w.weight, 0)::real as weight, coalesce(w.tasks, 0)::int as tasks
 from hosts h
 left join (
@@ -118,8 +126,10 @@ returning t.id, t.attempt, t.host_id::bigint as host_id;
 update hosts set enabled = @enabled, comment = coalesce(sqlc.narg(comment), comment) where name = @name;
 
 -- name: ListHosts :many
--- Every host with what it works on.
-select h.*, coalesce(extract(epoch from now() - h.seen_at), 0)::float8 as unseen_seconds,
+-- Every host with what it takes, and what it works on.
+select h.*, host_arches(h.arches, h.arches_set)::text[] as takes_arches, host_channels(h.channels, h.channels_set)::text[] as takes_channels,
+       least(h.capacity, h.capacity_set)::real as takes_capacity,
+       coalesce(extract(epoch from now() - h.seen_at), 0)::float8 as unseen_seconds,
        coalesce(w.weight, 0)::real as weight, coalesce(w.tasks, 0)::int as tasks
 from hosts h
 left join (

@@ -1,6 +1,8 @@
 -- name: SetHost :execrows
--- What an administrator sets for a host; null goes back to what the host says.
+-- What an administrator allows a host; null is decided by what the host says when
+-- it connects next.
 update hosts set
+    arches_set = case when @set_arches::boolean then sqlc.narg(arches)::text[] else arches_set end,
     capacity_set = case when @set_capacity::boolean then sqlc.narg(capacity)::real else capacity_set end,
     channels_set = case when @set_channels::boolean then sqlc.narg(channels)::text[] else channels_set end
 where name = @name;
