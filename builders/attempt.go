@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"runtime/debug"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue"
@@ -29,20 +31,15 @@ type Attempt struct {
 	recipe json.RawMessage
 }
 
-// Begin opens an attempt that the host was given. token is the SHA-256 of what
-// the host will show with every request, nil for the hub's own. An attempt that
-// can't be worked on, since the tag's settings don't allow it or too many hosts
-// died with the task, ends here; it returns queue.ErrTaskOver then, as for one
-// that is not this host's.
+// Begin opens an attempt that the host was given, and says so in the commit's
+// statuses. token is the SHA-256 of what the host will show with every request,
+// nil for the hub's own. An attempt that can't be worked on, since the tag's
+// settings don't allow it or too many hosts died with the task, ends here; it
+// returns queue.ErrTaskOver then, as for one that is not this host's.
 func (s *Stages) Begin(ctx context.Context, host queue.Holder, claim queue.Claim, token []byte) (*Attempt, error) {
-	task, err := queue.Begin(ctx, s.Pool, host, claim, token)
-	var losses *queue.TooManyLossesError
-	if err != nil && !errors.As(err, &losses) {
+	a, err := s.begin(ctx, host, claim, token)
+	if a == nil {
 		return nil, err
-	}
-	a, readErr := s.attempt(ctx, task)
-	if readErr != nil {
-		return nil, readErr
 	}
 	if err == nil {
 		a.work, err = s.work(ctx, a)
@@ -57,6 +54,50 @@ func (s *Stages) Begin(ctx context.Context, host queue.Holder, claim queue.Claim
 		return nil, endErr
 	}
 	return nil, queue.ErrTaskOver
+}
+
+// begin opens the attempt, with its statuses. There is one beside a
+// *queue.TooManyLossesError, too, and beside no other error.
+func (s *Stages) begin(ctx context.Context, host queue.Holder, claim queue.Claim, token []byte) (a *Attempt, err error) {
+	var losses *queue.TooManyLossesError
+	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		task, err := queue.Begin(ctx, tx, host, claim, token)
+		if err != nil && !errors.As(err, &losses) {
+			return err
+		}
+		if a, err = s.attempt(ctx, tx, task); err != nil || losses != nil {
+			return err
+		}
+		return a.tellBegin(ctx, tx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if losses != nil {
+		return a, losses
+	}
+	return a, nil
+}
+
+// tellBegin asks for the statuses of an attempt that has begun. A host that asks
+// twice changes nothing by that.
+func (a *Attempt) tellBegin(ctx context.Context, tx pgx.Tx) error {
+	begun, err := db.New(tx).BegunAttempt(ctx, a.task.ID)
+	if err != nil {
+		return fmt.Errorf("builders: read host of task %d: %w", a.task.ID, err)
+	}
+	doing := "building on " + begun.Host
+	if a.task.Attempt > 1 {
+		doing += fmt.Sprintf(", attempt %d", a.task.Attempt)
+	}
+	if begun.Before != "" {
+		doing += "; before: " + begun.Before
+	}
+	statuses := []queue.Status{queue.ArchStatus(a.task.Policy, a.status(statusPart(a.task), "pending", doing))}
+	if a.task.Method == queue.MethodBuildSRPM {
+		statuses = append(statuses, a.status("", "pending", "making the source package"))
+	}
+	return queue.WantStatuses(ctx, tx, a.stages.Jobs, statuses)
 }
 
 // ErrToken says that a request about an attempt did not show the secret that was
@@ -94,7 +135,7 @@ func (s *Stages) Continue(ctx context.Context, host queue.Holder, claim queue.Cl
 	if err != nil {
 		return nil, err
 	}
-	return s.attempt(ctx, task)
+	return s.attempt(ctx, s.Pool, task)
 }
 
 func (s *Stages) open(ctx context.Context, host queue.Holder, claim queue.Claim, token []byte) (db.Task, error) {
@@ -109,8 +150,8 @@ func (s *Stages) open(ctx context.Context, host queue.Holder, claim queue.Claim,
 }
 
 // attempt reads what is known of a task's build.
-func (s *Stages) attempt(ctx context.Context, task db.Task) (*Attempt, error) {
-	row, err := db.New(s.Pool).BuildOfTask(ctx, task.ID)
+func (s *Stages) attempt(ctx context.Context, conn db.DBTX, task db.Task) (*Attempt, error) {
+	row, err := db.New(conn).BuildOfTask(ctx, task.ID)
 	if err != nil {
 		return nil, fmt.Errorf("builders: read build of task %d: %w", task.ID, err)
 	}

@@ -29,8 +29,9 @@ func (a *Attempt) finding(failure Failure) json.RawMessage {
 // nearestTime bounds looking for what comes close to missing requirements.
 const nearestTime = 5 * time.Second
 
-// addNearest tells what comes close to requirements that nothing provides. That
-// it can't be told is no reason to say less.
+// addNearest tells what comes close to requirements that nothing provides, and in
+// which repositories it did not look. That it can't be told is no reason to say
+// less.
 func (a *Attempt) addNearest(ctx context.Context, failure *Failure) {
 	if a.stages.Nearest == nil || failure.Finding == nil || failure.Finding.Kind != diagnosis.KindMissingRequires {
 		return
@@ -39,20 +40,27 @@ func (a *Attempt) addNearest(ctx context.Context, failure *Failure) {
 	if err := json.Unmarshal(a.recipe, &recipe); err != nil {
 		return // none was noted
 	}
-	var dirs []string
-	for _, repo := range recipe.Repos {
-		// Others are not read again: they are the network's.
-		if location, err := url.Parse(repo.URL); err == nil && location.Scheme == "file" {
-			dirs = append(dirs, location.Path)
-		}
-	}
 	found := failure.Finding.Bounded()
 	told := found.Reason
+	var dirs, names []string
+	found.NotSearched = nil
+	for _, repo := range recipe.Repos {
+		location, err := url.Parse(repo.URL)
+		if err == nil && location.Scheme == "file" {
+			dirs, names = append(dirs, location.Path), append(names, repo.Name)
+			continue
+		}
+		// The hub does not fetch from the network what only hosts need.
+		found.NotSearched = append(found.NotSearched, repo.Name)
+	}
 	ctx, cancel := context.WithTimeout(ctx, nearestTime)
 	defer cancel()
 	err := a.stages.Nearest.Use(ctx, a.task.RootArch, dirs, func(providers diagnosis.Providers) error {
 		return found.AddNearest(ctx, providers)
 	})
+	if err != nil {
+		found.NotSearched = append(names, found.NotSearched...)
+	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		a.stages.Logger.Warn("builders: look for nearest providers", "task", a.task.ID, "error", err)
 	}

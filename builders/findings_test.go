@@ -52,6 +52,8 @@ func TestFindingsAreKept(t *testing.T) {
 		if err := drivertest.LinkTree(strings.TrimPrefix(repo.URL, "file://"), dir); err != nil {
 			t.Fatal(err)
 		}
+		// Nobody answers there, and nobody is asked.
+		queuetest.Exec(t, in.Pool, "insert into tag_external_repos (tag_id, name, url, priority, create_event) values ($1, 'fedora', 'http://192.0.2.1/$arch', 10, 1)", in.BuildTag)
 		in.work(t)
 		found := diagnosis.Finding{
 			Phase: diagnosis.PhaseBuildroot, Kind: diagnosis.KindMissingRequires, Reason: "nothing provides pkgconfig(greet) >= 3", LogFile: "root.log", Line: 12,
@@ -63,13 +65,32 @@ func TestFindingsAreKept(t *testing.T) {
 		in.failed(t, build, "x86_64: "+found.Reason+": "+near)
 		task := queuetest.Task(t, in.Pool, build, queue.MethodBuildArch, "x86_64")
 		found.Reason += ": " + near
-		found.Missing[0].Nearest = []string{near}
+		found.Missing[0].Nearest, found.NotSearched = []string{near}, []string{"fedora"}
 		if diff := cmp.Diff(found, in.keptFinding(t, task.ID)); diff != "" {
 			t.Errorf("finding (-want +got)\n%s", diff)
 		}
 		status := queuetest.Value[string](t, in.Pool, "select description from reports where context = $1", queue.ContextOf("f37", "x86_64"))
 		if status != found.Reason {
 			t.Errorf("the status says %q, want %q", status, found.Reason)
+		}
+	})
+
+	t.Run("with what nobody could look at", func(t *testing.T) {
+		t.Parallel()
+		in := newInstallation(t, "x86_64")
+		in.stages.Nearest = builders.NewNearest()
+		t.Cleanup(in.stages.Nearest.Close)
+		in.work(t)
+		found := diagnosis.Finding{
+			Phase: diagnosis.PhaseBuildroot, Kind: diagnosis.KindMissingRequires, Reason: "nothing provides greet",
+			Missing: []diagnosis.Requirement{{Text: "greet"}}, NotSearched: []string{"what a host says"},
+		}
+		// The repository of the build tag has no metadata.
+		build := in.build(t, 1, script{build: fail(builders.Diagnosed(found, diagnosis.Exit{Code: 1}))})
+		in.failed(t, build, "x86_64: nothing provides greet")
+		found.NotSearched = []string{"f37-build"}
+		if diff := cmp.Diff(found, in.keptFinding(t, queuetest.Task(t, in.Pool, build, queue.MethodBuildArch, "x86_64").ID)); diff != "" {
+			t.Errorf("finding (-want +got)\n%s", diff)
 		}
 	})
 

@@ -81,7 +81,7 @@ func TestALaggingArchitecture(t *testing.T) {
 		if diff := cmp.Diff("build OPEN\nbuildSRPM CLOSED\nbuildArch x86_64 CLOSED\nbuildArch riscv64 OPEN\ntagBuild FREE", in.tasks(t, build)); diff != "" {
 			t.Errorf("tasks before (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff("pending: lagging: waiting for a builder", in.status(t, 1, "riscv64")); diff != "" {
+		if diff := cmp.Diff("pending: lagging: building on host-1", in.status(t, 1, "riscv64")); diff != "" {
 			t.Errorf("status before (-want +got):\n%s", diff)
 		}
 		if n := in.jobs(t, "tags.joined"); n != 0 {
@@ -235,8 +235,8 @@ func TestALaggingArchitecture(t *testing.T) {
 		}
 		history := queuetest.Values[string](t, in.Pool, "select state || ': ' || description from history where context = 'distbot/f37/riscv64'")
 		if diff := cmp.Diff([]string{
-			"pending: lagging: waiting for a builder", "failure: lagging: no such register",
-			"pending: lagging: waiting for a builder, again", "pending: lagging: built 1 package, to be joined with the build",
+			"pending: lagging: waiting for a builder", "pending: lagging: building on host-1", "failure: lagging: no such register",
+			"pending: lagging: waiting for a builder, again", "pending: lagging: building on host-1, attempt 2; before: build: no such register", "pending: lagging: built 1 package, to be joined with the build",
 			"success: lagging: 1 package, part of hello-1-1",
 		}, history); diff != "" {
 			t.Errorf("statuses (-want +got):\n%s", diff)

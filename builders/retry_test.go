@@ -37,6 +37,34 @@ func (c *tries) before(in *installation, n int, run func(try int) stage) stage {
 	}
 }
 
+// TestStatusesFollowTheWork looks at a commit's statuses while its tasks run.
+func TestStatusesFollowTheWork(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t, "x86_64")
+	in.work(t)
+	seen := make(chan string, 2)
+	during := func(work stage) stage {
+		return func(ctx context.Context, order builders.Order, arch string) (builders.Outcome, error) {
+			var all string
+			err := in.Pool.QueryRow(ctx, "select string_agg(context || ' ' || state || ': ' || description, chr(10) order by context) from reports").Scan(&all)
+			if err != nil {
+				return builders.Outcome{}, err
+			}
+			seen <- all
+			return work(ctx, order, arch)
+		}
+	}
+	in.complete(t, in.build(t, 1, script{srpm: during(leave(sourceOf(t, 1))), build: during(leaveByArch(in.packagesOf(t, 1)))}))
+	for _, want := range []string{
+		"distbot/f37 pending: making the source package\ndistbot/f37/srpm pending: building on host-1",
+		"distbot/f37 pending: building hello-1-1\ndistbot/f37/srpm success: hello-1-1.src.rpm\ndistbot/f37/x86_64 pending: building on host-1",
+	} {
+		if diff := cmp.Diff(want, <-seen); diff != "" {
+			t.Errorf("statuses (-want +got):\n%s", diff)
+		}
+	}
+}
+
 func TestTryingAgain(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t, "x86_64")
@@ -56,7 +84,10 @@ func TestTryingAgain(t *testing.T) {
 
 	t.Run("is told by the status, with the reason", func(t *testing.T) {
 		t.Parallel()
-		want := []string{"waiting for a builder", "trying again: the mirror is down", "trying again: the driver broke\uFFFD here [31m"}
+		want := []string{
+			"building on host-1", "building on host-1, attempt 2; before: build: the mirror is down",
+			"building on host-1, attempt 3; before: build: the driver broke\uFFFD here [31m",
+		}
 		if diff := cmp.Diff(want, c.said); diff != "" {
 			t.Errorf("the status at each try (-want +got):\n%s", diff)
 		}

@@ -124,7 +124,8 @@ func (p *Planner) unbuilt(ctx context.Context, chain db.GetChainRow, f found) er
 	if err != nil {
 		return fmt.Errorf("distgit: look for builds of %s: %w", f.repository.FullName, err)
 	}
-	return refused("%s was built for %s already, as build %d (%s): commit a new release, or build it with --scratch", f.repository.FullName, chain.Target, built.ID, *built.Nvr)
+	return refused("this commit was built for %s already, as build %d (%s): bump the release in a new commit, or build it with --scratch to look at it",
+		chain.Target, built.ID, *built.Nvr)
 }
 
 // findCommit is the commit that a ref names: a branch, a commit, or where none

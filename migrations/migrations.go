@@ -97,6 +97,21 @@ func Hash() string {
 	return hex.EncodeToString(sum.Sum(nil))[:16]
 }
 
+// Made reports whether the database at url has a schema of this program, of
+// whatever version. Where it does not, Up would make one.
+func Made(ctx context.Context, url string) (made bool, err error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return false, fmt.Errorf("migrations: connect: %w", err)
+	}
+	// The connection has nothing to lose.
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if err := conn.QueryRow(ctx, "select to_regclass('schema_migrations') is not null").Scan(&made); err != nil {
+		return false, fmt.Errorf("migrations: look for schema_migrations: %w", err)
+	}
+	return made, nil
+}
+
 // Up applies what is missing in the database at url. It must run before any
 // pool is opened that other code uses: changing a table under cached plans
 // fails them. It returns *ChangedError or *TooNewError when database and

@@ -123,8 +123,14 @@ func TestUp(t *testing.T) {
 	t.Run("makes the whole schema in an empty database", func(t *testing.T) {
 		t.Parallel()
 		conn, url := emptyDatabase(t)
+		if made, err := migrations.Made(t.Context(), url); made || err != nil {
+			t.Errorf("made %v, %v before it was", made, err)
+		}
 		if err := migrations.Up(t.Context(), url); err != nil {
 			t.Fatal(err)
+		}
+		if made, err := migrations.Made(t.Context(), url); !made || err != nil {
+			t.Errorf("made %v, %v after it was", made, err)
 		}
 		if diff := cmp.Diff(allVersions(t), versions(t, conn)); diff != "" {
 			t.Errorf("applied versions (-want +got):\n%s", diff)

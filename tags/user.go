@@ -19,6 +19,7 @@ const (
 	PermAdmin  = "admin"
 	PermTag    = "tag"
 	PermTarget = "target"
+	PermHost   = "host"
 )
 
 // User is somebody who changes tags, with the permissions held now.

@@ -130,11 +130,25 @@ type apiTask struct {
 	// hostile build's.
 	Finding json.RawMessage `json:"finding"`
 	// Policy is blocking, lagging or best-effort.
-	Policy     string     `json:"policy"`
+	Policy string `json:"policy"`
+	// Host has the task, or had it last; empty before a host was given it.
+	Host       string     `json:"host"`
 	CreatedAt  time.Time  `json:"created_at"`
 	StartedAt  *time.Time `json:"started_at"`
 	FinishedAt *time.Time `json:"finished_at"`
 	Logs       []string   `json:"logs"`
+	// Attempts are the earlier ones.
+	Attempts []apiAttempt `json:"attempts"`
+}
+
+// apiAttempt is how an earlier attempt of a task ended.
+type apiAttempt struct {
+	Attempt int32 `json:"attempt"`
+	// Host is empty for one that is not known any more.
+	Host      string    `json:"host"`
+	StartedAt time.Time `json:"started_at"`
+	EndedAt   time.Time `json:"ended_at"`
+	Outcome   string    `json:"outcome"`
 }
 
 // apiRPM is a package of a build.
@@ -219,9 +233,13 @@ func (s *server) apiTask(task taskLine) apiTask {
 	for _, log := range task.Logs {
 		logs = append(logs, s.ExternalURL+log.RawURL())
 	}
+	attempts := []apiAttempt{}
+	for _, a := range task.Attempts {
+		attempts = append(attempts, apiAttempt{Attempt: a.Attempt, Host: a.Host, StartedAt: utc(a.StartedAt), EndedAt: utc(a.EndedAt), Outcome: a.Outcome})
+	}
 	return apiTask{
 		ID: task.ID, ParentID: task.ParentID, Method: task.Method, Arch: task.Arch, State: task.State, Attempt: task.Attempt,
-		Phase: task.Phase, Reason: task.Reason, Failure: task.Failure, Finding: task.Finding, Policy: task.Policy,
-		CreatedAt: utc(task.CreatedAt), StartedAt: utcOrNull(task.StartedAt), FinishedAt: utcOrNull(task.FinishedAt), Logs: logs,
+		Phase: task.Phase, Reason: task.Reason, Failure: task.Failure, Finding: task.Finding, Policy: task.Policy, Host: task.Host,
+		CreatedAt: utc(task.CreatedAt), StartedAt: utcOrNull(task.StartedAt), FinishedAt: utcOrNull(task.FinishedAt), Logs: logs, Attempts: attempts,
 	}
 }

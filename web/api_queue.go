@@ -10,6 +10,7 @@ type apiWaitingTask struct {
 	ID       int64   `json:"id"`
 	Build    int64   `json:"build"`
 	NVR      string  `json:"nvr"`
+	Scratch  bool    `json:"scratch"`
 	Method   string  `json:"method"`
 	Arch     string  `json:"arch"`
 	Channel  string  `json:"channel"`
@@ -72,7 +73,7 @@ func (s *server) apiQueue(r *http.Request) (any, error) {
 	}
 	for _, task := range tasks {
 		answer.Tasks = append(answer.Tasks, apiWaitingTask{
-			ID: task.ID, Build: task.BuildID, NVR: task.NVRText, Method: task.Method, Arch: task.Arch, Channel: task.Channel, Queue: task.Bin,
+			ID: task.ID, Build: task.BuildID, NVR: task.NVRText, Scratch: task.Scratch, Method: task.Method, Arch: task.Arch, Channel: task.Channel, Queue: task.Bin,
 			Priority: task.Priority, Weight: task.Weight, Attempt: task.Attempt, Why: task.Why, CreatedAt: task.CreatedAt,
 		})
 	}

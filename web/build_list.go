@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/distbot/distbot/internal/db"
@@ -138,4 +139,10 @@ func (s *server) buildList(r *http.Request) (*view, error) {
 		data.Newest = newest("/", q.values, "before_id")
 	}
 	return &view{page: "builds", Title: "Builds", Nav: "builds", Data: data}, nil
+}
+
+// toBuilds leads to the front page from where people look for it.
+func toBuilds(w http.ResponseWriter, r *http.Request) {
+	to := url.URL{Path: "/", RawQuery: r.URL.RawQuery}
+	http.Redirect(w, r, to.String(), http.StatusMovedPermanently)
 }

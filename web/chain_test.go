@@ -27,7 +27,13 @@ func TestChainPages(t *testing.T) {
 			},
 			not: []string{"http-equiv"},
 		},
-		"A build of a chain names it": {path: "/builds/2", facts: []string{`href="/chains/1">chain 1</a>`}},
+		"Chains are listed": {
+			path:  "/chains",
+			facts: []string{`href="/chains/1">hello#f37 hello-data</a>`, `data-state="FAILED"`, "1 of 2", "no &lt;b&gt;provider&lt;/b&gt;", "pat"},
+		},
+		"Chains are listed by their state": {path: "/chains?state=OPEN", facts: []string{"No chain is like that."}, not: []string{"hello-data"}},
+		"A list may be at its end":         {path: "/chains?before_id=1", facts: []string{`href="/chains"`}, not: []string{"hello-data"}},
+		"A build of a chain names it":      {path: "/builds/2", facts: []string{`href="/chains/1">chain 1</a>`}},
 		"A build that was made again says how it compares": {
 			path:  "/builds/1",
 			facts: []string{"<dt>Reproducible</dt><dd>no", "1 of 2 packages differ", "/usr/share/&lt;i&gt;", "header tag BUILDTIME", `href="/builds/4">build 4</a>`},
@@ -49,6 +55,12 @@ func TestChainPages(t *testing.T) {
 			}
 		})
 	}
+	t.Run("/builds leads to the builds", func(t *testing.T) {
+		t.Parallel()
+		if a := s.in(t).get("/builds?state=FAILED"); a.status != http.StatusMovedPermanently || a.header.Get("Location") != "/?state=FAILED" {
+			t.Errorf("%d to %q, want /?state=FAILED", a.status, a.header.Get("Location"))
+		}
+	})
 	t.Run("A chain that is not there is 404", func(t *testing.T) {
 		t.Parallel()
 		if code := s.in(t).get("/chains/99").status; code != http.StatusNotFound {

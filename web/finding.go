@@ -23,6 +23,7 @@ type finding struct {
 		NeededBy string   `json:"needed_by"`
 		Nearest  []string `json:"nearest"`
 	} `json:"missing"`
+	NotSearched []string `json:"not_searched"`
 
 	task    int64
 	attempt int32

@@ -16,6 +16,8 @@ func TestABuildsPageSaysWhyItFailed(t *testing.T) {
 		"pkgconfig(hello) 1.2 is there (libhello-devel-1.2-1.fc37.riscv64), &gt;= 1.3 is needed",
 		"needed by</span> <span class=\"mono\">broken-1-1.noarch", "1 installed file in no package", "/usr/bin/hello",
 	)
+	s.exec(`update tasks set finding = finding || '{"not_searched": ["fedora"]}' where id = 9`)
+	s.page("/builds/2", `Not searched for what is nearest: <span class="mono">fedora</span>`)
 	s.page("/builds/1", "disk-full", "No space left on device")
 	if a := s.get("/api/v1/builds/2"); !strings.Contains(a.body, `"kind": "missing-requires"`) || !strings.Contains(a.body, `"spec_line": 9`) {
 		t.Errorf("the answer for programs lacks the finding: %s", a.body)

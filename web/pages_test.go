@@ -40,7 +40,8 @@ func TestPages(t *testing.T) {
 			path: "/builds/1",
 			facts: []string{
 				"<title>libhello-1.2-1.fc37 · distbot</title>", `data-state="COMPLETE"`, "f37-build → f37", `href="https://git.example/rpms/libhello"`,
-				`href="/deliveries/1"`, `href="/repos/f37"`, `href="/tags/f37"`, `href="/tags/f37/explain?subject=libhello-1.2-1.fc37"`, "source package", "packages for riscv64", "1 earlier attempt", "on <span class=\"mono\">vf2-6-cc</span>",
+				`href="/deliveries/1"`, `href="/repos/f37"`, `href="/tags/f37"`, `href="/tags/f37/explain?subject=libhello-1.2-1.fc37"`, "source package", "packages for riscv64", "1 earlier attempt", `<strong>attempt 1</strong> on <a href="/hosts#vf2" title="vf2-6-cc">vf2</a>`,
+				`<td class="nowrap"><a href="/hosts#hub">hub</a></td>`, `<td class="nowrap"><a href="/hosts#vf2">vf2</a> <span class="quiet num">attempt 2</span></td>`,
 				"buildroot: mirror.example: connection reset by peer", `href="/tasks/4/logs/root.log?attempt=1"`, `href="/tasks/4/logs/build.log?attempt=2"`,
 				`href="/builds/1/buildroot/3">42 packages</a>`, `href="/packages/libhello/1.2/1.fc37/x86_64/libhello-1.2-1.fc37.x86_64.rpm"`,
 				"libhello-1.2-1.fc37.src.rpm", "20.0 MiB", strings.Repeat("b2", 32), "distbot/f37/riscv64", `data-state="sent"`,

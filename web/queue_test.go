@@ -78,3 +78,20 @@ func TestTheQueue(t *testing.T) {
 		}
 	})
 }
+
+func TestScratchBuildsAreMarked(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	s.exec(queueSQL)
+	s.exec("update builds set scratch = true")
+	for _, path := range []string{"/", "/packages", "/packages/hello", "/queue", "/hosts", "/deliveries/1"} {
+		if text := s.in(t).page(path); !strings.Contains(text, ">scratch</span>") {
+			t.Errorf("%s does not mark them:\n%s", path, text)
+		}
+	}
+	for _, path := range []string{"/api/v1/builds", "/api/v1/builds/1", "/api/v1/queue"} {
+		if text := s.in(t).page(path); !strings.Contains(text, `"scratch": true`) {
+			t.Errorf("%s does not mark them:\n%s", path, text)
+		}
+	}
+}

@@ -100,9 +100,11 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 
 	mux.Handle("GET /{$}", s.page(s.buildList))
+	mux.HandleFunc("GET /builds", toBuilds)
 	mux.Handle("GET /builds/{id}", s.page(s.build))
 	mux.Handle("GET /builds/{id}/buildroot/{task}", s.page(s.buildroot))
 	mux.Handle("GET /builds/{id}/buildroots/diff/{other}", s.page(s.buildrootDiff))
+	mux.Handle("GET /chains", s.page(s.chainList))
 	mux.Handle("GET /chains/{id}", s.page(s.chain))
 	mux.Handle("GET /tasks/{id}/logs/{name}", s.page(s.log))
 	mux.Handle("GET /packages", s.page(s.packageList))

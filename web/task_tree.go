@@ -18,7 +18,9 @@ const maxDepth = 8
 // taskLine is a task of a build's tree, after its parent.
 type taskLine struct {
 	db.Task
-	Depth     int
+	Depth int
+	// Host has the task, or had it last; empty before a host was given it.
+	Host      string
 	Logs      []logFile
 	Attempts  []attemptLine
 	Buildroot *db.BuildrootsOfBuildRow
@@ -32,6 +34,8 @@ func (t taskLine) Name() string { return taskName(t.Method, t.Arch) }
 // attemptLine is how an earlier attempt of a task ended.
 type attemptLine struct {
 	db.TaskAttempt
+	// Host is empty for one that is not known any more.
+	Host  string
 	Logs  []logFile
 	Found *finding
 }
@@ -85,10 +89,14 @@ func (s *server) taskTree(ctx context.Context, build int64) ([]taskLine, error) 
 	if err != nil {
 		return nil, err
 	}
+	hosts, err := s.hostNames(ctx, tasks, attempts)
+	if err != nil {
+		return nil, err
+	}
 	lines := make([]taskLine, len(tasks))
 	children := map[int64][]int{}
 	for i, task := range tasks {
-		lines[i] = taskLine{Task: task, Found: findingOf(task.Finding, task.ID, task.Attempt)}
+		lines[i] = taskLine{Task: task, Host: nameOf(hosts, task.HostID), Found: findingOf(task.Finding, task.ID, task.Attempt)}
 		if lines[i].Logs, err = s.logsOf(task.ID, task.Attempt); err != nil {
 			return nil, err
 		}
@@ -96,7 +104,7 @@ func (s *server) taskTree(ctx context.Context, build int64) ([]taskLine, error) 
 			if attempt.TaskID != task.ID {
 				continue
 			}
-			line := attemptLine{TaskAttempt: attempt, Found: findingOf(attempt.Finding, task.ID, attempt.Attempt)}
+			line := attemptLine{TaskAttempt: attempt, Host: nameOf(hosts, attempt.HostID), Found: findingOf(attempt.Finding, task.ID, attempt.Attempt)}
 			// The attempt a task waits to do again is still its own.
 			if attempt.Attempt != task.Attempt {
 				if line.Logs, err = s.logsOf(task.ID, attempt.Attempt); err != nil {
@@ -117,6 +125,36 @@ func (s *server) taskTree(ctx context.Context, build int64) ([]taskLine, error) 
 		children[parent] = append(children[parent], i)
 	}
 	return flatten(nil, lines, children, 0, 0), nil
+}
+
+// hostNames reads the names of the hosts of tasks and attempts by their ids.
+func (s *server) hostNames(ctx context.Context, tasks []db.Task, attempts []db.TaskAttempt) (map[int64]string, error) {
+	var ids []int64
+	note := func(id *int64) {
+		if id != nil {
+			ids = append(ids, *id)
+		}
+	}
+	for _, task := range tasks {
+		note(task.HostID)
+	}
+	for _, attempt := range attempts {
+		note(attempt.HostID)
+	}
+	rows, err := s.queries.HostNames(ctx, ids)
+	names := map[int64]string{}
+	for _, row := range rows {
+		names[row.ID] = row.Name
+	}
+	return names, err
+}
+
+// nameOf is the name of a host; empty for none.
+func nameOf(names map[int64]string, id *int64) string {
+	if id == nil {
+		return ""
+	}
+	return names[*id]
 }
 
 // flatten appends the tasks below a parent in the order of a tree.

@@ -45,6 +45,7 @@ func (f Finding) Bounded() Finding {
 		f.SpecLine = 0
 	}
 	f.Excerpt, f.Unpackaged = clipAll(f.Excerpt, maxExcerpt), clipAll(f.Unpackaged, maxUnpackaged)
+	f.NotSearched = clipAll(f.NotSearched, maxNotSearched)
 	missing := make([]Requirement, 0, min(len(f.Missing), maxMissing))
 	for _, m := range f.Missing[:min(len(f.Missing), maxMissing)] {
 		missing = append(missing, Requirement{

@@ -17,6 +17,7 @@ func TestBoundedKeepsWhatTheReaderFinds(t *testing.T) {
 		Phase: diagnosis.PhaseBuildroot, Kind: diagnosis.KindMissingRequires, Reason: "nothing provides make >= 99", LogFile: "root.log", Line: 7,
 		Excerpt: []string{"No matching package to install: 'make >= 99'"}, Object: "make >= 99", SpecLine: 5,
 		Missing: []diagnosis.Requirement{{Text: "make >= 99", Nearest: []string{"make 4.3 is there"}}}, Unpackaged: []string{"/usr/bin/x"},
+		NotSearched: []string{"fedora"},
 	}
 	if diff := cmp.Diff(found, found.Bounded()); diff != "" {
 		t.Errorf("finding (-want +got)\n%s", diff)
@@ -34,7 +35,7 @@ func TestBoundedCutsWhatAnotherHostSays(t *testing.T) {
 	}
 	hostile := diagnosis.Finding{
 		Phase: "lunch", Kind: "surprise", Reason: long, LogFile: "../../etc/passwd", Line: 3, Excerpt: many, Object: long,
-		Missing: missing, Unpackaged: many, SpecLine: 1 << 40,
+		Missing: missing, NotSearched: many, Unpackaged: many, SpecLine: 1 << 40,
 	}
 	got := hostile.Bounded()
 	text, err := json.Marshal(got)
@@ -47,7 +48,7 @@ func TestBoundedCutsWhatAnotherHostSays(t *testing.T) {
 	if n := utf8.RuneCountInString(got.Reason); n > diagnosis.MaxReason || n == 0 {
 		t.Errorf("a reason of %d characters", n)
 	}
-	if len(got.Excerpt) > 8 || len(got.Missing) > 50 {
+	if len(got.Excerpt) > 8 || len(got.Missing) > 50 || len(got.NotSearched) > 20 {
 		t.Errorf("%d lines, %d requirements", len(got.Excerpt), len(got.Missing))
 	}
 	if diff := cmp.Diff(got, got.Bounded()); diff != "" {

@@ -92,6 +92,7 @@ const (
 	maxExcerptLine = 240
 	maxMissing     = 50
 	maxUnpackaged  = 200
+	maxNotSearched = 20
 )
 
 // Finding is why a step failed. All texts are printable UTF-8 without line
@@ -116,6 +117,10 @@ type Finding struct {
 	Object string `json:"object,omitempty"`
 	// Missing are the requirements that could not be met.
 	Missing []Requirement `json:"missing,omitempty"`
+	// NotSearched names the repositories of the buildroot in which nobody looked
+	// for what comes nearest to Missing: what is told as nearest may not be, and
+	// where nothing is told something may be there.
+	NotSearched []string `json:"not_searched,omitempty"`
 	// Unpackaged are the files that were installed and are in no package.
 	Unpackaged []string `json:"unpackaged,omitempty"`
 	// SpecLine is the line of the spec, from 1, that an annotation belongs to;

@@ -16,7 +16,7 @@ func bootstrapCommands() []command {
 			flags.String("arch", hostArch(), "`architecture`, by RPM's name")
 			flags.String("out", "", "`directory` of the repository; one made here before is replaced")
 			flags.String("cache", "", "`directory` of downloads and finished packages (default: the user's cache)")
-			flags.Bool("json", false, "print JSON")
+			onlyJSONFlag(flags)
 		},
 	}}
 }

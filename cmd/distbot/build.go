@@ -36,14 +36,14 @@ func buildCommands() []command {
 		},
 		{name: "build show", args: "ID|NVR", help: "show a build: its tasks, packages and statuses", flags: jsonFlag, run: withHub(readBuild, buildShow)},
 		{
-			name: "build log", args: "ID|NVR [--task ID] [--name FILE]", help: "print a build's log: of the task that failed, else of the last", run: withHub(readLogChoice, buildLog),
+			name: "build log", args: "ID|NVR [--task ID] [--name FILE]", help: "print a build's log: of the task that failed, else of the last; with --json say which there are and where", run: withHub(readLogChoice, buildLog),
 			flags: func(flags *flag.FlagSet) {
-				configFlag(flags)
+				jsonFlag(flags)
 				flags.Int64("task", 0, "the log of this `task`")
-				flags.String("name", "", "checkout.log, root.log or build.log")
+				flags.String("name", "", "only this `file`: checkout.log, root.log or build.log")
 			},
 		},
-		{name: "build cancel", args: "ID", help: "end a running build", flags: configFlag, run: withHub(readID("build"), buildCancel)},
+		{name: "build cancel", args: "ID", help: "end a running build", flags: changeFlags, run: withHub(readID("build"), buildCancel)},
 		buildRetryCommand(),
 	}, buildChainCommands(), buildReproduceCommands())
 }
@@ -109,7 +109,7 @@ func buildList(ctx context.Context, h *hub, asked db.ListBuildsParams) error {
 			ID: b.ID, NVR: nvrOf(b.Nvr, b.PlannedNvr), Package: b.Package, Target: b.Target, State: b.State, Reason: b.Reason,
 			Scratch: b.Scratch, Repository: b.FullName, Ref: b.Ref, Commit: b.CommitID, Created: b.CreatedAt, Finished: b.FinishedAt, Published: b.PublishedAt,
 		})
-		table = append(table, []string{strconv.FormatInt(b.ID, 10), dash(nvrOf(b.Nvr, b.PlannedNvr)), b.Target, b.State, when(b.CreatedAt), b.CommitID[:min(10, len(b.CommitID))], cut(b.Reason, 70)})
+		table = append(table, []string{strconv.FormatInt(b.ID, 10), dash(nvrOf(b.Nvr, b.PlannedNvr)) + scratchMark(b.Scratch), b.Target, b.State, when(b.CreatedAt), b.CommitID[:min(10, len(b.CommitID))], cut(b.Reason, 70)})
 	}
 	if h.json {
 		return writeJSON(h.stdout, views)
@@ -186,8 +186,8 @@ func viewBuild(ctx context.Context, q *db.Queries, b db.GetBuildRow) (buildView,
 	if err != nil {
 		return view, err
 	}
-	for _, task := range tasks {
-		view.Tasks = append(view.Tasks, viewTask(task))
+	if view.Tasks, err = viewTasks(ctx, q, tasks); err != nil {
+		return view, err
 	}
 	skipped, err := q.SkippedArches(ctx, b.ID)
 	if err != nil {
@@ -245,11 +245,7 @@ func buildShow(ctx context.Context, h *hub, name string) error {
 }
 
 func printBuild(w io.Writer, config Config, view buildView) {
-	kind := ""
-	if view.Scratch {
-		kind = " (scratch)"
-	}
-	fmt.Fprintf(w, "build %d: %s for %s%s is %s\n", view.ID, tasklog.Printable(dash(view.NVR)), view.Target, kind, view.State)
+	fmt.Fprintf(w, "build %d: %s for %s%s is %s\n", view.ID, tasklog.Printable(dash(view.NVR)), view.Target, scratchMark(view.Scratch), view.State)
 	if view.Reason != "" {
 		fmt.Fprintf(w, "  %s\n", tasklog.Printable(view.Reason))
 	}
@@ -264,10 +260,11 @@ func printBuild(w io.Writer, config Config, view buildView) {
 			indent = "    "
 		}
 		line := fmt.Sprintf("%s%-6d %-10s %-9s %s", indent, task.ID, task.Method, task.State, strings.Join(strings.Fields(task.Arch+" "+task.Phase), " "))
+		line = strings.TrimRight(line, " ") + suffix(" on ", task.Host)
 		if task.Policy != queue.PolicyBlocking {
 			line += " (" + task.Policy + ")"
 		}
-		fmt.Fprintln(w, strings.TrimRight(line, " ")+suffix(": ", task.Reason))
+		fmt.Fprintln(w, line+suffix(": ", task.Reason))
 		printFinding(w, indent+"  ", task.Finding)
 	}
 	for _, s := range view.Skipped {
@@ -295,6 +292,14 @@ func printBuild(w io.Writer, config Config, view buildView) {
 	for _, r := range view.Rebuilds {
 		fmt.Fprintf(w, "  %s: %s%s\n", when(r.Created), cmp.Or(r.Verdict, r.State), suffix(": ", r.Reason))
 	}
+}
+
+// scratchMark marks what was only built to be looked at.
+func scratchMark(scratch bool) string {
+	if scratch {
+		return " (scratch)"
+	}
+	return ""
 }
 
 func suffix(before, text string) string {
@@ -337,6 +342,9 @@ func buildLog(ctx context.Context, h *hub, asked logChoice) error {
 		}
 		return fmt.Errorf("build %d has no task that writes logs yet", b.ID)
 	}
+	if h.json {
+		return h.listLogs(task, asked.names)
+	}
 	return printLogs(h.stdout, tasklog.In(h.config.StateDir), task, asked.names)
 }
 
@@ -361,6 +369,45 @@ func logTask(tasks []db.Task, named string) (found db.Task, ok bool) {
 	return found, ok
 }
 
+// logView is a log for programs, which read it by its URL.
+type logView struct {
+	Task    int64  `json:"task"`
+	Attempt int32  `json:"attempt"`
+	Name    string `json:"name"`
+	// Size so far, in bytes.
+	Size int64  `json:"size"`
+	URL  string `json:"url"`
+}
+
+// listLogs tells which logs there are of a task's newest attempt.
+func (h *hub) listLogs(task db.Task, names []string) error {
+	views := []logView{}
+	for _, name := range names {
+		file, err := tasklog.In(h.config.StateDir).Open(task.ID, task.Attempt, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		info, err := file.Stat()
+		file.Close()
+		if err != nil {
+			return err
+		}
+		url := fmt.Sprintf("%s/logs/tasks/%d/%d/%s", strings.TrimRight(h.config.ExternalURL, "/"), task.ID, task.Attempt, name)
+		views = append(views, logView{Task: task.ID, Attempt: task.Attempt, Name: name, Size: info.Size(), URL: url})
+	}
+	if len(views) == 0 {
+		return noLog(task)
+	}
+	return writeJSON(h.stdout, views)
+}
+
+func noLog(task db.Task) error {
+	return fmt.Errorf("task %d of build %d has no such log: it may have %s", task.ID, task.BuildID, strings.Join(tasklog.Names(), ", "))
+}
+
 // printLogs prints a task's logs of its newest attempt, made safe for a
 // terminal.
 func printLogs(w io.Writer, logs tasklog.Dirs, task db.Task, names []string) error {
@@ -382,15 +429,40 @@ func printLogs(w io.Writer, logs tasklog.Dirs, task db.Task, names []string) err
 		printed = true
 	}
 	if !printed {
-		return fmt.Errorf("task %d of build %d has no such log: it may have %s", task.ID, task.BuildID, strings.Join(tasklog.Names(), ", "))
+		return noLog(task)
 	}
 	return nil
 }
 
 func buildCancel(ctx context.Context, h *hub, id int64) error {
-	if err := queue.CancelBuild(ctx, h.pool, h.client, h.config.ExternalURL, id, "canceled from the command line"); err != nil {
+	q := db.New(h.pool)
+	owner, err := q.OwnerOfBuild(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return noBuild(id)
+	}
+	if err != nil {
+		return err
+	}
+	user, err := h.actAsOwner(ctx, fmt.Sprintf("build %d", id), owner)
+	if err != nil {
+		return err
+	}
+	if err := queue.CancelBuild(ctx, h.pool, h.client, h.config.ExternalURL, id, canceledBy(user)); err != nil {
 		return notForBuild(id, "a running build can be canceled", err)
 	}
-	fmt.Fprintf(h.stdout, "build %d is canceled\n", id)
-	return nil
+	if h.json {
+		build, err := q.GetBuild(ctx, id)
+		if err != nil {
+			return err
+		}
+		return writeJSON(h.stdout, buildStateView{ID: id, State: build.State})
+	}
+	_, err = fmt.Fprintf(h.stdout, "build %d is canceled\n", id)
+	return err
+}
+
+// buildStateView is what became of a build, for programs.
+type buildStateView struct {
+	ID    int64  `json:"id"`
+	State string `json:"state"`
 }

@@ -30,7 +30,7 @@ func buildChainCommands() []command {
 		{name: "build chain watch", args: "ID", help: "follow a chain until it ends", flags: jsonFlag, run: withHub(readChain, func(ctx context.Context, h *hub, id int64) error {
 			return h.watchChain(ctx, id)
 		})},
-		{name: "build chain cancel", args: "ID", help: "end a chain and those of its builds that run", flags: configFlag, run: withHub(readChain, chainCancel)},
+		{name: "build chain cancel", args: "ID", help: "end a chain and those of its builds that run", flags: changeFlags, run: withHub(readChain, chainCancel)},
 	}
 }
 
@@ -125,7 +125,7 @@ func chainList(ctx context.Context, h *hub, asked db.ListChainsParams) error {
 			Created: row.CreatedAt, Finished: row.FinishedAt, Groups: row.Groups, Asked: row.Asked,
 		})
 		table = append(table, []string{
-			strconv.FormatInt(row.ID, 10), row.Target, row.State, fmt.Sprintf("%d/%d", row.CurrentGroup, row.Groups), row.Owner, when(row.CreatedAt),
+			strconv.FormatInt(row.ID, 10), row.Target + scratchMark(row.Scratch), row.State, fmt.Sprintf("%d/%d", row.CurrentGroup, row.Groups), row.Owner, when(row.CreatedAt),
 			cut(row.Asked, 50), cut(row.Reason, 70),
 		})
 	}
@@ -148,11 +148,7 @@ func chainShow(ctx context.Context, h *hub, id int64) error {
 
 // printChain prints a chain group by group.
 func printChain(w io.Writer, view chainView) error {
-	kind := ""
-	if view.Scratch {
-		kind = " (scratch)"
-	}
-	fmt.Fprintf(w, "chain %d of %s for %s%s is %s%s\n", view.ID, tasklog.Printable(view.Owner), view.Target, kind, view.State, suffix(": ", view.Reason))
+	fmt.Fprintf(w, "chain %d of %s for %s%s is %s%s\n", view.ID, tasklog.Printable(view.Owner), view.Target, scratchMark(view.Scratch), view.State, suffix(": ", view.Reason))
 	var table [][]string
 	for _, b := range view.Builds {
 		build := "-"
@@ -165,7 +161,18 @@ func printChain(w io.Writer, view chainView) error {
 }
 
 func chainCancel(ctx context.Context, h *hub, id int64) error {
-	err := queue.CancelChain(ctx, h.pool, h.client, h.config.ExternalURL, id, "canceled from the command line")
+	chain, err := db.New(h.pool).GetChain(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return noChain(id)
+	}
+	if err != nil {
+		return err
+	}
+	user, err := h.actAsOwner(ctx, fmt.Sprintf("chain %d", id), chain.Owner)
+	if err != nil {
+		return err
+	}
+	err = queue.CancelChain(ctx, h.pool, h.client, h.config.ExternalURL, id, canceledBy(user))
 	var over *queue.ChainOverError
 	switch {
 	case errors.Is(err, queue.ErrNoChain):
@@ -174,6 +181,13 @@ func chainCancel(ctx context.Context, h *hub, id int64) error {
 		return fmt.Errorf("chain %d is %s: only one that has not ended can be canceled", id, over.State)
 	case err != nil:
 		return err
+	}
+	if h.json {
+		view, err := viewChain(ctx, db.New(h.pool), id)
+		if err != nil {
+			return err
+		}
+		return writeJSON(h.stdout, view)
 	}
 	_, err = fmt.Fprintf(h.stdout, "chain %d is canceled\n", id)
 	return err

@@ -92,6 +92,17 @@ func buildRebuild(ctx context.Context, h *hub, r rebuildRequest) error {
 	if err != nil {
 		return err
 	}
+	if r.nowait && h.json {
+		row, err := q.GetRebuild(ctx, id)
+		if err != nil {
+			return err
+		}
+		view, err := viewRebuild(row)
+		if err != nil {
+			return err
+		}
+		return writeJSON(h.stdout, view)
+	}
 	if r.nowait {
 		_, err = fmt.Fprintf(h.stdout, "rebuild %d of build %d: distbot build show %d tells what comes of it\n", id, b.ID, b.ID)
 		return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"time"
-
-	"gopkg.in/yaml.v3"
 
 	"github.com/distbot/distbot/queue/hostdoor"
 )
@@ -79,59 +76,57 @@ func loadHostFile(path string) (HostFile, error) {
 	return config, nil
 }
 
-// parseHostFile reads a builder.yaml whose relative paths start at dir.
+// parseHostFile reads a builder.yaml whose relative paths start at dir. What is
+// wrong with it is told all at once, with the lines.
 func parseHostFile(text []byte, dir string) (HostFile, error) {
 	config := defaultHostFile()
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&config); err != nil && !errors.Is(err, io.EOF) {
-		return HostFile{}, inWords(err)
+	file, err := readSettings(text, &config)
+	if err != nil {
+		return HostFile{}, err
 	}
 	for _, path := range []*string{&config.CA, &config.Certificate, &config.Key, &config.DatabasePassword, &config.WorkDir} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
 		}
 	}
-	return config, config.check()
+	config.check(file)
+	return config, file.err()
 }
 
 // hostWord is what architectures and channels are called.
 var hostWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
-// check refuses what could not work, all of it at once.
-func (c HostFile) check() error {
-	var problems []error
-	add := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	for key, value := range map[string]string{
-		"hub": c.Hub, "ca": c.CA, "certificate": c.Certificate, "key": c.Key, "database_password": c.DatabasePassword, "work_dir": c.WorkDir,
+// check notes what could not work.
+func (c HostFile) check(file *settingsFile) {
+	for _, needed := range []struct{ key, value string }{
+		{"hub", c.Hub},
+		{"ca", c.CA},
+		{"certificate", c.Certificate},
+		{"key", c.Key},
+		{"database_password", c.DatabasePassword},
+		{"work_dir", c.WorkDir},
 	} {
-		if value == "" {
-			add("%s is missing", key)
+		if needed.value == "" {
+			file.add(at(needed.key), "%s is missing", needed.key)
 		}
 	}
 	switch c.Driver {
 	case driverAuto, driverRootfs, driverMock, driverHost:
 	default:
-		add("driver must be auto, rootfs, mock or host, not %q", c.Driver)
+		file.add(at("driver"), "driver must be auto, rootfs, mock or host, not %q", c.Driver)
 	}
 	if len(c.Arches)+len(c.Emulate) == 0 {
-		add("arches and emulate are empty: the host would get no work")
+		file.add(at("arches"), "arches and emulate are empty: the host would get no work")
 	}
-	for key, list := range map[string][]string{"arches": c.Arches, "emulate": c.Emulate, "channels": c.Channels} {
-		for _, name := range list {
-			if !hostWord.MatchString(name) {
-				add("%s: %q is no name", key, name)
-			}
-		}
-	}
+	file.checkWords("", at("arches"), c.Arches)
+	file.checkWords("", at("emulate"), c.Emulate)
+	file.checkWords("", at("channels"), c.Channels)
 	for _, name := range c.Emulate {
 		if slices.Contains(c.Arches, name) {
-			add("emulate: %s is among arches, which this machine runs by itself", name)
+			file.add(at("emulate"), "emulate: %s is among arches, which this machine runs by itself", name)
 		}
 	}
 	if !(c.Capacity > 0 && c.Capacity <= 1000) {
-		add("capacity must be more than 0 and at most 1000, not %v", c.Capacity)
+		file.add(at("capacity"), "capacity must be more than 0 and at most 1000, not %v", c.Capacity)
 	}
-	slices.SortFunc(problems, func(x, y error) int { return bytes.Compare([]byte(x.Error()), []byte(y.Error())) })
-	return errors.Join(problems...)
 }

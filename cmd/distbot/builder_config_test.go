@@ -40,8 +40,12 @@ func TestParseHostFile(t *testing.T) {
 		"A capacity of nothing is refused":          {"capacity: 0\n", "capacity must be more than 0"},
 		"A capacity that is no number is refused":   {"capacity: .nan\n", "capacity must be more than 0"},
 		"A size must be one":                        {"min_disk: much\n", `"much" is no size`},
-		"Every problem is told at once":             {"capacity: 0\nchannels: [\"a b\"]\n", `channels: "a b" is no name`},
-		"A directory for work is needed":            {"work_dir: \"\"\n", "work_dir is missing"},
+		"Every problem is told at once": {
+			"capacity: 0\nlimits: {memory: lots}\nlabel: b1\nchannels: [a b]\ncache: [1]\n",
+			"5 mistakes:\n  line 6: capacity must be more than 0 and at most 1000, not 0\n" + `  line 7: "lots" is no size, such as 512M or 8G` + "\n" +
+				`  line 8: unknown key "label"` + "\n" + `  line 9: channels: "a b" is no name` + "\n" + `  line 10: "" is no size`,
+		},
+		"A directory for work is needed": {"work_dir: \"\"\n", "work_dir is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -25,30 +24,28 @@ type BuildersConfig struct {
 // dnsName is a host's name, without a wildcard: hosts have no use for one.
 var dnsName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?)*\.?$`)
 
-// check returns what could not work.
-func (c BuildersConfig) check() (problems []error) {
-	if c.Listen != "" {
-		if _, port, err := net.SplitHostPort(c.Listen); err != nil || port == "" {
-			problems = append(problems, fmt.Errorf("listen: %q is no address such as 0.0.0.0:8443", c.Listen))
-		}
+// check notes what could not work.
+func (c BuildersConfig) check(file *settingsFile) {
+	add := func(key, format string, args ...any) { file.add(at("builders", key), "builders: "+format, args...) }
+	if c.Listen != "" && !isAddress(c.Listen) {
+		add("listen", "listen: %q is no address such as 0.0.0.0:8443", c.Listen)
 	}
 	if c.URL != "" {
 		u, err := url.Parse(c.URL)
 		switch {
 		case err != nil || u.Scheme != "https" || u.Hostname() == "":
-			problems = append(problems, fmt.Errorf("url: %q is no https URL", c.URL))
+			add("url", "url: %q is no https URL", c.URL)
 		case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.User != nil || u.Fragment != "":
-			problems = append(problems, fmt.Errorf("url: %q must be a host and a port alone", c.URL))
+			add("url", "url: %q must be a host and a port alone", c.URL)
 		case c.Listen == "":
-			problems = append(problems, errors.New("url: without listen nobody answers there"))
+			add("url", "url: without listen nobody answers there")
 		}
 	}
-	for _, name := range c.Names {
+	for i, name := range c.Names {
 		if net.ParseIP(name) == nil && !dnsName.MatchString(name) {
-			problems = append(problems, fmt.Errorf("names: %q is neither a DNS name nor an IP address", name))
+			file.add(at("builders", "names", i), "builders: names: %q is neither a DNS name nor an IP address", name)
 		}
 	}
-	return problems
 }
 
 // errNoBuilders says what to do to have build hosts.

@@ -105,6 +105,27 @@ func TestChain(t *testing.T) {
 	})
 }
 
+// TestACommitIsBuiltOnce asks for a commit that a target has a build of.
+func TestACommitIsBuiltOnce(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 2)
+	f.call(t, "build", "submit", "pkg000", "--target", "f37", "--wait-repo").want(t, exitDone)
+	const why = "pkg000: this commit was built for f37 already, as build 1 (pkg000-1-1): bump the release in a new commit, or build it with --scratch"
+	for _, args := range [][]string{{"pkg000"}, {"rpms/pkg000#f37"}, {"--chain", "pkg001", ":", "pkg000"}} {
+		s := f.call(t, append([]string{"build", "submit", "--target", "f37"}, args...)...).want(t, exitFailed)
+		if want := strings.ReplaceAll(why, "pkg000: ", strings.Fields(args[len(args)-1])[0]+": "); !strings.Contains(s.stdout+s.stderr, want) {
+			t.Errorf("build submit %s:\n%s%s\nwant %q", args, s.stdout, s.stderr, want)
+		}
+	}
+	if n := queuetest.Value[int](t, f.pool, "select count(*) from builds"); n != 1 {
+		t.Errorf("%d builds began, want the first alone", n)
+	}
+	if got := queuetest.Values[string](t, f.pool, "select distinct state from reports"); !cmp.Equal(got, []string{"success"}) {
+		t.Errorf("the commit's statuses are %v, want success as before", got)
+	}
+	f.call(t, "build", "submit", "pkg000", "--target", "f37", "--scratch").want(t, exitDone)
+}
+
 // TestChainEndsSoon measures from the switch of the repository to the moment at
 // which the command that waits for it has ended.
 func TestChainEndsSoon(t *testing.T) {
@@ -174,6 +195,17 @@ func TestScratchSubmission(t *testing.T) {
 		got := queuetest.Values[string](t, f.pool, "select arch from tasks where method = 'buildArch'")
 		if diff := cmp.Diff([]string{"aarch64"}, got); diff != "" {
 			t.Errorf("architectures (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("is marked in lists", func(t *testing.T) {
+		t.Parallel()
+		for _, command := range []string{"build list", "build show 1", "build chain list", "build chain show 1"} {
+			if out := f.call(t, strings.Fields(command)...).want(t, exitDone).stdout; !strings.Contains(out, "(scratch)") {
+				t.Errorf("%s does not mark it:\n%s", command, out)
+			}
+			if out := f.call(t, append(strings.Fields(command), "--json")...).want(t, exitDone).stdout; !strings.Contains(out, `"scratch": true`) {
+				t.Errorf("%s --json does not mark it:\n%s", command, out)
+			}
 		}
 	})
 	t.Run("tells the forge nothing and tags nothing", func(t *testing.T) {

@@ -1,17 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -34,8 +34,9 @@ type Config struct {
 	Retention   RetentionConfig `yaml:"retention"`
 	Reconcile   ReconcileConfig `yaml:"reconcile"`
 
-	// dir is where the file lies: relative paths start there.
-	dir string
+	// file is the file's path as it was given, and dir is where it lies: relative
+	// paths start there.
+	file, dir string
 }
 
 // DatabaseConfig says where PostgreSQL is.
@@ -99,7 +100,7 @@ type Duration time.Duration
 func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
 	value, err := time.ParseDuration(node.Value)
 	if err != nil || value < 0 {
-		return fmt.Errorf("line %d: %q is no duration, such as 90s or 24h", node.Line, node.Value)
+		return wrongValue(node, "%q is no duration, such as 90s or 24h", node.Value)
 	}
 	*d = Duration(value)
 	return nil
@@ -117,7 +118,7 @@ func (b *Bytes) UnmarshalYAML(node *yaml.Node) error {
 	}
 	shift := map[string]int{"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 	if match == nil || n<<shift[match[2]]>>shift[match[2]] != n {
-		return fmt.Errorf("line %d: %q is no size, such as 512M or 8G", node.Line, node.Value)
+		return wrongValue(node, "%q is no size, such as 512M or 8G", node.Value)
 	}
 	*b = Bytes(n << shift[match[2]])
 	return nil
@@ -166,16 +167,17 @@ func loadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
+	config.file = path
 	return config, nil
 }
 
-// parseConfig reads a configuration whose relative paths start at dir.
+// parseConfig reads a configuration whose relative paths start at dir. What is
+// wrong with it is told all at once, with the lines.
 func parseConfig(text []byte, dir string) (Config, error) {
 	config := defaultConfig()
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&config); err != nil && !errors.Is(err, io.EOF) {
-		return Config{}, inWords(err)
+	file, err := readSettings(text, &config)
+	if err != nil {
+		return Config{}, err
 	}
 	config.dir = dir
 	config.StateDir = config.path(config.StateDir)
@@ -183,24 +185,8 @@ func parseConfig(text []byte, dir string) (Config, error) {
 	if config.ExternalURL == "" {
 		config.ExternalURL = "http://" + config.Listen
 	}
-	return config, config.check()
-}
-
-// unknownField is yaml's complaint about a key, which names a type of ours.
-var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
-
-// wrongType is its complaint about a value, which does the same.
-var wrongType = regexp.MustCompile("cannot unmarshal !!\\w+( `[^`]*`)? into \\S+")
-
-// inWords tells the mistakes of a file in an administrator's words, on one
-// line.
-func inWords(err error) error {
-	var mistakes *yaml.TypeError
-	if !errors.As(err, &mistakes) {
-		return err
-	}
-	text := unknownField.ReplaceAllString(strings.Join(mistakes.Errors, "; "), `unknown key "$1"`)
-	return errors.New(wrongType.ReplaceAllString(text, "the value$1 is not what this key takes"))
+	config.check(file)
+	return config, file.err()
 }
 
 // path makes a path of the file absolute.
@@ -214,60 +200,92 @@ func (c Config) path(p string) string {
 // forgeName becomes a path element of a URL and of the state directory.
 var forgeName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
-// check refuses what could not work, all of it at once.
-func (c Config) check() error {
-	var problems []error
-	add := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if external, err := url.Parse(c.ExternalURL); err != nil || external.Host == "" || external.Scheme != "http" && external.Scheme != "https" {
-		add("external_url: %q is no http or https URL", c.ExternalURL)
+// at is a path in a configuration file, see settingsFile.add.
+func at(path ...any) []any { return path }
+
+// check notes what could not work.
+func (c Config) check(file *settingsFile) {
+	if !isAddress(c.Listen) {
+		file.add(at("listen"), "listen: %q is no address such as 127.0.0.1:8080", c.Listen)
+	} else if external, err := url.Parse(c.ExternalURL); err != nil || external.Host == "" || external.Scheme != "http" && external.Scheme != "https" {
+		file.add(at("external_url"), "external_url: %q is no http or https URL", c.ExternalURL)
+	}
+	if c.StateDir == "" {
+		file.add(at("state_dir"), "state_dir is empty")
 	}
 	names := map[string]bool{}
 	for i, f := range c.Forges {
-		where := fmt.Sprintf("forges[%d] (%s)", i, f.Name)
-		if !forgeName.MatchString(f.Name) {
-			add("%s: name must be lower-case letters, digits, _ and -, at most 63", where)
-		}
+		f.check(file, i)
 		if names[f.Name] {
-			add("%s: the name is used twice", where)
+			file.add(at("forges", i, "name"), "forges[%d] (%s): the name is used twice", i, f.Name)
 		}
 		names[f.Name] = true
-		switch forge.Kind(f.Kind) {
-		case forge.KindForgejo, forge.KindGitHub, forge.KindGit:
-		default:
-			add("%s: kind must be github, forgejo or git, not %q", where, f.Kind)
-		}
-		if f.URL == "" && forge.Kind(f.Kind) != forge.KindGitHub {
-			add("%s: url is missing", where)
-		}
-		if len(f.WebhookSecretFiles) == 0 {
-			add("%s: webhook_secret_files is missing: without a secret anybody could start builds", where)
-		}
 	}
-	switch c.Builder.Driver {
+	c.Builder.check(file)
+	c.Builders.check(file)
+	if c.Retention.Generations < 1 {
+		file.add(at("retention", "generations"), "retention: generations must be at least 1")
+	}
+}
+
+// isAddress tells whether a text is a host, which may be empty, and a port by its
+// number.
+func isAddress(text string) bool {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+// check notes what could not work of the forge that is number i of the file.
+func (f ForgeConfig) check(file *settingsFile, i int) {
+	add := func(key, format string, args ...any) {
+		file.add(at("forges", i, key), "forges[%d] (%s): %s", i, f.Name, fmt.Sprintf(format, args...))
+	}
+	if !forgeName.MatchString(f.Name) {
+		add("name", "name must be lower-case letters, digits, _ and -, at most 63")
+	}
+	switch forge.Kind(f.Kind) {
+	case forge.KindForgejo, forge.KindGitHub, forge.KindGit:
+	default:
+		add("kind", "kind must be github, forgejo or git, not %q", f.Kind)
+	}
+	if f.URL == "" && forge.Kind(f.Kind) != forge.KindGitHub {
+		add("url", "url is missing")
+	}
+	if len(f.WebhookSecretFiles) == 0 {
+		add("webhook_secret_files", "webhook_secret_files is missing: without a secret anybody could start builds")
+	}
+}
+
+// check notes what could not work.
+func (c BuilderConfig) check(file *settingsFile) {
+	add := func(key, format string, args ...any) { file.add(at("builder", key), "builder: "+format, args...) }
+	switch c.Driver {
 	case driverAuto, driverRootfs, driverMock, driverHost, noDriver:
 	default:
-		add("builder: driver must be auto, rootfs, mock, host or none, not %q", c.Builder.Driver)
+		add("driver", "driver must be auto, rootfs, mock, host or none, not %q", c.Driver)
 	}
-	for key, list := range map[string][]string{"arches": c.Builder.Arches, "emulate": c.Builder.Emulate} {
-		for _, name := range list {
-			if !hostWord.MatchString(name) {
-				add("builder: %s: %q is no name", key, name)
-			}
+	file.checkWords("builder: ", at("builder", "arches"), c.Arches)
+	file.checkWords("builder: ", at("builder", "emulate"), c.Emulate)
+	for _, name := range c.Emulate {
+		if slices.Contains(c.Arches, name) {
+			add("emulate", "emulate: %s is among arches, which this machine runs by itself", name)
 		}
 	}
-	for _, name := range c.Builder.Emulate {
-		if slices.Contains(c.Builder.Arches, name) {
-			add("builder: emulate: %s is among arches, which this machine runs by itself", name)
+	if c.Capacity < 1 || c.Capacity > 1000 {
+		add("capacity", "capacity must be between 1 and 1000, not %d", c.Capacity)
+	}
+}
+
+// checkWords notes those of a list that can't be names of architectures or
+// channels.
+func (f *settingsFile) checkWords(where string, path []any, list []string) {
+	for i, name := range list {
+		if !hostWord.MatchString(name) {
+			f.add(append(slices.Clone(path), i), "%s%v: %q is no name", where, path[len(path)-1], name)
 		}
 	}
-	if c.Builder.Capacity < 1 || c.Builder.Capacity > 1000 {
-		add("builder: capacity must be between 1 and 1000, not %d", c.Builder.Capacity)
-	}
-	for _, err := range c.Builders.check() {
-		add("builders: %w", err)
-	}
-	if c.Retention.Generations < 1 {
-		add("retention: generations must be at least 1")
-	}
-	return errors.Join(problems...)
 }

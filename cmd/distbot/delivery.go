@@ -29,7 +29,7 @@ func deliveryCommands() []command {
 			},
 		},
 		{name: "delivery show", args: "ID", help: "show one delivery and what came of it", flags: jsonFlag, run: withHub(readID("delivery"), deliveryShow)},
-		{name: "delivery replay", args: "ID", help: "plan a delivery again", flags: configFlag, run: withHub(readID("delivery"), deliveryReplay)},
+		{name: "delivery replay", args: "ID", help: "plan a delivery again", flags: changeFlags, run: withHub(readID("delivery"), deliveryReplay)},
 	}
 }
 
@@ -59,6 +59,8 @@ type buildLink struct {
 	NVR    string `json:"nvr"`
 	State  string `json:"state"`
 	Target string `json:"target"`
+	// Scratch is true for pull requests.
+	Scratch bool `json:"scratch"`
 }
 
 // readID reads the one argument, which is an id.
@@ -180,19 +182,22 @@ func deliveryShow(ctx context.Context, h *hub, id int64) error {
 		State: d.State, Reason: d.Reason, Received: d.ReceivedAt, Finished: d.FinishedAt, Body: string(d.Body),
 	}
 	for _, b := range builds {
-		view.Builds = append(view.Builds, buildLink{ID: b.ID, NVR: nvrOf(b.Nvr, b.PlannedNvr), State: b.State, Target: b.Target})
+		view.Builds = append(view.Builds, buildLink{ID: b.ID, NVR: nvrOf(b.Nvr, b.PlannedNvr), State: b.State, Target: b.Target, Scratch: b.Scratch})
 	}
 	if h.json {
 		return writeJSON(h.stdout, view)
 	}
 	fmt.Fprintf(h.stdout, "delivery %d: %s %s %s %s\nreceived %s, %s: %s\n", d.ID, d.Forge, d.Event, d.Repository, d.Ref, when(d.ReceivedAt), d.State, tasklog.Printable(d.Reason))
 	for _, b := range view.Builds {
-		fmt.Fprintf(h.stdout, "build %d: %s for %s is %s\n", b.ID, b.NVR, b.Target, b.State)
+		fmt.Fprintf(h.stdout, "build %d: %s for %s%s is %s\n", b.ID, b.NVR, b.Target, scratchMark(b.Scratch), b.State)
 	}
 	return nil
 }
 
 func deliveryReplay(ctx context.Context, h *hub, id int64) error {
+	if _, err := h.actAs(ctx, ""); err != nil {
+		return err
+	}
 	err := pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error {
 		return webhooks.Replay(ctx, tx, h.client, id)
 	})
@@ -207,8 +212,11 @@ func deliveryReplay(ctx context.Context, h *hub, id int64) error {
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(h.stdout, "delivery %d will be planned again\n", id)
-	return nil
+	if h.json {
+		return writeJSON(h.stdout, map[string]int64{"id": id})
+	}
+	_, err = fmt.Fprintf(h.stdout, "delivery %d will be planned again\n", id)
+	return err
 }
 
 // nvrOf is a build's NVR, or what the planner expects it to be.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/distbot/distbot/forge/plaingit"
+	"github.com/distbot/distbot/internal/tasklog"
 	"github.com/distbot/distbot/queue"
 	"github.com/distbot/distbot/tags"
 )
@@ -101,11 +102,25 @@ func classOf(fault tags.Fault) string {
 	return "GenericError"
 }
 
-// printRefusal prints a refusal as JSON; other errors are none of its business.
-func printRefusal(w io.Writer, err error) error {
+// failure is any other error for programs.
+type failure struct {
+	Text string `json:"text"`
+	// Usage is how the command is called, after a mistake in that.
+	Usage string `json:"usage,omitempty"`
+}
+
+// printRefusal prints an error as JSON: a refusal of the tag model with what it
+// consists of, another one as a text, and one in how a command was called with
+// the right usage.
+func printRefusal(w io.Writer, err error, usage string) error {
 	var refusal *refused
-	if !errors.As(err, &refusal) {
-		return nil
+	if errors.As(err, &refusal) {
+		return writeJSON(w, map[string]*refused{"error": refusal})
 	}
-	return writeJSON(w, map[string]*refused{"error": refusal})
+	told := failure{Text: tasklog.Printable(forUsers(err))}
+	var misuse *usageError
+	if errors.As(err, &misuse) {
+		told.Usage = usage
+	}
+	return writeJSON(w, map[string]failure{"error": told})
 }

@@ -18,7 +18,8 @@ func TestPrintRefusal(t *testing.T) {
 		err  error
 		want string
 	}{
-		"another error is left to standard error": {errors.New("no disk"), ""},
+		"another error":   {errors.New("queue: no disk\x1b[2J"), "{\n  \"error\": {\n    \"text\": \"no disk\"\n  }\n}\n"},
+		"a wrong command": {usage("expected %s", "a name"), "{\n  \"error\": {\n    \"text\": \"expected a name\",\n    \"usage\": \"distbot x NAME\"\n  }\n}\n"},
 		"a refusal": {
 			inUsersWords(&tags.RefusedError{Fault: tags.FaultNotAllowed, Text: "tag f40 is locked"}, "bob"),
 			"{\n  \"error\": {\n    \"fault\": 1004,\n    \"class\": \"ActionNotAllowed\",\n    \"text\": \"tag f40 is locked\",\n" +
@@ -36,7 +37,7 @@ func TestPrintRefusal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			if err := printRefusal(&out, test.err); err != nil {
+			if err := printRefusal(&out, test.err, "distbot x NAME"); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(test.want, out.String()); diff != "" {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/distbot/distbot/builders/diagnosis"
 	"github.com/distbot/distbot/internal/tasklog"
@@ -40,6 +41,9 @@ func printFinding(w io.Writer, indent string, f *diagnosis.Finding) {
 		for _, near := range missing.Nearest {
 			fmt.Fprintf(w, "%s  nearest: %s\n", indent, tasklog.Printable(near))
 		}
+	}
+	if len(f.NotSearched) > 0 {
+		fmt.Fprintf(w, "%snot searched for what is nearest: %s\n", indent, tasklog.Printable(strings.Join(f.NotSearched, ", ")))
 	}
 	for _, file := range f.Unpackaged {
 		fmt.Fprintf(w, "%sin no package: %s\n", indent, tasklog.Printable(file))

@@ -17,7 +17,7 @@ func hookCommands() []command {
 		{
 			name: "hook install", args: "REPOSITORY… [--forge NAME] [--force]", help: "let bare repositories report their pushes", run: hookInstall,
 			flags: func(flags *flag.FlagSet) {
-				configFlag(flags)
+				jsonFlag(flags)
 				flags.String("forge", "", "the `name` of the forge of kind git (default: the only one)")
 				flags.Bool("force", false, "replace a post-receive hook of somebody else's, which is kept beside it")
 			},
@@ -45,13 +45,26 @@ func hookInstall(_ context.Context, t terminal, flags *flag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	installed := []hookView{}
 	for _, dir := range flags.Args() {
 		if err := installHook(config, c, dir, flags.Lookup("force").Value.String() == "true"); err != nil {
 			return err
 		}
-		fmt.Fprintf(t.stdout, "%s reports its pushes to %s\n", dir, hookURL(config, c))
+		installed = append(installed, hookView{Repository: dir, URL: hookURL(config, c)})
+		if !wantsJSON(flags) {
+			fmt.Fprintf(t.stdout, "%s reports its pushes to %s\n", dir, hookURL(config, c))
+		}
+	}
+	if wantsJSON(flags) {
+		return writeJSON(t.stdout, installed)
 	}
 	return nil
+}
+
+// hookView is a hook that was installed, for programs.
+type hookView struct {
+	Repository string `json:"repository"`
+	URL        string `json:"url"`
 }
 
 // gitForge finds the forge of kind git by its name, or the only one.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/queue"
+	"github.com/distbot/distbot/tags"
 )
 
 func hostCommands() []command {
@@ -29,7 +30,7 @@ func hostCommands() []command {
 		{
 			name: "host set", args: "NAME [--arches LIST] [--channels LIST] [--capacity N]", help: "set what a build host may take; it may take less itself", run: withHub(readHostSet, hostSet),
 			flags: func(flags *flag.FlagSet) {
-				configFlag(flags)
+				changeFlags(flags)
 				flags.String("arches", "", "architectures it may build for, `LIST` with commas; default is what it says when it connects next")
 				flags.String("channels", "", "channels it may take tasks of, `LIST` with commas")
 				flags.String("capacity", "", "what the weights of its tasks may add up to, `N`; default is what it says when it connects next")
@@ -39,7 +40,7 @@ func hostCommands() []command {
 }
 
 func commentFlag(flags *flag.FlagSet) {
-	configFlag(flags)
+	changeFlags(flags)
 	flags.String("comment", "", "why, for others; without it the last `text` stays")
 }
 
@@ -100,6 +101,7 @@ type hostTaskView struct {
 	ID       int64      `json:"id"`
 	Build    int64      `json:"build"`
 	NVR      string     `json:"nvr"`
+	Scratch  bool       `json:"scratch"`
 	Method   string     `json:"method"`
 	Arch     string     `json:"arch"`
 	Attempt  int32      `json:"attempt"`
@@ -246,7 +248,7 @@ func hostShow(ctx context.Context, h *hub, name string) error {
 		table := [][]string{}
 		for _, task := range v.Running {
 			table = append(table, []string{
-				strconv.FormatInt(task.ID, 10), task.NVR, task.Method, dash(task.Arch), task.State, dash(task.Phase), strconv.Itoa(int(task.Attempt)),
+				strconv.FormatInt(task.ID, 10), task.NVR + scratchMark(task.Scratch), task.Method, dash(task.Arch), task.State, dash(task.Phase), strconv.Itoa(int(task.Attempt)),
 				fmt.Sprintf("%.1f", task.Weight), whenOrDash(task.Started),
 			})
 		}
@@ -281,7 +283,7 @@ func (v *hostView) readTasks(ctx context.Context, q *db.Queries) error {
 			nvr = *task.Nvr
 		}
 		v.Running = append(v.Running, hostTaskView{
-			ID: task.ID, Build: task.BuildID, NVR: nvr, Method: task.Method, Arch: cmp.Or(task.Arch, task.RootArch), Attempt: task.Attempt,
+			ID: task.ID, Build: task.BuildID, NVR: nvr, Scratch: task.Scratch, Method: task.Method, Arch: cmp.Or(task.Arch, task.RootArch), Attempt: task.Attempt,
 			State: task.State, Phase: task.Phase, Weight: task.Weight, Assigned: task.AssignedAt, Started: task.StartedAt,
 		})
 	}
@@ -313,6 +315,9 @@ func readHostSwitch(enabled bool) func(*flag.FlagSet) (db.EnableHostParams, erro
 }
 
 func hostSwitch(ctx context.Context, h *hub, asked db.EnableHostParams) error {
+	if _, err := h.actAs(ctx, tags.PermHost); err != nil {
+		return err
+	}
 	n, err := db.New(h.pool).EnableHost(ctx, asked)
 	if err != nil {
 		return err
@@ -323,6 +328,9 @@ func hostSwitch(ctx context.Context, h *hub, asked db.EnableHostParams) error {
 	row, err := findHost(ctx, h, asked.Name)
 	if err != nil {
 		return err
+	}
+	if h.json {
+		return writeJSON(h.stdout, viewHost(row))
 	}
 	what := "takes work"
 	if !asked.Enabled {
@@ -392,6 +400,9 @@ func parseCapacity(text string) (float32, error) {
 }
 
 func hostSet(ctx context.Context, h *hub, asked db.SetHostParams) error {
+	if _, err := h.actAs(ctx, tags.PermHost); err != nil {
+		return err
+	}
 	n, err := db.New(h.pool).SetHost(ctx, asked)
 	if err != nil {
 		return err
@@ -404,6 +415,9 @@ func hostSet(ctx context.Context, h *hub, asked db.SetHostParams) error {
 		return err
 	}
 	v := viewHost(row)
+	if h.json {
+		return writeJSON(h.stdout, v)
+	}
 	_, err = fmt.Fprintf(h.stdout, "%s is allowed: %s\n", v.Name, v.Allowed.text(unsaidAllowed(v)))
 	return err
 }

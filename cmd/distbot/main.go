@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -81,42 +82,64 @@ var errFailed = errors.New("failed")
 func run(ctx context.Context, t terminal) int {
 	global, args := cutGlobal(t.args)
 	t.args = args
-	if len(t.args) == 0 || t.args[0] == "help" || t.args[0] == "--help" || t.args[0] == "-h" {
-		out := t.stdout
-		if len(t.args) == 0 {
-			out = t.stderr
-		}
-		printHelp(out)
-		if len(t.args) == 0 {
-			return exitUsage
-		}
-		return exitDone
+	if len(t.args) == 0 {
+		printHelp(t.stderr)
+		return exitUsage
+	}
+	if first := t.args[0]; first == "help" || first == "--help" || first == "-h" {
+		return help(t, t.args[1:])
 	}
 	if t.args[0] == "--version" || t.args[0] == "version" {
 		fmt.Fprintln(t.stdout, "distbot", version)
 		return exitDone
 	}
-	if last := len(t.args) - 1; last > 0 && (t.args[last] == "--help" || t.args[last] == "-h") && printGroupHelp(t.stdout, strings.Join(t.args[:last], " ")) {
-		return exitDone
+	if last := len(t.args) - 1; last > 0 && (t.args[last] == "--help" || t.args[last] == "-h") {
+		if _, rest, err := find(t.args[:last]); err != nil || len(rest) > 0 {
+			if printGroupHelp(t.stdout, strings.Join(t.args[:last], " ")) {
+				return exitDone
+			}
+		}
 	}
+	answer := &answer{Writer: t.stdout}
+	t.stdout = answer
 	cmd, rest, err := find(t.args)
 	if err != nil {
 		fmt.Fprintf(t.stderr, "distbot: %v\n", err)
+		if slices.Contains(t.args, "--json") {
+			refuseJSON(t, answer, &usageError{text: err.Error()}, "distbot COMMAND [ARGUMENTS]")
+		}
 		return exitUsage
 	}
-	flags := newFlags(cmd, t.stderr)
+	flags := newFlags(cmd)
 	if err := parseAnywhere(flags, append(global, rest...)); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
+			printCommandHelp(t.stdout, cmd, flags)
 			return exitDone
+		}
+		fmt.Fprintf(t.stderr, "distbot %s: %v\nusage: %s\ndistbot %s --help tells of the flags\n", cmd.name, err, usageOf(cmd), cmd.name)
+		if onlyJSON := flags.Lookup("json"); onlyJSON != nil && onlyJSON.DefValue == "false" && slices.Contains(rest, "--json") {
+			refuseJSON(t, answer, &usageError{text: err.Error()}, usageOf(cmd))
 		}
 		return exitUsage
 	}
 	if cmd.args == "" || strings.HasPrefix(cmd.args, "[--") {
 		if flags.NArg() > 0 {
-			return exitCode(t, cmd, flags, usage("unexpected argument %q", flags.Arg(0)))
+			return exitCode(t, answer, cmd, flags, usage("unexpected argument %q", flags.Arg(0)))
 		}
 	}
-	return exitCode(t, cmd, flags, cmd.run(ctx, t, flags))
+	return exitCode(t, answer, cmd, flags, cmd.run(ctx, t, flags))
+}
+
+// answer is standard output, and whether a command has written to it.
+type answer struct {
+	io.Writer
+	begun bool
+}
+
+// Write implements io.Writer.
+func (a *answer) Write(p []byte) (int, error) {
+	a.begun = true
+	return a.Writer.Write(p)
 }
 
 // cutGlobal cuts off the flags that may stand before a command as well as after
@@ -140,37 +163,52 @@ func cutGlobal(args []string) (global, rest []string) {
 	return slices.Clone(args[:n]), args[n:]
 }
 
-// newFlags makes a command's flags, which complain to w.
-func newFlags(cmd command, w io.Writer) *flag.FlagSet {
+// newFlags makes a command's flags. They print nothing themselves.
+func newFlags(cmd command) *flag.FlagSet {
 	flags := flag.NewFlagSet("distbot "+cmd.name, flag.ContinueOnError)
-	flags.SetOutput(w)
-	flags.Usage = func() { printCommandHelp(w, cmd, flags) }
+	flags.SetOutput(io.Discard)
 	if cmd.flags != nil {
 		cmd.flags(flags)
 	}
 	return flags
 }
 
-// exitCode reports a command's error and turns it into an exit code. With --json a
-// refusal of the tag model is told on standard output, too.
-func exitCode(t terminal, cmd command, flags *flag.FlagSet, err error) int {
+// exitCode reports a command's error on standard error and turns it into an exit
+// code. With --json it is told on standard output as well, unless a command has
+// answered there: what it wrote is one value.
+func exitCode(t terminal, answer *answer, cmd command, flags *flag.FlagSet, err error) int {
 	var misuse *usageError
+	code := exitFailed
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.Is(err, errFailed):
 		return exitFailed
 	case errors.As(err, &misuse):
-		fmt.Fprintf(t.stderr, "distbot %s: %v\nusage: distbot %s %s\n", cmd.name, misuse, cmd.name, cmd.args)
-		return exitUsage
+		code = exitUsage
+		fmt.Fprintf(t.stderr, "distbot %s: %v\nusage: %s\n", cmd.name, misuse, usageOf(cmd))
+	default:
+		fmt.Fprintf(t.stderr, "distbot %s: %s\n", cmd.name, forUsers(err))
 	}
-	fmt.Fprintf(t.stderr, "distbot %s: %s\n", cmd.name, forUsers(err))
 	if wantsJSON(flags) {
-		if err := printRefusal(t.stdout, err); err != nil {
-			fmt.Fprintf(t.stderr, "distbot %s: %v\n", cmd.name, err)
-		}
+		refuseJSON(t, answer, err, usageOf(cmd))
 	}
-	return exitFailed
+	return code
+}
+
+// usageOf is how a command is called.
+func usageOf(cmd command) string {
+	return strings.TrimRight("distbot "+cmd.name+" "+cmd.args, " ")
+}
+
+// refuseJSON tells an error on standard output, unless something is there.
+func refuseJSON(t terminal, answer *answer, err error, usage string) {
+	if answer.begun {
+		return
+	}
+	if err := printRefusal(t.stdout, err, usage); err != nil {
+		fmt.Fprintf(t.stderr, "distbot: %v\n", err)
+	}
 }
 
 // parseAnywhere parses flags wherever they stand among the arguments.
@@ -218,12 +256,29 @@ func find(args []string) (command, []string, error) {
 	return command{}, nil, fmt.Errorf("there is no command %q: distbot help lists them", args[0])
 }
 
+// help tells of a command, of a group or, without words, of all commands.
+func help(t terminal, words []string) int {
+	if len(words) == 0 {
+		printHelp(t.stdout)
+		return exitDone
+	}
+	if cmd, rest, err := find(words); err == nil && len(rest) == 0 {
+		printCommandHelp(t.stdout, cmd, newFlags(cmd))
+		return exitDone
+	}
+	if printGroupHelp(t.stdout, strings.Join(words, " ")) {
+		return exitDone
+	}
+	fmt.Fprintf(t.stderr, "distbot: there is no command %q: distbot help lists them\n", strings.Join(words, " "))
+	return exitUsage
+}
+
 func printHelp(w io.Writer) {
 	fmt.Fprintln(w, "distbot builds RPM distributions from dist-git.\n\nusage: distbot COMMAND [ARGUMENTS]\n\ncommands:")
 	for _, cmd := range commands() {
-		fmt.Fprintf(w, "  %-23s %s\n", cmd.name, cmd.help)
+		fmt.Fprintf(w, "  %-25s %s\n", cmd.name, cmd.help)
 	}
-	fmt.Fprintln(w, "\n--config FILE and --debug may stand before the command or after it.\ndistbot COMMAND --help tells more. Exit codes: 0 done, 1 the work failed, 2 wrong usage.")
+	fmt.Fprintln(w, "\n--config FILE and --debug may stand before the command or after it.\ndistbot COMMAND --help tells more. With --json, results and refusals are JSON.\nExit codes: 0 done, 1 the work failed, 2 wrong usage.")
 }
 
 // printGroupHelp lists the commands of a group and tells whether there is one.
@@ -232,13 +287,26 @@ func printGroupHelp(w io.Writer, group string) bool {
 	for _, cmd := range commands() {
 		if strings.HasPrefix(cmd.name, group+" ") {
 			found = true
-			fmt.Fprintf(w, "  %-23s %s\n", cmd.name, cmd.help)
+			fmt.Fprintf(w, "  %-25s %s\n", cmd.name, cmd.help)
 		}
 	}
 	return found
 }
 
+// printCommandHelp tells how a command is called, and what its flags mean.
 func printCommandHelp(w io.Writer, cmd command, flags *flag.FlagSet) {
-	fmt.Fprintf(w, "usage: distbot %s %s\n\n%s\n\nflags:\n", cmd.name, cmd.args, cmd.help)
-	flags.PrintDefaults()
+	fmt.Fprintf(w, "usage: %s\n\n%s\n", usageOf(cmd), cmd.help)
+	heading := "\nflags:\n"
+	flags.VisitAll(func(f *flag.Flag) {
+		argument, text := flag.UnquoteUsage(f)
+		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
+			text += " (default: " + f.DefValue + ")"
+		}
+		fmt.Fprintf(w, "%s  %s\n        %s\n", heading, strings.TrimRight("--"+f.Name+" "+strings.ToUpper(argument), " "), text)
+		heading = ""
+	})
+	var group bytes.Buffer
+	if printGroupHelp(&group, cmd.name) {
+		fmt.Fprintf(w, "\nand of the same name:\n%s", &group)
+	}
 }

@@ -29,7 +29,12 @@ func TestRun(t *testing.T) {
 		"Flags without a command are wrong usage": {[]string{"--config", "x.yaml"}, exitUsage, "", "usage: distbot COMMAND"},
 		"A flag before a command must be its own": {[]string{"--config", "x.yaml", "doctor"}, exitUsage, "", "flag provided but not defined"},
 		"Other flags stand after the command":     {[]string{"--json", "build", "list"}, exitUsage, "", `there is no command "--json"`},
-		"Help of a command tells its flags":       {[]string{"build", "log", "--help"}, exitDone, "", "checkout.log, root.log or build.log"},
+		"Help of a command tells its flags":       {[]string{"build", "log", "--help"}, exitDone, "--name FILE\n        only this file: checkout.log, root.log or build.log", ""},
+		"Help of a command that is a group too":   {[]string{"builder", "--help"}, exitDone, "--check\n", ""},
+		"Help before a command is its help, too":  {[]string{"help", "build", "log"}, exitDone, "usage: distbot build log ID|NVR", ""},
+		"Help may be of a group":                  {[]string{"help", "delivery"}, exitDone, "delivery replay", ""},
+		"Help of nothing is wrong usage":          {[]string{"help", "bulid"}, exitUsage, "", `there is no command "bulid"`},
+		"A wrong flag is told with the usage":     {[]string{"build", "cancel", "--now"}, exitUsage, "", "distbot build cancel: flag provided but not defined: -now\nusage: distbot build cancel ID\n"},
 		"Help of a group lists its commands":      {[]string{"delivery", "--help"}, exitDone, "delivery replay", ""},
 		"An argument too many is wrong usage":     {[]string{"build", "list", "extra"}, exitUsage, "", `unexpected argument "extra"`},
 		"The version is printed":                  {[]string{"--version"}, exitDone, "distbot", ""},
@@ -79,7 +84,7 @@ func TestFlagsMayStandAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags := newFlags(cmd, &bytes.Buffer{})
+	flags := newFlags(cmd)
 	if err := parseAnywhere(flags, rest); err != nil {
 		t.Fatal(err)
 	}

@@ -38,11 +38,7 @@ func planCommands() []command {
 // tagExportCommand belongs to the group tag.
 func tagExportCommand() command {
 	return command{
-		name: "tag export", help: "write a distro.yaml that says what there is", run: tagExport,
-		flags: func(flags *flag.FlagSet) {
-			configFlag(flags)
-			momentFlags(flags)
-		},
+		name: "tag export", help: "write a distro.yaml that says what there is; with --json as a text of it", run: tagExport, flags: readFlags,
 	}
 }
 
@@ -214,9 +210,16 @@ func plural(kind string) string {
 func tagExport(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	return look(ctx, flags, func(r tagview.Reader) error {
 		text, err := tags.Export(ctx, r)
+		err = aboutDistro("what was written can't be applied", err)
+		if wantsJSON(flags) {
+			if err != nil {
+				return err
+			}
+			return writeJSON(t.stdout, map[string]string{"distro": string(text)})
+		}
 		if _, failed := t.stdout.Write(text); failed != nil {
 			return failed
 		}
-		return aboutDistro("what was written can't be applied", err)
+		return err
 	})
 }

@@ -51,14 +51,16 @@ type Server struct {
 	lock     *os.File
 	postgres *pglocal.Server
 	// keptUp ends the care for postgres.
-	keptUp   func()
-	pool     *pgxpool.Pool
-	store    *store.Store
-	client   *queue.Client
-	process  queue.Process
-	hosts    map[string]distgit.Host
-	listener net.Listener
-	http     *http.Server
+	keptUp  func()
+	pool    *pgxpool.Pool
+	store   *store.Store
+	client  *queue.Client
+	process queue.Process
+	hosts   map[string]distgit.Host
+	http    *http.Server
+	// listener is for forges and people, builderListener for build hosts on
+	// other machines; nil when there are none.
+	listener, builderListener net.Listener
 
 	// host builds in this process; nil for a hub that does not. stopHost ends
 	// it, and hosted is closed when it has given back what it worked on.
@@ -192,6 +194,9 @@ func (s *Server) Open(ctx context.Context) (err error) {
 	if s.lock, err = lockState(s.Config.StateDir); err != nil {
 		return err
 	}
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
 	if err := clearWork(s.workDir()); err != nil {
 		return err
 	}
@@ -233,10 +238,7 @@ func (s *Server) Open(ctx context.Context) (err error) {
 	}
 	mux.Handle("/", pages)
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn)}
-	if s.listener = s.Listener; s.listener == nil {
-		s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", s.Config.Listen)
-	}
-	return err
+	return nil
 }
 
 func (s *Server) reposDir() string { return filepath.Join(s.Config.StateDir, "repos") }
@@ -399,6 +401,9 @@ func (s *Server) Close() error {
 	}
 	if s.remote != nil {
 		errs = append(errs, s.remote.close(ctx))
+	}
+	if s.builderListener != nil {
+		_ = s.builderListener.Close() // or by the door
 	}
 	if s.stopHost != nil {
 		s.stopHost()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,10 +19,9 @@ import (
 
 // remoteHosts is the hub's side of build hosts on other machines.
 type remoteHosts struct {
-	bell     *hostqueue.Hub
-	door     *hostdoor.Door
-	listener net.Listener
-	http     *http.Server
+	bell *hostqueue.Hub
+	door *hostdoor.Door
+	http *http.Server
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -43,10 +41,10 @@ func (noBell) Cancel(context.Context, int64, hostqueue.Task) (bool, error) {
 // Drop implements remote.Bell.
 func (noBell) Drop(context.Context, int64) error { return errNoBuilders }
 
-// openBuilders listens for build hosts, if the configuration says so.
+// openBuilders prepares for build hosts on other machines, if the configuration
+// says so.
 func (s *Server) openBuilders(ctx context.Context) error {
-	config := s.Config.Builders
-	if config.Listen == "" {
+	if s.builderListener == nil {
 		return nil
 	}
 	names, err := s.Config.builderNames()
@@ -66,13 +64,7 @@ func (s *Server) openBuilders(ctx context.Context) error {
 	}
 	s.remote = hosts
 	hosts.door, err = hostdoor.New(hostdoor.Config{Pool: s.pool, CA: authority, Names: names, Queue: hosts.bell, Logger: s.Logger})
-	if err != nil {
-		return err
-	}
-	if hosts.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", config.Listen); err != nil {
-		return fmt.Errorf("builders.listen: %w", err)
-	}
-	return nil
+	return err
 }
 
 // bell is what rings at remote hosts.
@@ -123,7 +115,7 @@ func (s *Server) startBuilders(ctx context.Context) error {
 	hosts.done = make(chan struct{})
 	go func() {
 		defer close(hosts.done)
-		if err := hosts.door.Serve(ctx, hosts.listener); err != nil {
+		if err := hosts.door.Serve(ctx, s.builderListener); err != nil {
 			s.Logger.Error("build hosts can't connect any more", "error", err)
 		}
 	}()
@@ -131,7 +123,7 @@ func (s *Server) startBuilders(ctx context.Context) error {
 		// Its error is the door's end.
 		_ = hosts.http.Serve(hosts.door.HTTP())
 	}()
-	s.Logger.Info("build hosts may connect", "listen", hosts.listener.Addr().String(), "url", s.Config.Builders.URL)
+	s.Logger.Info("build hosts may connect", "listen", s.builderListener.Addr().String(), "url", s.Config.Builders.URL)
 	return nil
 }
 
@@ -144,8 +136,6 @@ func (h *remoteHosts) close(ctx context.Context) error {
 	if h.stop != nil {
 		h.stop()
 		<-h.done
-	} else if h.listener != nil {
-		err = errors.Join(err, h.listener.Close())
 	}
 	return errors.Join(err, h.bell.Close(ctx))
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,19 +16,20 @@ import (
 
 	"github.com/distbot/distbot/internal/pglocal"
 	"github.com/distbot/distbot/internal/sandbox"
+	"github.com/distbot/distbot/migrations"
 )
 
 func setupCommands() []command {
 	return []command{
-		{name: "init", args: "[DIR]", help: "write a first distbot.yaml, distro.yaml and webhook secret", run: initialize, flags: func(*flag.FlagSet) {}},
+		{name: "init", args: "[DIR]", help: "write a first distbot.yaml, distro.yaml and webhook secret", run: initialize, flags: onlyJSONFlag},
 		{
 			name: "doctor", help: "say what this host can do, and what to do about what is missing", run: doctor,
 			flags: func(flags *flag.FlagSet) {
-				flags.Bool("json", false, "print JSON")
-				flags.String("dir", "", "where buildroots will be (default: the directory for temporary files)")
+				onlyJSONFlag(flags)
+				flags.String("dir", "", "the `directory` where buildroots will be (default: that for temporary files)")
 			},
 		},
-		{name: "migrate", help: "bring the database to this version's schema", flags: configFlag, run: withHub(readNothing, migrate)},
+		{name: "migrate", help: "bring the database to this version's schema, and make it where there is none", flags: jsonFlag, run: migrate},
 	}
 }
 
@@ -87,6 +89,7 @@ func initialize(_ context.Context, t terminal, flags *flag.FlagSet) error {
 	if err := os.MkdirAll(filepath.Join(dir, "git"), 0o755); err != nil {
 		return err
 	}
+	made := initView{Dir: dir, Written: []string{}, Kept: []string{}}
 	arch := hostArch()
 	groups := strings.Join(buildGroup, ", ")
 	for _, file := range []struct {
@@ -99,14 +102,38 @@ func initialize(_ context.Context, t terminal, flags *flag.FlagSet) error {
 	} {
 		if err := writeNew(filepath.Join(dir, file.name), file.text, file.mode); err != nil {
 			if errors.Is(err, os.ErrExist) {
-				fmt.Fprintf(t.stdout, "%s is there already and stays as it is\n", file.name)
+				made.Kept = append(made.Kept, file.name)
 				continue
 			}
 			return err
 		}
-		fmt.Fprintf(t.stdout, "wrote %s\n", file.name)
+		made.Written = append(made.Written, file.name)
 	}
-	return nil
+	if wantsJSON(flags) {
+		return writeJSON(t.stdout, made)
+	}
+	return made.print(t.stdout)
+}
+
+// initView is what init made, for programs.
+type initView struct {
+	Dir     string   `json:"dir"`
+	Written []string `json:"written"`
+	// Kept were there.
+	Kept []string `json:"kept"`
+}
+
+// print tells what was made, and how to go on.
+func (v initView) print(w io.Writer) error {
+	for _, name := range v.Written {
+		fmt.Fprintf(w, "wrote %s\n", name)
+	}
+	for _, name := range v.Kept {
+		fmt.Fprintf(w, "%s is there already and stays as it is\n", name)
+	}
+	config := filepath.Join(v.Dir, "distbot.yaml")
+	_, err := fmt.Fprintf(w, "next: look at both files, then distbot serve --config %s\n", config)
+	return err
 }
 
 // newSecret makes a webhook secret of 256 bits.
@@ -202,7 +229,25 @@ func probePostgres(ctx context.Context) sandbox.Finding {
 	return f
 }
 
-func migrate(_ context.Context, h *hub, _ nothing) error {
-	fmt.Fprintln(h.stdout, "the database has this version's schema")
-	return nil
+// migrate is the one command beside serve that makes the database of an
+// installation.
+func migrate(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	config, err := readConfig(flags)
+	if err != nil {
+		return err
+	}
+	h, err := connectHub(ctx, config, mayBeMade)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	if wantsJSON(flags) {
+		all, err := migrations.All()
+		if err != nil {
+			return err
+		}
+		return writeJSON(t.stdout, map[string]int{"version": len(all)})
+	}
+	_, err = fmt.Fprintln(t.stdout, "the database has this version's schema")
+	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -15,12 +16,18 @@ import (
 // jsonFlag defines --json beside --config.
 func jsonFlag(flags *flag.FlagSet) {
 	configFlag(flags)
-	flags.Bool("json", false, "print JSON")
+	onlyJSONFlag(flags)
+}
+
+// onlyJSONFlag defines --json for commands without an installation.
+func onlyJSONFlag(flags *flag.FlagSet) {
+	flags.Bool("json", false, "print JSON, also of what is refused")
 }
 
 func wantsJSON(flags *flag.FlagSet) bool {
 	f := flags.Lookup("json")
-	return f != nil && f.Value.String() == "true"
+	// The demo's is the name of a file.
+	return f != nil && f.Value.String() == "true" && f.DefValue == "false"
 }
 
 // writeJSON prints a value for programs.
@@ -38,7 +45,9 @@ func writeTable(w io.Writer, heading []string, rows [][]string) error {
 		_, err := fmt.Fprintln(w, "nothing found")
 		return err
 	}
-	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	// What follows the last column is nothing but blanks.
+	var padded bytes.Buffer
+	table := tabwriter.NewWriter(&padded, 0, 8, 2, ' ', 0)
 	for _, row := range append([][]string{heading}, rows...) {
 		cells := make([]string, len(row))
 		for i, cell := range row {
@@ -46,7 +55,15 @@ func writeTable(w io.Writer, heading []string, rows [][]string) error {
 		}
 		fmt.Fprintln(table, strings.Join(cells, "\t"))
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(padded.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // when prints a time for people.

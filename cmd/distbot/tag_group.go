@@ -77,7 +77,7 @@ func groupRequireCommands() []command {
 }
 
 func typeFlag(flags *flag.FlagSet) {
-	flags.String("type", "", "mandatory, default, optional or conditional (default: mandatory, or as it is)")
+	flags.String("type", "", "the `type`: mandatory, default, optional or conditional (default: mandatory, or as it is)")
 }
 
 // memberType is how something belongs to a group; nil when it was not given.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/distbot/distbot/builders/diagnosis"
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/tasklog"
 	"github.com/distbot/distbot/queue"
 )
 
@@ -48,7 +50,10 @@ type taskView struct {
 	// Finding is why it failed, as its logs say.
 	Finding *diagnosis.Finding `json:"finding,omitempty"`
 	Policy  string             `json:"policy"`
-	Client  string             `json:"client"`
+	// Host has the task, or had it last, and Client was its process; empty before
+	// a host was given it.
+	Host   string `json:"host"`
+	Client string `json:"client"`
 	// CopyOf is the task of another build that made the results.
 	CopyOf   *int64        `json:"copy_of,omitempty"`
 	Created  time.Time     `json:"created_at"`
@@ -57,8 +62,10 @@ type taskView struct {
 	Attempts []attemptView `json:"attempts,omitempty"`
 }
 
+// attemptView is how an earlier attempt ended.
 type attemptView struct {
 	Attempt int32     `json:"attempt"`
+	Host    string    `json:"host"`
 	Client  string    `json:"client"`
 	Started time.Time `json:"started_at"`
 	Ended   time.Time `json:"ended_at"`
@@ -67,11 +74,62 @@ type attemptView struct {
 	Finding *diagnosis.Finding `json:"finding,omitempty"`
 }
 
-func viewTask(t db.Task) taskView {
+func viewTask(t db.Task, hosts hostNames) taskView {
 	return taskView{
 		ID: t.ID, Build: t.BuildID, Method: t.Method, Arch: t.Arch, State: t.State, Attempt: t.Attempt, Phase: t.Phase,
-		Reason: t.Reason, Failure: t.Failure, Finding: findingOf(t.Finding), Policy: t.Policy, Client: text(t.ClientID), CopyOf: t.CopyOf, Created: t.CreatedAt, Started: t.StartedAt, Finished: t.FinishedAt,
+		Reason: t.Reason, Failure: t.Failure, Finding: findingOf(t.Finding), Policy: t.Policy, Host: hosts.of(t.HostID), Client: text(t.ClientID),
+		CopyOf: t.CopyOf, Created: t.CreatedAt, Started: t.StartedAt, Finished: t.FinishedAt,
 	}
+}
+
+// viewTasks is viewTask for several.
+func viewTasks(ctx context.Context, q *db.Queries, tasks []db.Task) ([]taskView, error) {
+	var ids []*int64
+	for _, task := range tasks {
+		ids = append(ids, task.HostID)
+	}
+	hosts, err := readHostNames(ctx, q, ids)
+	if err != nil {
+		return nil, err
+	}
+	var views []taskView
+	for _, task := range tasks {
+		views = append(views, viewTask(task, hosts))
+	}
+	return views, nil
+}
+
+// hostNames are names of hosts by their ids.
+type hostNames map[int64]string
+
+// readHostNames reads the names of hosts; ids may be nil and repeat.
+func readHostNames(ctx context.Context, q *db.Queries, ids []*int64) (hostNames, error) {
+	var known []int64
+	for _, id := range ids {
+		if id != nil {
+			known = append(known, *id)
+		}
+	}
+	if len(known) == 0 {
+		return nil, nil
+	}
+	rows, err := q.HostNames(ctx, known)
+	if err != nil {
+		return nil, err
+	}
+	names := hostNames{}
+	for _, row := range rows {
+		names[row.ID] = row.Name
+	}
+	return names, nil
+}
+
+// of is a host's name; empty for none.
+func (n hostNames) of(id *int64) string {
+	if id == nil {
+		return ""
+	}
+	return n[*id]
 }
 
 func readTaskList(flags *flag.FlagSet) (db.ListTasksParams, error) {
@@ -88,22 +146,32 @@ func taskList(ctx context.Context, h *hub, asked db.ListTasksParams) error {
 	if err != nil {
 		return err
 	}
+	var ids []*int64
+	for _, task := range rows {
+		ids = append(ids, task.HostID)
+	}
+	hosts, err := readHostNames(ctx, db.New(h.pool), ids)
+	if err != nil {
+		return err
+	}
 	views := []taskView{}
 	var table [][]string
 	for _, task := range rows {
-		views = append(views, taskView{
+		view := taskView{
 			ID: task.ID, Build: task.BuildID, Method: task.Method, Arch: task.Arch, State: task.State, Attempt: task.Attempt,
-			Phase: task.Phase, Reason: task.Reason, Failure: task.Failure, Client: text(task.ClientID), Created: task.CreatedAt, Started: task.StartedAt, Finished: task.FinishedAt,
-		})
+			Phase: task.Phase, Reason: task.Reason, Failure: task.Failure, Policy: task.Policy, Host: hosts.of(task.HostID), Client: text(task.ClientID),
+			Created: task.CreatedAt, Started: task.StartedAt, Finished: task.FinishedAt,
+		}
+		views = append(views, view)
 		table = append(table, []string{
-			strconv.FormatInt(task.ID, 10), strconv.FormatInt(task.BuildID, 10), task.Method, dash(task.Arch), task.State,
+			strconv.FormatInt(task.ID, 10), strconv.FormatInt(task.BuildID, 10), task.Method, dash(task.Arch), task.State, dash(view.Host),
 			strconv.FormatInt(int64(task.Attempt), 10), dash(task.Phase), when(task.CreatedAt), cut(task.Reason, 60),
 		})
 	}
 	if h.json {
 		return writeJSON(h.stdout, views)
 	}
-	return writeTable(h.stdout, []string{"ID", "BUILD", "METHOD", "ARCH", "STATE", "ATTEMPT", "PHASE", "CREATED", "REASON"}, table)
+	return writeTable(h.stdout, []string{"ID", "BUILD", "METHOD", "ARCH", "STATE", "HOST", "ATTEMPT", "PHASE", "CREATED", "REASON"}, table)
 }
 
 func taskShow(ctx context.Context, h *hub, id int64) error {
@@ -119,19 +187,51 @@ func taskShow(ctx context.Context, h *hub, id int64) error {
 	if err != nil {
 		return err
 	}
-	view := viewTask(task)
+	ids := []*int64{task.HostID}
 	for _, a := range attempts {
-		view.Attempts = append(view.Attempts, attemptView{Attempt: a.Attempt, Client: a.ClientID, Started: a.StartedAt, Ended: a.EndedAt, Outcome: a.Outcome, Finding: findingOf(a.Finding)})
+		ids = append(ids, a.HostID)
+	}
+	hosts, err := readHostNames(ctx, q, ids)
+	if err != nil {
+		return err
+	}
+	view := viewTask(task, hosts)
+	for _, a := range attempts {
+		view.Attempts = append(view.Attempts, attemptView{
+			Attempt: a.Attempt, Host: hosts.of(a.HostID), Client: a.ClientID, Started: a.StartedAt, Ended: a.EndedAt, Outcome: a.Outcome, Finding: findingOf(a.Finding),
+		})
 	}
 	if h.json {
 		return writeJSON(h.stdout, view)
 	}
-	fmt.Fprintf(h.stdout, "task %d of build %d: %s %s\nstate %s, attempt %d%s%s\nstarted %s, finished %s\n", view.ID, view.Build, view.Method, view.Arch,
-		view.State, view.Attempt, suffix(", phase ", view.Phase), suffix(": ", view.Reason), whenOrDash(view.Started), whenOrDash(view.Finished))
-	printFinding(h.stdout, "  ", view.Finding)
-	for _, a := range view.Attempts {
-		fmt.Fprintf(h.stdout, "attempt %d on %s, %s to %s: %s\n", a.Attempt, a.Client, when(a.Started), when(a.Ended), suffix("", a.Outcome))
-		printFinding(h.stdout, "  ", a.Finding)
-	}
+	printTask(h.stdout, view)
 	return nil
+}
+
+// printTask prints a task, how it stands, and its earlier attempts.
+func printTask(w io.Writer, view taskView) {
+	fmt.Fprintf(w, "task %d of build %d: %s\n", view.ID, view.Build, strings.TrimSpace(view.Method+" "+tasklog.Printable(view.Arch)))
+	fmt.Fprintf(w, "state %s%s%s%s\n", view.State, view.attempt(), suffix(", phase ", view.Phase), suffix(": ", view.Reason))
+	fmt.Fprintf(w, "started %s, finished %s\n", whenOrDash(view.Started), whenOrDash(view.Finished))
+	if view.CopyOf != nil {
+		fmt.Fprintf(w, "the results are those of task %d\n", *view.CopyOf)
+	}
+	printFinding(w, "  ", view.Finding)
+	for _, a := range view.Attempts {
+		host := a.Host
+		if host == "" {
+			host = a.Client
+		}
+		fmt.Fprintf(w, "attempt %d%s, %s to %s: %s\n", a.Attempt, suffix(" on ", host), when(a.Started), when(a.Ended), suffix("", a.Outcome))
+		printFinding(w, "  ", a.Finding)
+	}
+}
+
+// attempt tells which attempt it is and whose; nothing where no host was given
+// the task.
+func (v taskView) attempt() string {
+	if v.Attempt == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", attempt %d%s", v.Attempt, suffix(" on ", v.Host))
 }

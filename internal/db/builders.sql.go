@@ -77,6 +77,25 @@ func (q *Queries) ArtifactsOfBuild(ctx context.Context, buildID int64) ([]Artifa
 	return items, nil
 }
 
+const begunAttempt = `-- name: BegunAttempt :one
+select h.name as host, coalesce((
+    select a.outcome from task_attempts a where a.task_id = t.id and a.attempt < t.attempt order by a.attempt desc limit 1), '')::text as before
+from tasks t join hosts h on h.id = t.host_id where t.id = $1
+`
+
+type BegunAttemptRow struct {
+	Host   string
+	Before string
+}
+
+// Whose attempt of a task has begun, and how the one before it ended.
+func (q *Queries) BegunAttempt(ctx context.Context, id int64) (BegunAttemptRow, error) {
+	row := q.db.QueryRow(ctx, begunAttempt, id)
+	var i BegunAttemptRow
+	err := row.Scan(&i.Host, &i.Before)
+	return i, err
+}
+
 const buildByNVR = `-- name: BuildByNVR :one
 select id, state, scratch from builds
 where nvr = $1 and not scratch and state in ('BUILDING', 'COMPLETE', 'DELETED')

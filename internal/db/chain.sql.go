@@ -631,12 +631,14 @@ select c.id, c.target, c.scratch, c.owner, c.state, c.reason, c.current_group, c
        (select string_agg(asked, ' ' order by group_number, position) from chain_builds where chain_id = c.id)::text as asked
 from chains c
 where ($1::text is null or c.state = $1)
-order by c.id desc limit $2
+  and ($2::bigint is null or c.id < $2)
+order by c.id desc limit $3
 `
 
 type ListChainsParams struct {
-	State   *string
-	MaxRows int32
+	State    *string
+	BeforeID *int64
+	MaxRows  int32
 }
 
 type ListChainsRow struct {
@@ -654,7 +656,7 @@ type ListChainsRow struct {
 }
 
 func (q *Queries) ListChains(ctx context.Context, arg ListChainsParams) ([]ListChainsRow, error) {
-	rows, err := q.db.Query(ctx, listChains, arg.State, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listChains, arg.State, arg.BeforeID, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}
@@ -807,6 +809,22 @@ func (q *Queries) OwnPackages(ctx context.Context, arg OwnPackagesParams) ([]Own
 		return nil, err
 	}
 	return items, nil
+}
+
+const ownerOfBuild = `-- name: OwnerOfBuild :one
+select coalesce(
+    (select c.owner from chain_builds cb join chains c on c.id = cb.chain_id where cb.build_id = b.id limit 1),
+    (select r.owner from rebuilds r where r.build_id = b.id limit 1), '')::text as owner
+from builds b where b.id = $1
+`
+
+// Who asked for a build by hand; empty for one that a push or nobody known asked
+// for.
+func (q *Queries) OwnerOfBuild(ctx context.Context, id int64) (string, error) {
+	row := q.db.QueryRow(ctx, ownerOfBuild, id)
+	var owner string
+	err := row.Scan(&owner)
+	return owner, err
 }
 
 const packagesOfTasks = `-- name: PackagesOfTasks :many

@@ -10,6 +10,35 @@ import (
 	"time"
 )
 
+const hostNames = `-- name: HostNames :many
+select id, name from hosts where id = any ($1::bigint[])
+`
+
+type HostNamesRow struct {
+	ID   int64
+	Name string
+}
+
+func (q *Queries) HostNames(ctx context.Context, ids []int64) ([]HostNamesRow, error) {
+	rows, err := q.db.Query(ctx, hostNames, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HostNamesRow{}
+	for rows.Next() {
+		var i HostNamesRow
+		if err := rows.Scan(&i.ID, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const refusalsOfHost = `-- name: RefusalsOfHost :many
 select task_id, until, reason from task_refusals where host_id = $1 and until > now() order by task_id
 `
@@ -79,7 +108,7 @@ func (q *Queries) SetHost(ctx context.Context, arg SetHostParams) (int64, error)
 
 const tasksAtHosts = `-- name: TasksAtHosts :many
 select t.id, t.host_id::bigint as host_id, t.build_id, t.method, t.arch, t.root_arch, t.attempt, t.state, t.phase, t.weight, t.assigned_at, t.started_at,
-       b.nvr, b.planned_nvr
+       b.nvr, b.planned_nvr, b.scratch
 from tasks t join builds b on b.id = t.build_id
 where t.state in ('ASSIGNED', 'OPEN') and t.host_id is not null
   and ($1::bigint is null or t.host_id = $1)
@@ -101,6 +130,7 @@ type TasksAtHostsRow struct {
 	StartedAt  *time.Time
 	Nvr        *string
 	PlannedNvr string
+	Scratch    bool
 }
 
 // What hosts were given and work on, in the order in which they got it.
@@ -128,6 +158,7 @@ func (q *Queries) TasksAtHosts(ctx context.Context, hostID *int64) ([]TasksAtHos
 			&i.StartedAt,
 			&i.Nvr,
 			&i.PlannedNvr,
+			&i.Scratch,
 		); err != nil {
 			return nil, err
 		}

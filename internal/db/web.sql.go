@@ -220,7 +220,7 @@ func (q *Queries) BuildrootsOfBuild(ctx context.Context, buildID int64) ([]Build
 }
 
 const buildsOfDelivery = `-- name: BuildsOfDelivery :many
-select b.id, b.nvr, b.planned_nvr, b.state, b.target from planned_pushes pp join builds b on b.id = pp.build_id
+select b.id, b.nvr, b.planned_nvr, b.state, b.target, b.scratch from planned_pushes pp join builds b on b.id = pp.build_id
 where pp.delivery_id = $1 order by b.id
 `
 
@@ -230,6 +230,7 @@ type BuildsOfDeliveryRow struct {
 	PlannedNvr string
 	State      string
 	Target     string
+	Scratch    bool
 }
 
 func (q *Queries) BuildsOfDelivery(ctx context.Context, deliveryID *int64) ([]BuildsOfDeliveryRow, error) {
@@ -247,6 +248,7 @@ func (q *Queries) BuildsOfDelivery(ctx context.Context, deliveryID *int64) ([]Bu
 			&i.PlannedNvr,
 			&i.State,
 			&i.Target,
+			&i.Scratch,
 		); err != nil {
 			return nil, err
 		}
@@ -922,7 +924,8 @@ func (q *Queries) PartsOfBuilds(ctx context.Context, buildIds []int64) ([]PartsO
 }
 
 const plansOfDelivery = `-- name: PlansOfDelivery :many
-select pp.ref, pp.commit_id, pp.target, pp.outcome, pp.reason, pp.build_id, b.nvr, b.planned_nvr, b.state as build_state
+select pp.ref, pp.commit_id, pp.target, pp.outcome, pp.reason, pp.build_id, b.nvr, b.planned_nvr, b.state as build_state,
+       coalesce(b.scratch, false)::boolean as scratch
 from planned_pushes pp left join builds b on b.id = pp.build_id
 where pp.delivery_id = $1 order by pp.id
 `
@@ -937,6 +940,7 @@ type PlansOfDeliveryRow struct {
 	Nvr        *string
 	PlannedNvr *string
 	BuildState *string
+	Scratch    bool
 }
 
 // What was decided about the commits of a delivery.
@@ -959,6 +963,7 @@ func (q *Queries) PlansOfDelivery(ctx context.Context, deliveryID *int64) ([]Pla
 			&i.Nvr,
 			&i.PlannedNvr,
 			&i.BuildState,
+			&i.Scratch,
 		); err != nil {
 			return nil, err
 		}
@@ -1330,7 +1335,7 @@ func (q *Queries) WaitingByBin(ctx context.Context) ([]WaitingByBinRow, error) {
 
 const waitingTasks = `-- name: WaitingTasks :many
 select t.id, t.build_id, t.method, t.arch, t.channel, t.bin, t.root_arches, t.priority, t.weight, t.attempt, t.reason, t.created_at,
-       b.nvr, b.planned_nvr, b.target, g.name as build_tag_name,
+       b.nvr, b.planned_nvr, b.scratch, b.target, g.name as build_tag_name,
        (g.built_rev < b.need_rev)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before
 from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
 where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
@@ -1363,6 +1368,7 @@ type WaitingTasksRow struct {
 	CreatedAt    time.Time
 	Nvr          *string
 	PlannedNvr   string
+	Scratch      bool
 	Target       string
 	BuildTagName string
 	WaitsForRepo bool
@@ -1401,6 +1407,7 @@ func (q *Queries) WaitingTasks(ctx context.Context, arg WaitingTasksParams) ([]W
 			&i.CreatedAt,
 			&i.Nvr,
 			&i.PlannedNvr,
+			&i.Scratch,
 			&i.Target,
 			&i.BuildTagName,
 			&i.WaitsForRepo,

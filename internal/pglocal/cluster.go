@@ -53,7 +53,7 @@ func (s *Server) prepareCluster(ctx context.Context) error {
 
 // clusterMajor reads which version made the cluster; 0 when there is none.
 func (s *Server) clusterMajor() (int, error) {
-	b, err := s.root.ReadFile("data/PG_VERSION")
+	b, err := s.root.ReadFile(versionFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

@@ -38,6 +38,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -60,6 +61,8 @@ const (
 	usersLock = "users.lock"
 	// startLock is held by the one who starts it.
 	startLock = "start.lock"
+	// versionFile is written by initdb.
+	versionFile = "data/PG_VERSION"
 )
 
 // Config says where a private server lives and how much its data matter.
@@ -144,6 +147,19 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, errors.Join(err, s.release())
 	}
 	return s, nil
+}
+
+// Exists reports whether dir, a Config.Dir, holds a cluster that Start would serve.
+// Where it does not, Start would make one.
+func Exists(dir string) (bool, error) {
+	_, err := os.Stat(filepath.Join(dir, versionFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("pglocal: look for a cluster: %w", err)
+	}
+	return true, nil
 }
 
 func (c Config) withDefaults() (Config, error) {

@@ -105,7 +105,13 @@ func TestStart(t *testing.T) {
 	t.Run("MakesAClusterThatKeepsItsDataOverARestart", func(t *testing.T) {
 		t.Parallel()
 		cfg := Config{Dir: filepath.Join(tempDir(t), "state", "postgres"), Durable: true}
+		if there, err := Exists(cfg.Dir); there || err != nil {
+			t.Errorf("exists %v, %v before it was made", there, err)
+		}
 		s := start(t, cfg)
+		if there, err := Exists(cfg.Dir); !there || err != nil {
+			t.Errorf("exists %v, %v after it was made", there, err)
+		}
 		execute(t, s, "create table kept (n int); insert into kept values (42)")
 		if err := s.Stop(); err != nil {
 			t.Fatal(err)

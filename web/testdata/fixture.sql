@@ -123,3 +123,4 @@ update tasks set finding = '{"phase": "buildroot", "kind": "missing-requires", "
     "missing": [{"text": "pkgconfig(hello) >= 1.3", "nearest": ["pkgconfig(hello) 1.2 is there (libhello-devel-1.2-1.fc37.riscv64), >= 1.3 is needed"]},
                 {"text": "libnowhere.so.1()(64bit)", "needed_by": "broken-1-1.noarch"}],
     "unpackaged": ["/usr/bin/hello"]}' where id = 9;
+update task_attempts set host_id = (select id from hosts where name = 'vf2') where task_id = 4;

@@ -118,3 +118,9 @@ from builds where id = @id for update;
 -- name: NewestBuildByNVR :one
 -- A scratch build only where there is no other.
 select id from builds where nvr = @nvr order by scratch, id desc limit 1;
+
+-- name: BegunAttempt :one
+-- Whose attempt of a task has begun, and how the one before it ended.
+select h.name as host, coalesce((
+    select a.outcome from task_attempts a where a.task_id = t.id and a.attempt < t.attempt order by a.attempt desc limit 1), '')::text as before
+from tasks t join hosts h on h.id = t.host_id where t.id = @id;

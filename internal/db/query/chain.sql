@@ -56,6 +56,7 @@ select c.id, c.target, c.scratch, c.owner, c.state, c.reason, c.current_group, c
        (select string_agg(asked, ' ' order by group_number, position) from chain_builds where chain_id = c.id)::text as asked
 from chains c
 where (sqlc.narg(state)::text is null or c.state = sqlc.narg(state))
+  and (sqlc.narg(before_id)::bigint is null or c.id < sqlc.narg(before_id))
 order by c.id desc limit @max_rows;
 
 -- name: ChainOfBuild :one
@@ -219,3 +220,11 @@ select b.id, b.nvr from builds b join repositories r on r.id = b.repository_id
 where r.forge = @forge and r.forge_repo_id = @forge_repo_id and b.commit_id = @commit_id and b.target = @target
   and b.state = 'COMPLETE' and not b.scratch
 order by b.id desc limit 1;
+
+-- name: OwnerOfBuild :one
+-- Who asked for a build by hand; empty for one that a push or nobody known asked
+-- for.
+select coalesce(
+    (select c.owner from chain_builds cb join chains c on c.id = cb.chain_id where cb.build_id = b.id limit 1),
+    (select r.owner from rebuilds r where r.build_id = b.id limit 1), '')::text as owner
+from builds b where b.id = @id;

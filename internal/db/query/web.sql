@@ -26,7 +26,7 @@ from tags t left join lateral (
 where t.revoke_event is null order by t.name;
 
 -- name: BuildsOfDelivery :many
-select b.id, b.nvr, b.planned_nvr, b.state, b.target from planned_pushes pp join builds b on b.id = pp.build_id
+select b.id, b.nvr, b.planned_nvr, b.state, b.target, b.scratch from planned_pushes pp join builds b on b.id = pp.build_id
 where pp.delivery_id = @delivery_id order by b.id;
 
 -- name: TagBuildsOf :many
@@ -118,7 +118,8 @@ from deliveries where id = @id;
 
 -- name: PlansOfDelivery :many
 -- What was decided about the commits of a delivery.
-select pp.ref, pp.commit_id, pp.target, pp.outcome, pp.reason, pp.build_id, b.nvr, b.planned_nvr, b.state as build_state
+select pp.ref, pp.commit_id, pp.target, pp.outcome, pp.reason, pp.build_id, b.nvr, b.planned_nvr, b.state as build_state,
+       coalesce(b.scratch, false)::boolean as scratch
 from planned_pushes pp left join builds b on b.id = pp.build_id
 where pp.delivery_id = @delivery_id order by pp.id;
 
@@ -196,7 +197,7 @@ group by t.channel, t.bin order by t.channel, t.bin;
 -- name: WaitingTasks :many
 -- The tasks that wait for a host, in the order in which they will get one.
 select t.id, t.build_id, t.method, t.arch, t.channel, t.bin, t.root_arches, t.priority, t.weight, t.attempt, t.reason, t.created_at,
-       b.nvr, b.planned_nvr, b.target, g.name as build_tag_name,
+       b.nvr, b.planned_nvr, b.scratch, b.target, g.name as build_tag_name,
        (g.built_rev < b.need_rev)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before
 from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
 where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
