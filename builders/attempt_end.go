@@ -62,6 +62,7 @@ func (a *Attempt) release(ctx context.Context, back queue.Return) error {
 			return err
 		}
 		again := a.status(statusPart(a.task), "pending", "trying again: "+back.Reason)
+		again.Finer = queue.FinerQueued
 		return queue.WantStatus(ctx, tx, a.stages.Jobs, queue.ArchStatus(a.task.Policy, again))
 	})
 	if err != nil && !errors.Is(err, queue.ErrLostAttempt) {
@@ -97,6 +98,7 @@ func (a *Attempt) Fail(ctx context.Context, failure Failure) error {
 func (a *Attempt) fail(ctx context.Context, failure Failure) error {
 	s := a.stages
 	s.Logger.Info("builders: task failed", "task", a.task.ID, "build", a.build.ID, "phase", failure.Phase, "reason", failure.Reason, "infrastructure", failure.Infrastructure)
+	detail := a.failureDetail(failure)
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		if _, err := db.New(tx).LockBuild(ctx, a.build.ID); err != nil {
 			return err
@@ -116,13 +118,11 @@ func (a *Attempt) fail(ctx context.Context, failure Failure) error {
 			state = "error"
 		}
 		status := a.status(statusPart(a.task), state, failure.Reason)
+		status.Detail = detail
 		if apart, err := queue.FailedApart(ctx, tx, s.Jobs, a.task, status); apart || err != nil {
 			return err
 		}
-		what := "source package"
-		if a.task.Arch != "" {
-			what = a.task.Arch
-		}
+		what := taskWords(a.task)
 		// Tasks and jobs before statuses, as everywhere.
 		if err := queue.CancelSiblings(ctx, tx, s.Jobs, a.task, "canceled: "+what+" failed"); err != nil {
 			return err
@@ -135,6 +135,8 @@ func (a *Attempt) fail(ctx context.Context, failure Failure) error {
 		}
 		return queue.EndBuild(ctx, tx, s.Jobs, s.ExternalURL, a.build.ID, queue.BuildEnd{
 			State: queue.BuildFailed, Phase: string(failure.Phase), Reason: what + ": " + failure.Reason, Infrastructure: failure.Infrastructure,
+			// One note on a line is enough.
+			Detail: &queue.Detail{Summary: detail.Summary},
 		})
 	})
 	if err != nil && !errors.Is(err, queue.ErrLostAttempt) {

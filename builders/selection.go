@@ -156,10 +156,14 @@ func (a *Attempt) startArches(ctx context.Context, tx pgx.Tx, made queue.Status,
 	for i, task := range s.Tasks {
 		policy := policies.of(task.Arch)
 		tasks[i] = queue.NewArch{Arch: task.Arch, RootArches: task.RootArches, Label: nvr + "." + task.Arch, Policy: policy}
-		statuses = append(statuses, queue.ArchStatus(policy, a.status(task.Arch, "pending", "waiting for a builder")))
+		waiting := a.status(task.Arch, "pending", "waiting for a builder")
+		waiting.Finer = queue.FinerQueued
+		statuses = append(statuses, queue.ArchStatus(policy, waiting))
 	}
 	for _, skipped := range s.Skipped {
-		statuses = append(statuses, a.status(skipped.Arch, "success", "skipped: "+skipped.Reason))
+		status := a.status(skipped.Arch, "success", "skipped: "+skipped.Reason)
+		status.Finer = queue.FinerSkipped
+		statuses = append(statuses, status)
 	}
 	return queue.AddArches(ctx, tx, a.stages.Jobs, a.build.ID, *a.task.ParentID, tasks, statuses)
 }

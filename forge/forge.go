@@ -4,8 +4,8 @@
 // It knows how a delivery is authenticated and what it says, how a commit
 // status is sent, and where a repository is cloned from. It refuses to know
 // what a build, a tag or a database is: a driver is given everything it needs
-// in its arguments, keeps no state of its own, and may be called by any number
-// of goroutines at once.
+// in its arguments, keeps nothing that it could not ask for again, and may be
+// called by any number of goroutines at once.
 //
 // Every driver passes forgetest.Exercise.
 package forge
@@ -63,14 +63,19 @@ type Forge interface {
 	// sending again would not help.
 	SetStatus(ctx context.Context, repo Repository, commit string, status Status) error
 
+	// ShowsDetails reports whether SetStatus shows Status.Detail. Where it does
+	// not, the detail is left out and the status is sent alone; a detail that no
+	// forge would take is an error everywhere.
+	ShowsDetails() bool
+
 	// KeepsStatuses reports whether SetStatus shows anything to anybody. Where
 	// it does not, to set a status twice is the same as once.
 	KeepsStatuses() bool
 
 	// Statuses returns the newest status of each context on the commit, in no
-	// particular order. Used after a crash between sending and recording. What
-	// others set is among them, on Gitea with states that are not ours. Errors
-	// are those of SetStatus.
+	// particular order and without details. Used after a crash between sending
+	// and recording. What others set is among them, on Gitea with states that are
+	// not ours. Errors are those of SetStatus.
 	Statuses(ctx context.Context, repo Repository, commit string) ([]Status, error)
 
 	// CloneURL is where the repository is fetched from, without credentials.
@@ -206,6 +211,20 @@ type Status struct {
 	Description string
 	// TargetURL is an absolute http or https URL, or empty.
 	TargetURL string
+	// Finer refines State; forges that know the four only leave it out.
+	Finer FinerState
+	// Run names what the status is about among what the context was about
+	// before, such as one build of several of a commit: at most 255 bytes. A
+	// forge that keeps a record of each shows the newest one. It may be empty.
+	Run string
+	// Detail is shown where Forge.ShowsDetails; nil when there is none.
+	Detail *Detail
+}
+
+// Same reports whether both would read the same to somebody who sees statuses
+// without their details.
+func (s Status) Same(other Status) bool {
+	return s.Context == other.Context && s.State == other.State && s.Description == other.Description && s.TargetURL == other.TargetURL
 }
 
 // ErrUnauthenticated is the one answer to every signature that does not hold.

@@ -13,8 +13,8 @@ import (
 const maxContext = 255
 
 // Check returns an error that says which field of the status no forge would
-// take. Drivers call it before they send anything; the description is not
-// checked, it is cut.
+// take. Drivers call it before they send anything; texts are not checked, they
+// are cut.
 func (s Status) Check() error {
 	switch s.State {
 	case StatePending, StateSuccess, StateFailure, StateError:
@@ -23,6 +23,12 @@ func (s Status) Check() error {
 	}
 	if s.Context == "" || len(s.Context) > maxContext || strings.ContainsFunc(s.Context, unicode.IsControl) {
 		return errors.New("forge: check status: context is empty, too long or has a control character")
+	}
+	if len(s.Run) > maxContext || strings.ContainsFunc(s.Run, unicode.IsControl) {
+		return errors.New("forge: check status: run is too long or has a control character")
+	}
+	if err := errors.Join(s.Finer.check(s.State), s.Detail.check()); err != nil {
+		return err
 	}
 	if s.TargetURL == "" {
 		return nil

@@ -90,7 +90,7 @@ func StartBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external stri
 	first := func(part, description string) Status {
 		return Status{
 			RepositoryID: b.RepositoryID, Commit: b.Commit, Context: ContextOf(b.Target, part), State: "pending",
-			Description: description, TargetURL: BuildURL(external, row.BuildID), BuildID: row.BuildID,
+			Finer: FinerQueued, Description: description, TargetURL: BuildURL(external, row.BuildID), BuildID: row.BuildID,
 		}
 	}
 	return row.BuildID, WantStatuses(ctx, tx, inserter, []Status{
@@ -248,6 +248,8 @@ type BuildEnd struct {
 	// Infrastructure is true when the package is not to blame: its statuses
 	// end as error, not failure.
 	Infrastructure bool
+	// Detail is of the build's own status; nil when there is none.
+	Detail *Detail
 }
 
 // EndBuild ends a build without success in tx, with its root task, and every
@@ -287,6 +289,12 @@ func EndBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external string
 		statuses[i] = Status{
 			RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: context, State: state,
 			Description: end.Reason, TargetURL: BuildURL(external, buildID), BuildID: buildID,
+		}
+		if end.State == BuildCanceled {
+			statuses[i].Finer = FinerCanceled
+		}
+		if context == ContextOf(build.Target, "") {
+			statuses[i].Detail = end.Detail
 		}
 	}
 	if err := applyPolicies(ctx, q, buildID, build.Target, statuses); err != nil {

@@ -28,12 +28,14 @@ const (
 // shown: the description names a policy other than blocking, and a best-effort
 // architecture is never red. Forges have no neutral status that all of them
 // know, so that one is success, and its description says what happened.
+// Annotations of it are warnings.
 func ArchStatus(policy string, status Status) Status {
 	if policy != PolicyLagging && policy != PolicyBestEffort {
 		return status
 	}
 	if policy == PolicyBestEffort && (status.State == "failure" || status.State == "error") {
 		status.State, status.Description = "success", "failed: "+status.Description
+		status.Finer, status.Detail = FinerNeutral, status.Detail.asWarning()
 	}
 	status.Description = policy + ": " + status.Description
 	return status
@@ -140,7 +142,7 @@ func cancelLagging(ctx context.Context, tx pgx.Tx, client Canceler, external str
 		}
 		statuses[i] = ArchStatus(task.Policy, Status{
 			RepositoryID: build.RepositoryID, Commit: build.CommitID, Context: ContextOf(build.Target, task.Arch), State: "error",
-			Description: why, TargetURL: BuildURL(external, buildID), BuildID: buildID,
+			Finer: FinerCanceled, Description: why, TargetURL: BuildURL(external, buildID), BuildID: buildID,
 		})
 	}
 	return true, WantStatuses(ctx, tx, client, statuses)

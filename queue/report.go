@@ -25,6 +25,11 @@ type Status struct {
 	// build replace those of an older one, never the other way round. 0 for a
 	// push that became no build, of which the newest final state is shown.
 	BuildID int64
+	// Finer refines State where a forge knows more states; see Finer….
+	Finer string
+	// Detail is what a forge that shows more says besides the description; nil
+	// when there is nothing.
+	Detail *Detail
 }
 
 // WantStatus is WantStatuses for one.
@@ -100,6 +105,7 @@ func wantReports(ctx context.Context, tx pgx.Tx, statuses []Status) ([]db.WantRe
 		params.Descriptions = append(params.Descriptions, OneLine(status.Description))
 		params.TargetUrls = append(params.TargetUrls, status.TargetURL)
 		params.BuildIds = append(params.BuildIds, status.BuildID)
+		params.Finer, params.Details = append(params.Finer, status.Finer), append(params.Details, status.Detail.text())
 	}
 	changed, err := db.New(tx).WantReports(ctx, params)
 	if err != nil {

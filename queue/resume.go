@@ -120,7 +120,9 @@ func resume(ctx context.Context, tx pgx.Tx, inserter Inserter, external string, 
 	statuses := []Status{}
 	for _, arch := range left {
 		names = append(names, arch.Arch)
-		statuses = append(statuses, status(arch.Arch, "pending", "waiting for a builder"))
+		waiting := status(arch.Arch, "pending", "waiting for a builder")
+		waiting.Finer = FinerQueued
+		statuses = append(statuses, waiting)
 	}
 	for _, task := range done {
 		part := task.Arch

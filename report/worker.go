@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -129,9 +130,7 @@ func (w *Worker) send(ctx context.Context, r db.UnsentReportsRow, shown func(con
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	status := forge.Status{
-		Context: r.Context, State: forge.State(r.State), Description: forge.CutDescription(r.Description), TargetURL: r.TargetUrl,
-	}
+	status := w.statusOf(r)
 	if !f.KeepsStatuses() {
 		// Nobody can see it twice.
 		return f.SetStatus(ctx, repositoryOf(r), r.CommitID, status)
@@ -141,7 +140,7 @@ func (w *Worker) send(ctx context.Context, r db.UnsentReportsRow, shown func(con
 		if err != nil {
 			return err
 		}
-		if slices.Contains(there, status) {
+		if slices.ContainsFunc(there, status.Same) {
 			return nil
 		}
 	}
@@ -152,7 +151,48 @@ func (w *Worker) send(ctx context.Context, r db.UnsentReportsRow, shown func(con
 	if n == 0 {
 		return errOutdated
 	}
+	return w.set(ctx, f, r, status)
+}
+
+// set sends a status. Should the forge refuse it with its detail, which is a bug,
+// it is sent alone: a status that is required must not stay away for that.
+func (w *Worker) set(ctx context.Context, f forge.Forge, r db.UnsentReportsRow, status forge.Status) error {
+	err := f.SetStatus(ctx, repositoryOf(r), r.CommitID, status)
+	if _, retry := errors.AsType[*forge.RetryError](err); err == nil || retry || errors.Is(err, forge.ErrNotFound) || ctx.Err() != nil {
+		return err
+	}
+	if status.Detail == nil || !f.ShowsDetails() {
+		return err
+	}
+	w.Logger.Error("report: status refused with its detail", "report", r.ID, "repository", r.FullName, "commit", r.CommitID, "context", r.Context, "error", err)
+	status.Detail = nil
 	return f.SetStatus(ctx, repositoryOf(r), r.CommitID, status)
+}
+
+// statusOf is a report as forges take it. What no forge would take besides the
+// status itself is left out.
+func (w *Worker) statusOf(r db.UnsentReportsRow) forge.Status {
+	plain := forge.Status{
+		Context: r.Context, State: forge.State(r.State), Description: forge.CutDescription(r.Description), TargetURL: r.TargetUrl,
+	}
+	status := plain
+	status.Finer = forge.FinerState(r.Finer)
+	if r.BuildID != 0 {
+		status.Run = "build/" + strconv.FormatInt(r.BuildID, 10)
+	}
+	if kept := queue.ReadDetail(r.Detail); kept != nil {
+		status.Detail = &forge.Detail{Summary: kept.Summary}
+		for _, a := range kept.Annotations {
+			status.Detail.Annotations = append(status.Detail.Annotations, forge.Annotation{
+				Path: a.Path, Line: a.Line, Level: forge.Level(a.Level), Title: a.Title, Message: a.Message,
+			})
+		}
+	}
+	if err := status.Check(); err != nil {
+		w.Logger.Error("report: detail left out", "report", r.ID, "repository", r.FullName, "commit", r.CommitID, "context", r.Context, "error", err)
+		return plain
+	}
+	return status
 }
 
 func repositoryOf(r db.UnsentReportsRow) forge.Repository {

@@ -22,7 +22,7 @@ func (f *Finding) FindInSpec(spec string) {
 	}
 	lines := strings.Split(strings.ReplaceAll(spec, "\r\n", "\n"), "\n")
 	lines = lines[:min(len(lines), maxSpecLines)]
-	if f.SpecLine > len(lines) {
+	if f.SpecLine > len(lines) || f.SpecLine > 0 && !said(lines, f.SpecLine, f.Reason) {
 		f.SpecLine = 0
 	}
 	if f.SpecLine > 0 {
@@ -80,6 +80,17 @@ func (f *Finding) FindInSpec(spec string) {
 	case KindArchInNoarch:
 		f.SpecLine = tagOf(lines, "buildarch", "buildarchitectures")
 	}
+}
+
+// said reports whether rpm's words about a line are about this spec's. Those about
+// a file that it includes name the line there, and no file: where there may be
+// such files, only words that repeat the line are believed.
+func said(lines []string, line int, reason string) bool {
+	if first(lines, func(line string) bool { return firstWord(line) == "%include" }) == 0 {
+		return true
+	}
+	text := strings.TrimSpace(lines[line-1])
+	return text != "" && strings.Contains(reason, text)
 }
 
 // MapSpecLine is for a finding of a spec that was made from another one:

@@ -81,3 +81,28 @@ func TestTheLineOfTheSpec(t *testing.T) {
 		})
 	}
 }
+
+// TestWordsAboutAnIncludedFile is about errors as rpm 4.18 prints them: it counts
+// the lines of a file that a spec includes, and does not name the file.
+func TestWordsAboutAnIncludedFile(t *testing.T) {
+	t.Parallel()
+	const spec = "Name: greet\nVersion: 1\n%include %{SOURCE1}\nRecommend: x\n%description\n"
+	plain := strings.Replace(spec, "%include %{SOURCE1}\n", "\n", 1)
+	for _, test := range []struct {
+		name, spec, reason string
+		said, want         int
+	}{
+		{"Of the included file", spec, "line 1: Unknown tag: a: b", 1, 0},
+		{"Of the included file, on an empty line", plain[:len("Name: greet\nVersion: 1\n")] + "%include x\n\n", "line 4: Empty tag: x", 4, 0},
+		{"Of the spec", spec, "line 4: Unknown tag: Recommend: x", 4, 4},
+		{"Where nothing is included", plain, "line 1: Empty tag", 1, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			finding := diagnosis.Finding{Kind: diagnosis.KindBadSpec, Reason: test.reason, SpecLine: test.said}
+			if finding.FindInSpec(test.spec); finding.SpecLine != test.want {
+				t.Errorf("line %d, want %d", finding.SpecLine, test.want)
+			}
+		})
+	}
+}

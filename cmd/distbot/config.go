@@ -51,6 +51,8 @@ type ForgeConfig struct {
 	Kind               string   `yaml:"kind"`
 	URL                string   `yaml:"url"`
 	TokenFile          string   `yaml:"token_file"`
+	AppID              int64    `yaml:"app_id"`
+	KeyFile            string   `yaml:"key_file"`
 	WebhookSecretFiles []string `yaml:"webhook_secret_files"`
 	Allow              []string `yaml:"allow"`
 }
@@ -254,6 +256,15 @@ func (f ForgeConfig) check(file *settingsFile, i int) {
 	}
 	if f.URL == "" && forge.Kind(f.Kind) != forge.KindGitHub {
 		add("url", "url is missing")
+	}
+	isApp := f.AppID != 0 || f.KeyFile != ""
+	switch {
+	case isApp && forge.Kind(f.Kind) != forge.KindGitHub:
+		add("app_id", "app_id and key_file are of kind github")
+	case isApp && (f.AppID <= 0 || f.KeyFile == ""):
+		add("app_id", "a GitHub App needs both app_id, a positive number, and key_file")
+	case isApp && f.TokenFile != "":
+		add("token_file", "a GitHub App has no token_file: give app_id and key_file, or token_file")
 	}
 	if len(f.WebhookSecretFiles) == 0 {
 		add("webhook_secret_files", "webhook_secret_files is missing: without a secret anybody could start builds")

@@ -167,7 +167,11 @@ func newForge(config Config, c ForgeConfig) (forge.Forge, error) {
 	case forge.KindForgejo:
 		return forgejo.New(forgejo.Config{URL: c.URL, Token: token})
 	case forge.KindGitHub:
-		return github.New(github.Config{URL: c.URL, Token: token})
+		if c.AppID == 0 {
+			return github.New(github.Config{URL: c.URL, Token: token})
+		}
+		key := func() (forge.Secret, error) { return forge.ReadSecretFile(config.path(c.KeyFile)) }
+		return github.New(github.Config{URL: c.URL, App: &github.App{ID: c.AppID, Key: key}})
 	}
 	if isWebURL(c.URL) {
 		return plaingit.New(plaingit.Config{URL: c.URL})

@@ -55,6 +55,11 @@ func (f *Forge) SetStatus(ctx context.Context, repo forge.Repository, commit str
 	return nil
 }
 
+// ShowsDetails implements forge.Forge: the API has nothing for them. A comment on
+// the line of a pull request would notify people of every failed build and stay
+// when the next one succeeds.
+func (*Forge) ShowsDetails() bool { return false }
+
 // KeepsStatuses implements forge.Forge.
 func (*Forge) KeepsStatuses() bool { return true }
 

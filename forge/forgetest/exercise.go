@@ -7,6 +7,7 @@
 package forgetest
 
 import (
+	"cmp"
 	"testing"
 
 	"github.com/distbot/distbot/forge"
@@ -44,9 +45,31 @@ type Fixture struct {
 	// Server is where the driver sends statuses. Nil for a kind that has
 	// nowhere to put them.
 	Server *Server
-	// WithToken returns a driver like Forge that talks to Server with another
-	// token. Nil where Server is.
+	// WithToken returns a driver like Forge that talks to Server as the owner of
+	// another token: ReadToken or one that Server does not know. Nil where Server
+	// is.
 	WithToken func(tb testing.TB, token string) forge.Forge
+	// Token is the password of clones; WriteToken if it is empty.
+	Token string
+	// Arrives is how statuses of one context, sent one after another, arrive;
+	// as they are if it is nil.
+	Arrives func(sent []forge.Status) []forge.Status
+}
+
+// token is the secret that the driver uses.
+func (f Fixture) token() string {
+	if f.Server == nil {
+		return ""
+	}
+	return cmp.Or(f.Token, WriteToken)
+}
+
+// arrives is what Server is told of statuses that are sent.
+func (f Fixture) arrives(sent []forge.Status) []forge.Status {
+	if f.Arrives == nil {
+		return sent
+	}
+	return f.Arrives(sent)
 }
 
 // Exercise runs the conformance suite. setup is called for each test and must
@@ -62,6 +85,7 @@ func Exercise(t *testing.T, setup func(t *testing.T) Fixture) {
 		return
 	}
 	t.Run("SetStatus", func(t *testing.T) { exerciseSetStatus(t, setup) })
+	t.Run("SetStatusDetails", func(t *testing.T) { exerciseDetails(t, setup) })
 	t.Run("SetStatusFaults", func(t *testing.T) { exerciseFaults(t, setup) })
 	t.Run("Statuses", func(t *testing.T) { exerciseStatuses(t, setup) })
 }

@@ -18,7 +18,7 @@ import (
 func exerciseFaults(t *testing.T, setup func(t *testing.T) Fixture) {
 	t.Parallel()
 	const final, retry, gone = "final", "retry", "gone"
-	echo := `{"message":"token ` + WriteToken + ` is odd"}`
+	const echo = `{"message":"token TOKEN is odd"}`
 	tests := []struct {
 		name  string
 		fault Fault
@@ -53,6 +53,9 @@ func exerciseFaults(t *testing.T, setup func(t *testing.T) Fixture) {
 			server.Fail(tt.fault)
 			err := f.Forge.SetStatus(t.Context(), repo, commitA, sampleStatus)
 			checkFault(t, err, tt.want)
+			if server.ShowsSecret(err.Error()) {
+				t.Errorf("SetStatus = %v: the error shows the token", err)
+			}
 			if again, ok := errors.AsType[*forge.RetryError](err); ok && again.After != tt.after {
 				t.Errorf("asked to wait %s, want %s", again.After, tt.after)
 			}

@@ -47,19 +47,38 @@ func exerciseRefusals(t *testing.T, setup func(t *testing.T) Fixture) {
 	t.Run("what no forge takes is refused before it is sent", func(t *testing.T) {
 		t.Parallel()
 		f := setup(t)
-		type edit func(repo *forge.Repository, commit *string, s *forge.Status)
+		type edit = func(repo *forge.Repository, commit *string, s *forge.Status)
+		annotated := func(change func(*forge.Annotation)) edit {
+			return func(_ *forge.Repository, _ *string, s *forge.Status) {
+				a := sampleAnnotation
+				change(&a)
+				s.Detail = &forge.Detail{Annotations: []forge.Annotation{a}}
+			}
+		}
 		for name, change := range map[string]edit{
-			"an unknown state":        func(_ *forge.Repository, _ *string, s *forge.Status) { s.State = "running" },
-			"no state":                func(_ *forge.Repository, _ *string, s *forge.Status) { s.State = "" },
-			"no context":              func(_ *forge.Repository, _ *string, s *forge.Status) { s.Context = "" },
-			"a long context":          func(_ *forge.Repository, _ *string, s *forge.Status) { s.Context = strings.Repeat("x", 256) },
-			"a line feed in context":  func(_ *forge.Repository, _ *string, s *forge.Status) { s.Context = "a\nb" },
-			"a script as target":      func(_ *forge.Repository, _ *string, s *forge.Status) { s.TargetURL = "javascript:alert(1)" },
-			"a path as target":        func(_ *forge.Repository, _ *string, s *forge.Status) { s.TargetURL = "/builds/1" },
-			"a branch for a commit":   func(_ *forge.Repository, c *string, _ *forge.Status) { *c = "f37" },
-			"a short commit":          func(_ *forge.Repository, c *string, _ *forge.Status) { *c = "abcdef1" },
-			"a path for a commit":     func(_ *forge.Repository, c *string, _ *forge.Status) { *c = "../../" + commitA },
-			"a path for a repository": func(r *forge.Repository, _ *string, _ *forge.Status) { r.FullName = "../admin" },
+			"an unknown state":         func(_ *forge.Repository, _ *string, s *forge.Status) { s.State = "running" },
+			"no state":                 func(_ *forge.Repository, _ *string, s *forge.Status) { s.State = "" },
+			"no context":               func(_ *forge.Repository, _ *string, s *forge.Status) { s.Context = "" },
+			"a long context":           func(_ *forge.Repository, _ *string, s *forge.Status) { s.Context = strings.Repeat("x", 256) },
+			"a line feed in context":   func(_ *forge.Repository, _ *string, s *forge.Status) { s.Context = "a\nb" },
+			"a script as target":       func(_ *forge.Repository, _ *string, s *forge.Status) { s.TargetURL = "javascript:alert(1)" },
+			"a path as target":         func(_ *forge.Repository, _ *string, s *forge.Status) { s.TargetURL = "/builds/1" },
+			"a branch for a commit":    func(_ *forge.Repository, c *string, _ *forge.Status) { *c = "f37" },
+			"a short commit":           func(_ *forge.Repository, c *string, _ *forge.Status) { *c = "abcdef1" },
+			"a path for a commit":      func(_ *forge.Repository, c *string, _ *forge.Status) { *c = "../../" + commitA },
+			"a path for a repository":  func(r *forge.Repository, _ *string, _ *forge.Status) { r.FullName = "../admin" },
+			"a finer state of another": func(_ *forge.Repository, _ *string, s *forge.Status) { s.Finer = forge.FinerSkipped },
+			"an unknown finer state":   func(_ *forge.Repository, _ *string, s *forge.Status) { s.Finer = "odd" },
+			"a long run":               func(_ *forge.Repository, _ *string, s *forge.Status) { s.Run = strings.Repeat("x", 256) },
+			"an annotation of nothing": annotated(func(a *forge.Annotation) { a.Path = "" }),
+			"an annotation elsewhere":  annotated(func(a *forge.Annotation) { a.Path = "../hello.spec" }),
+			"an annotation of a root":  annotated(func(a *forge.Annotation) { a.Path = "/etc/passwd" }),
+			"an annotation of line 0":  annotated(func(a *forge.Annotation) { a.Line = 0 }),
+			"an annotation of a level": annotated(func(a *forge.Annotation) { a.Level = "error" }),
+			"an annotation of silence": annotated(func(a *forge.Annotation) { a.Message = "\x1b[0m\n" }),
+			"too many annotations": func(_ *forge.Repository, _ *string, s *forge.Status) {
+				s.Detail = &forge.Detail{Annotations: slices.Repeat([]forge.Annotation{sampleAnnotation}, forge.MaxAnnotations+1)}
+			},
 			"a query in a repository": func(r *forge.Repository, _ *string, _ *forge.Status) { r.FullName = "rpms/hello?x=1" },
 		} {
 			repo, commit, status := f.Event.Repository, commitA, sampleStatus
@@ -90,7 +109,7 @@ func exerciseSetStatus(t *testing.T, setup func(t *testing.T) Fixture) {
 				t.Errorf("SetStatus %s = %v", state, err)
 			}
 		}
-		if diff := cmp.Diff(want, f.Server.Posted(f.Event.Repository.FullName, commitA)); diff != "" {
+		if diff := cmp.Diff(f.arrives(want), f.Server.Posted(f.Event.Repository.FullName, commitA)); diff != "" {
 			t.Errorf("statuses at the forge (-want +got):\n%s", diff)
 		}
 	})
@@ -193,4 +212,15 @@ func (s *Server) post(fullName, commit string, status forge.Status) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.repos[fullName][commit] = append(s.repos[fullName][commit], status)
+	if !s.dialect.apps {
+		return
+	}
+	run := &CheckRun{
+		ID: int64(len(s.runs) + 1), AppID: AppID, Name: status.Context, HeadSHA: commit, DetailsURL: status.TargetURL,
+		Status: "in_progress", Title: status.Description, Summary: "-", repository: fullName,
+	}
+	if status.State == forge.StateSuccess {
+		run.Status, run.Conclusion = "completed", "success"
+	}
+	s.runs = append(s.runs, run)
 }

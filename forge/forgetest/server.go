@@ -1,6 +1,7 @@
 package forgetest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -34,16 +35,26 @@ type Server struct {
 	http    *httptest.Server
 	dialect dialect
 
+	// described is nil for a kind whose API has no description here.
+	described *description
+	report    func(format string, args ...any)
+
 	mu       sync.Mutex
-	repos    map[string]map[string][]forge.Status
+	repos    map[string]map[string][]forge.Status // by repository and commit
+	posted   map[string][]forge.Status            // by repository@commit
 	moved    map[string]string
+	runs     []*CheckRun // by id, from 1
+	apps     apps
 	faults   []Fault
+	spared   int // requests that come before the faults
 	requests int
+	secrets  map[string]bool
 }
 
 // Fault is what happens to one request instead of an answer.
 type Fault struct {
-	// Status, Header and Body are answered when Status is not 0.
+	// Status, Header and Body are answered when Status is not 0. Where Body says
+	// TOKEN, the answer has the one that was sent.
 	Status int
 	Header http.Header
 	Body   string
@@ -69,6 +80,8 @@ type dialect struct {
 	postUnknownCommit, getUnknownCommit refusal
 	// moved is the status for a renamed repository, by method.
 	moved func(method string) int
+	// apps is true where there are Apps and their check runs.
+	apps bool
 }
 
 type refusal struct {
@@ -77,11 +90,22 @@ type refusal struct {
 }
 
 func newServer(tb testing.TB, d dialect) *Server {
-	s := &Server{dialect: d, repos: make(map[string]map[string][]forge.Status), moved: make(map[string]string)}
+	s := &Server{
+		dialect: d, report: tb.Errorf, repos: make(map[string]map[string][]forge.Status), posted: make(map[string][]forge.Status),
+		moved: make(map[string]string), apps: newApps(), secrets: make(map[string]bool),
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+d.apiPath+"/repos/{owner}/{name}/statuses/{sha}", s.create)
 	mux.HandleFunc("GET "+d.apiPath+"/repos/{owner}/{name}/commits/{sha}/status", s.combined)
-	s.http = httptest.NewServer(s.withFaults(mux))
+	if d.apps {
+		s.described = loadDescription(tb)
+		mux.HandleFunc("GET /repos/{owner}/{name}/installation", s.installationOf)
+		mux.HandleFunc("POST /app/installations/{id}/access_tokens", s.makeToken)
+		mux.HandleFunc("POST /repos/{owner}/{name}/check-runs", s.createRun)
+		mux.HandleFunc("PATCH /repos/{owner}/{name}/check-runs/{id}", s.updateRun)
+		mux.HandleFunc("GET /repos/{owner}/{name}/commits/{sha}/check-runs", s.listRuns)
+	}
+	s.http = httptest.NewServer(s.withFaults(s.asDescribed(mux)))
 	tb.Cleanup(s.http.Close)
 	s.URL, s.APIURL = s.http.URL, s.http.URL+d.apiPath
 	return s
@@ -112,14 +136,25 @@ func (s *Server) Move(from, to string) {
 func (s *Server) Posted(fullName, commit string) []forge.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.repos[fullName][commit])
+	return slices.Clone(s.posted[fullName+"@"+commit])
 }
 
 // Fail makes the next requests fail, one fault each.
-func (s *Server) Fail(faults ...Fault) {
+func (s *Server) Fail(faults ...Fault) { s.FailAfter(0, faults...) }
+
+// FailAfter is Fail for the requests that come after the next n.
+func (s *Server) FailAfter(n int, faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.spared = n
 	s.faults = append(s.faults, faults...)
+}
+
+// Heal forgets the faults that did not happen yet.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults, s.spared = nil, 0
 }
 
 // Requests returns how many requests arrived, failed ones too.
@@ -129,12 +164,35 @@ func (s *Server) Requests() int {
 	return s.requests
 }
 
+// ShowsSecret reports whether a text has one of the tokens that were sent.
+func (s *Server) ShowsSecret(text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for secret := range s.secrets {
+		if strings.Contains(text, secret) {
+			return true
+		}
+	}
+	return false
+}
+
+// tokenOf is the token of a request.
+func tokenOf(r *http.Request) string {
+	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return token
+}
+
 func (s *Server) withFaults(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests++
+		if token := tokenOf(r); token != "" {
+			s.secrets[token] = true
+		}
 		var fault Fault
-		if len(s.faults) > 0 {
+		if s.spared > 0 {
+			s.spared--
+		} else if len(s.faults) > 0 {
 			fault, s.faults = s.faults[0], s.faults[1:]
 		}
 		s.mu.Unlock()
@@ -150,31 +208,91 @@ func (s *Server) withFaults(next http.Handler) http.Handler {
 				w.Header()[name] = values
 			}
 			w.WriteHeader(fault.Status)
-			_, _ = io.WriteString(w, fault.Body)
+			_, _ = io.WriteString(w, strings.ReplaceAll(fault.Body, "TOKEN", tokenOf(r)))
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// commit finds what a request is about, or answers it.
-func (s *Server) commit(w http.ResponseWriter, r *http.Request, unknown refusal) (fullName, sha string, ok bool) {
-	token, found := strings.CutPrefix(r.Header.Get("Authorization"), s.dialect.scheme+" ")
-	if !found || (token != WriteToken && token != ReadToken) {
-		answer(w, http.StatusUnauthorized, message(s.dialect.unauthorized))
-		return "", "", false
+// asDescribed refuses what the kind's description does, and fails the test when
+// an answer of the fake is not as described. Who may not ask is told so first.
+func (s *Server) asDescribed(next http.Handler) http.Handler {
+	if s.described == nil {
+		return next
 	}
-	fullName, sha = r.PathValue("owner")+"/"+r.PathValue("name"), r.PathValue("sha")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		input, invalid := s.described.request(r)
+		answered := httptest.NewRecorder()
+		next.ServeHTTP(answered, r.WithContext(context.WithValue(r.Context(), invalidKey{}, invalid)))
+		if answered.Code >= 200 && answered.Code <= 299 {
+			if err := s.described.answer(r.Context(), input, answered.Code, answered.Header(), answered.Body.Bytes()); err != nil {
+				s.report("the fake's answer to %s %s is not as described: %v", r.Method, r.URL.Path, err)
+			}
+		}
+		for name, values := range answered.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answered.Code)
+		_, _ = w.Write(answered.Body.Bytes())
+	})
+}
+
+// invalidKey is where a request's context holds what is wrong with it by the
+// kind's description.
+type invalidKey struct{}
+
+// valid answers requests that the kind's description does not allow.
+func valid(w http.ResponseWriter, r *http.Request) bool {
+	invalid, _ := r.Context().Value(invalidKey{}).(error)
+	if invalid != nil {
+		answer(w, http.StatusUnprocessableEntity, message("Invalid request.\n\n"+invalid.Error()))
+	}
+	return invalid == nil
+}
+
+func fullNameOf(r *http.Request) string { return r.PathValue("owner") + "/" + r.PathValue("name") }
+
+// repository answers requests about repositories that are not there any more.
+func (s *Server) repository(w http.ResponseWriter, r *http.Request) bool {
+	fullName := fullNameOf(r)
 	if to := s.moved[fullName]; to != "" {
 		w.Header().Set("Location", strings.Replace(r.URL.RequestURI(), fullName, to, 1))
 		w.WriteHeader(s.dialect.moved(r.Method))
-		return "", "", false
+		return false
 	}
 	if s.repos[fullName] == nil {
 		answer(w, http.StatusNotFound, message("not found"))
+		return false
+	}
+	return true
+}
+
+// caller finds who asks for a repository, or answers the request.
+func (s *Server) caller(w http.ResponseWriter, r *http.Request) (caller, bool) {
+	who, ok := s.callerOf(r)
+	if !ok || who.itself {
+		answer(w, http.StatusUnauthorized, message(s.dialect.unauthorized))
+		return who, false
+	}
+	if !s.repository(w, r) {
+		return who, false
+	}
+	if who.app != 0 && !strings.EqualFold(who.account, r.PathValue("owner")) {
+		answer(w, http.StatusNotFound, message("Not Found"))
+		return who, false
+	}
+	return who, true
+}
+
+// commit finds what a request is about, or answers it.
+func (s *Server) commit(w http.ResponseWriter, r *http.Request, unknown refusal) (fullName, sha string, ok bool) {
+	who, ok := s.caller(w, r)
+	if !ok {
 		return "", "", false
 	}
-	if r.Method != http.MethodGet && token != WriteToken {
+	fullName, sha = fullNameOf(r), r.PathValue("sha")
+	if r.Method != http.MethodGet && (!who.write || who.app != 0) {
 		answer(w, http.StatusForbidden, message(s.dialect.forbidden))
 		return "", "", false
 	}
@@ -182,7 +300,7 @@ func (s *Server) commit(w http.ResponseWriter, r *http.Request, unknown refusal)
 		answer(w, unknown.status, message(unknown.message))
 		return "", "", false
 	}
-	return fullName, sha, true
+	return fullName, sha, valid(w, r)
 }
 
 func (s *Server) create(w http.ResponseWriter, r *http.Request) {
@@ -198,6 +316,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.repos[fullName][sha] = append(s.repos[fullName][sha], status)
+	s.posted[fullName+"@"+sha] = append(s.posted[fullName+"@"+sha], status)
 	answer(w, http.StatusCreated, s.dialect.created(len(s.repos[fullName][sha]), status))
 }
 
@@ -265,21 +384,26 @@ func (s *Server) combined(w http.ResponseWriter, r *http.Request) {
 	slices.Sort(ids)
 	page, size := s.page(r)
 	from, to := min((page-1)*size, len(ids)), min(page*size, len(ids))
-	var statuses []map[string]any
+	statuses := make([]map[string]any, 0, to-from)
 	for _, i := range ids[from:to] {
 		statuses = append(statuses, s.dialect.created(i+1, s.repos[fullName][sha][i]))
 	}
 	if to < len(ids) {
-		next := *r.URL
-		query := next.Query()
-		query.Set("page", strconv.Itoa(page+1))
-		next.RawQuery = query.Encode()
-		w.Header().Set("Link", fmt.Sprintf("<%s%s>; rel=\"next\"", s.URL, next.RequestURI()))
+		s.linkNext(w, r, page)
 	}
 	answer(w, http.StatusOK, map[string]any{
 		"state": "pending", "sha": sha, "total_count": len(statuses), "statuses": statuses,
-		"repository": map[string]any{"id": 1}, "commit_url": s.APIURL, "url": s.APIURL,
+		"repository": describedRepository(fullName), "commit_url": s.APIURL, "url": s.APIURL,
 	})
+}
+
+// linkNext tells where the next page is.
+func (s *Server) linkNext(w http.ResponseWriter, r *http.Request, page int) {
+	next := *r.URL
+	query := next.Query()
+	query.Set("page", strconv.Itoa(page+1))
+	next.RawQuery = query.Encode()
+	w.Header().Set("Link", fmt.Sprintf("<%s%s>; rel=\"next\"", s.URL, next.RequestURI()))
 }
 
 func (s *Server) page(r *http.Request) (page, size int) {

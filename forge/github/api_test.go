@@ -19,7 +19,7 @@ func TestTheAPIIsFoundFromTheSite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		client, _, err := f.apiClient()
+		client, err := f.clientWith("t")
 		if err != nil || client.BaseURL.String() != want+"/" {
 			t.Errorf("the API of %q is %v (%v), want %s/", site, client, err, want)
 		}

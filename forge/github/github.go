@@ -1,8 +1,8 @@
 // Package github is the forge driver for GitHub and GitHub Enterprise Server.
 //
-// It knows GitHub's webhook payloads and its commit status API, both through
-// go-github, which no other package imports. It refuses to know any other
-// forge, although Gitea and Forgejo send X-GitHub-* headers too: which driver
+// It knows GitHub's webhook payloads, and its APIs for commit statuses, for check
+// runs and for Apps, all through go-github, which no other package imports. It
+// refuses to know any other forge, although Gitea and Forgejo send X-GitHub-* headers too: which driver
 // reads a delivery is decided by the endpoint it arrived at.
 package github
 
@@ -32,9 +32,13 @@ type Config struct {
 	// APIURL is the address of the REST API. The default is
 	// https://api.github.com for github.com, else URL with /api/v3.
 	APIURL string
-	// Token returns an access token that may write commit statuses. Without it
-	// statuses can't be sent and repositories are cloned anonymously.
+	// Token returns an access token that may write commit statuses. Without it,
+	// and without App, statuses can't be sent and repositories are cloned
+	// anonymously.
 	Token forge.TokenSource
+	// App is who distbot is at GitHub, instead of the owner of Token: then
+	// statuses are check runs, with their details.
+	App *App
 	// HTTPClient is used for the API. Its redirect policy is replaced. The
 	// default is a client with a time-out of 30 seconds.
 	HTTPClient *http.Client
@@ -46,7 +50,8 @@ type Config struct {
 type Forge struct {
 	origin forge.Origin
 	api    forge.Origin
-	token  forge.TokenSource
+	token  forge.TokenSource // nil for an App
+	app    *app
 	client *http.Client
 	now    func() time.Time
 }
@@ -74,6 +79,15 @@ func New(config Config) (*Forge, error) {
 		f.now = time.Now
 	}
 	f.client = f.boundedClient(config.HTTPClient)
+	if config.App == nil {
+		return f, nil
+	}
+	if config.Token != nil {
+		return nil, errors.New("github: configure: an App has no token")
+	}
+	if f.app, err = newApp(*config.App); err != nil {
+		return nil, fmt.Errorf("github: configure: %w", err)
+	}
 	return f, nil
 }
 
@@ -117,27 +131,62 @@ func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// apiClient returns go-github's client for one call. It is not kept: it remembers
-// rate limits, and waiting is the caller's business.
-func (f *Forge) apiClient() (client *github.Client, token string, err error) {
+// withClient calls the API for a repository by call, and maps its error to those
+// of forge.Forge.SetStatus. An App whose token does not hold any more, which
+// GitHub may take back at any time, gets another one, once.
+func (f *Forge) withClient(ctx context.Context, fullName string, call func(*github.Client) error) error {
+	for again := f.app != nil; ; again = false {
+		token, err := f.tokenFor(ctx, fullName)
+		if err != nil {
+			return err
+		}
+		client, err := f.clientWith(token)
+		if err != nil {
+			return err
+		}
+		if err = call(client); err == nil {
+			return nil
+		}
+		if refusal, ok := refusalOf(err); again && ok && refusal.StatusCode == http.StatusUnauthorized {
+			f.app.forget(fullName, token)
+			continue
+		}
+		return f.callError(ctx, err, f.permission(), token)
+	}
+}
+
+func (f *Forge) permission() string {
+	if f.app != nil {
+		return checksPermission
+	}
+	return statusPermission
+}
+
+// tokenFor returns the token for a repository's API and content.
+func (f *Forge) tokenFor(ctx context.Context, fullName string) (string, error) {
+	if f.app != nil {
+		return f.installationToken(ctx, fullName)
+	}
 	if f.token == nil {
-		return nil, "", errors.New("no token is configured")
+		return "", errors.New("no token is configured")
 	}
-	token, err = f.token()
-	if err != nil {
-		return nil, "", err
-	}
+	return f.token()
+}
+
+// clientWith returns go-github's client for one call. It is not kept: it
+// remembers rate limits, and waiting is the caller's business.
+func (f *Forge) clientWith(token string) (*github.Client, error) {
 	if err := forge.CheckToken(token); err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	base, err := url.Parse(f.api.String() + "/")
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	client = github.NewClient(f.client).WithAuthToken(token)
+	client := github.NewClient(f.client).WithAuthToken(token)
 	client.BaseURL = base
 	client.UserAgent = "distbot"
-	return client, token, nil
+	return client, nil
 }
 
 // Kind implements forge.Forge.
@@ -158,12 +207,12 @@ func (f *Forge) Delivery(header http.Header) (forge.Delivery, error) {
 func (f *Forge) CloneURL(repo forge.Repository) string { return f.origin.CloneURL(repo.FullName) }
 
 // CloneAuth implements forge.Forge. The user name is the one GitHub documents
-// for tokens of any type.
-func (f *Forge) CloneAuth(context.Context, forge.Repository) (user, password string, err error) {
-	if f.token == nil {
+// for tokens of any type; an App's token is good for at least tokenLeft.
+func (f *Forge) CloneAuth(ctx context.Context, repo forge.Repository) (user, password string, err error) {
+	if f.token == nil && f.app == nil {
 		return "", "", nil
 	}
-	token, err := f.token()
+	token, err := f.tokenFor(ctx, repo.FullName)
 	if err != nil {
 		return "", "", fmt.Errorf("github: authenticate clone: %w", err)
 	}

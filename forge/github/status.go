@@ -16,11 +16,12 @@ const (
 	pageSize = 100
 	// maxPages bounds how many contexts Statuses reads.
 	maxPages = 10
-	// permission is what the token needs for statuses.
-	permission = `repository permission "Commit statuses: write", or scope repo:status`
+	// statusPermission is what a token needs for statuses.
+	statusPermission = `repository permission "Commit statuses: write", or scope repo:status`
 )
 
-// SetStatus implements forge.Forge.
+// SetStatus implements forge.Forge. An App sends check runs, anybody else commit
+// statuses: GitHub lets nobody but Apps make check runs.
 func (f *Forge) SetStatus(ctx context.Context, repo forge.Repository, commit string, status forge.Status) error {
 	owner, name, err := commitOf(repo, commit)
 	if err == nil {
@@ -29,42 +30,63 @@ func (f *Forge) SetStatus(ctx context.Context, repo forge.Repository, commit str
 	if err != nil {
 		return fmt.Errorf("github: set status: %w", err)
 	}
-	client, token, err := f.apiClient()
+	err = f.withClient(ctx, repo.FullName, func(client *github.Client) error {
+		if f.app != nil {
+			return f.setCheckRun(ctx, client, checkRunPlace{owner, name, commit}, status)
+		}
+		return createStatus(ctx, client, owner, name, commit, status)
+	})
 	if err != nil {
-		return fmt.Errorf("github: set status: %w", err)
+		return fmt.Errorf("github: set status %s of %s@%s: %w", status.Context, repo.FullName, commit, err)
 	}
-	_, _, err = client.Repositories.CreateStatus(ctx, owner, name, commit, &github.RepoStatus{
+	return nil
+}
+
+func createStatus(ctx context.Context, client *github.Client, owner, name, commit string, status forge.Status) error {
+	_, _, err := client.Repositories.CreateStatus(ctx, owner, name, commit, &github.RepoStatus{
 		State:       github.String(string(status.State)),
 		TargetURL:   nonEmpty(status.TargetURL),
 		Description: nonEmpty(forge.CutDescription(status.Description)),
 		Context:     github.String(status.Context),
 	})
-	if err != nil {
-		return fmt.Errorf("github: set status %s of %s@%s: %w", status.Context, repo.FullName, commit, f.callError(ctx, err, token))
-	}
-	return nil
+	return err
 }
+
+// ShowsDetails implements forge.Forge: check runs do.
+func (f *Forge) ShowsDetails() bool { return f.app != nil }
 
 // KeepsStatuses implements forge.Forge.
 func (*Forge) KeepsStatuses() bool { return true }
 
 // Statuses implements forge.Forge by the combined status, which holds the
-// newest status of each context.
+// newest status of each context, or by the App's own check runs.
 func (f *Forge) Statuses(ctx context.Context, repo forge.Repository, commit string) ([]forge.Status, error) {
 	owner, name, err := commitOf(repo, commit)
 	if err != nil {
 		return nil, fmt.Errorf("github: list statuses: %w", err)
 	}
-	client, token, err := f.apiClient()
+	var all []forge.Status
+	err = f.withClient(ctx, repo.FullName, func(client *github.Client) (err error) {
+		if f.app != nil {
+			all, err = f.checkRunStatuses(ctx, client, checkRunPlace{owner, name, commit})
+			return err
+		}
+		all, err = combinedStatus(ctx, client, owner, name, commit)
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("github: list statuses: %w", err)
+		return nil, fmt.Errorf("github: list statuses of %s@%s: %w", repo.FullName, commit, err)
 	}
+	return all, nil
+}
+
+func combinedStatus(ctx context.Context, client *github.Client, owner, name, commit string) ([]forge.Status, error) {
 	var all []forge.Status
 	options := &github.ListOptions{PerPage: pageSize, Page: 1}
 	for range maxPages {
 		combined, resp, err := client.Repositories.GetCombinedStatus(ctx, owner, name, commit, options)
 		if err != nil {
-			return nil, fmt.Errorf("github: list statuses of %s@%s: %w", repo.FullName, commit, f.callError(ctx, err, token))
+			return nil, err
 		}
 		for _, s := range combined.Statuses {
 			all = append(all, forge.Status{
@@ -79,7 +101,7 @@ func (f *Forge) Statuses(ctx context.Context, repo forge.Repository, commit stri
 		}
 		options.Page = resp.NextPage
 	}
-	return nil, fmt.Errorf("github: list statuses of %s@%s: more than %d contexts", repo.FullName, commit, maxPages*pageSize)
+	return nil, &answerError{fmt.Sprintf("more than %d contexts", maxPages*pageSize)}
 }
 
 func commitOf(repo forge.Repository, commit string) (owner, name string, err error) {
@@ -99,10 +121,15 @@ func nonEmpty(s string) *string {
 	return &s
 }
 
-// callError maps go-github's errors to those of forge.Forge.SetStatus.
-func (f *Forge) callError(ctx context.Context, err error, token string) error {
+// callError maps go-github's errors to those of forge.Forge.SetStatus; others
+// stay as they are. permission is what who asked needs, secret what is kept out
+// of the error.
+func (f *Forge) callError(ctx context.Context, err error, permission, secret string) error {
 	refusal, answered := refusalOf(err)
 	if !answered {
+		if _, ours := errors.AsType[*answerError](err); ours {
+			return err
+		}
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			return fmt.Errorf("answer is larger than %d bytes", maxAnswer)
 		}
@@ -111,9 +138,14 @@ func (f *Forge) callError(ctx context.Context, err error, token string) error {
 	if refusal.StatusCode == http.StatusUnprocessableEntity && noCommit(refusal.Message) {
 		return forge.ErrNotFound
 	}
-	refusal.Permission, refusal.Token, refusal.Now = permission, token, f.now()
+	refusal.Permission, refusal.Token, refusal.Now = permission, secret, f.now()
 	return refusal.Err()
 }
+
+// answerError says what is wrong with an answer that is none of GitHub's errors.
+type answerError struct{ text string }
+
+func (e *answerError) Error() string { return e.text }
 
 // refusalOf returns what GitHub answered, and false for an error without an
 // answer.

@@ -192,6 +192,9 @@ func (f *Forge) SetStatus(_ context.Context, repo forge.Repository, commit strin
 	return nil
 }
 
+// ShowsDetails implements forge.Forge.
+func (*Forge) ShowsDetails() bool { return false }
+
 // KeepsStatuses implements forge.Forge: there is nowhere to put them.
 func (*Forge) KeepsStatuses() bool { return false }
 

@@ -386,6 +386,8 @@ type Report struct {
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	SentAt       *time.Time
+	Finer        string
+	Detail       []byte
 }
 
 type Repository struct {

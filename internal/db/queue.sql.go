@@ -968,7 +968,7 @@ func (q *Queries) RenewLease(ctx context.Context, clientID string) (int64, error
 }
 
 const reopenReport = `-- name: ReopenReport :many
-update reports set state = 'pending', description = $1, seq = seq + 1, failures = 0, updated_at = now()
+update reports set state = 'pending', finer = 'queued', description = $1, detail = null, seq = seq + 1, failures = 0, updated_at = now()
 where repository_id = $2 and commit_id = $3 and context = $4 and build_id = $5
 returning repository_id, commit_id
 `
@@ -1265,19 +1265,19 @@ func (q *Queries) UnfinishedChildren(ctx context.Context, parentID *int64) (int6
 }
 
 const wantReports = `-- name: WantReports :many
-insert into reports (repository_id, commit_id, context, state, description, target_url, build_id)
-select s.repository_id, s.commit_id, s.context, s.state, s.description, s.target_url, s.build_id from (
+insert into reports (repository_id, commit_id, context, state, description, target_url, build_id, finer, detail)
+select s.repository_id, s.commit_id, s.context, s.state, s.description, s.target_url, s.build_id, s.finer, s.detail from (
     select unnest($1::bigint[]) as repository_id, unnest($2::text[]) as commit_id, unnest($3::text[]) as context,
            unnest($4::text[]) as state, unnest($5::text[]) as description, unnest($6::text[]) as target_url,
-           unnest($7::bigint[]) as build_id
+           unnest($7::bigint[]) as build_id, unnest($8::text[]) as finer, nullif(unnest($9::text[]), '')::jsonb as detail
 ) s where not exists (select 1 from builds b where b.id = s.build_id and b.quiet)
 on conflict (repository_id, commit_id, context) do update
 set state = excluded.state, description = excluded.description, target_url = excluded.target_url,
-    build_id = excluded.build_id, seq = reports.seq + 1, failures = 0, updated_at = now()
+    build_id = excluded.build_id, finer = excluded.finer, detail = excluded.detail, seq = reports.seq + 1, failures = 0, updated_at = now()
 where excluded.build_id > reports.build_id
    or (excluded.build_id = reports.build_id and (reports.state = 'pending' or excluded.build_id = 0 and excluded.state <> 'pending')
-       and (reports.state, reports.description, reports.target_url)
-           is distinct from (excluded.state, excluded.description, excluded.target_url))
+       and (reports.state, reports.description, reports.target_url, reports.finer, reports.detail)
+           is distinct from (excluded.state, excluded.description, excluded.target_url, excluded.finer, excluded.detail))
 returning repository_id, commit_id
 `
 
@@ -1289,6 +1289,8 @@ type WantReportsParams struct {
 	Descriptions  []string
 	TargetUrls    []string
 	BuildIds      []int64
+	Finer         []string
+	Details       []string
 }
 
 type WantReportsRow struct {
@@ -1309,6 +1311,8 @@ func (q *Queries) WantReports(ctx context.Context, arg WantReportsParams) ([]Wan
 		arg.Descriptions,
 		arg.TargetUrls,
 		arg.BuildIds,
+		arg.Finer,
+		arg.Details,
 	)
 	if err != nil {
 		return nil, err

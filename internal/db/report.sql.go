@@ -80,7 +80,7 @@ func (q *Queries) RecordReports(ctx context.Context, arg RecordReportsParams) er
 }
 
 const reportsOfCommit = `-- name: ReportsOfCommit :many
-select id, repository_id, commit_id, context, state, description, target_url, build_id, seq, sending_seq, sent_seq, failures, last_error, created_at, updated_at, sent_at from reports where repository_id = $1 and commit_id = $2 order by context
+select id, repository_id, commit_id, context, state, description, target_url, build_id, seq, sending_seq, sent_seq, failures, last_error, created_at, updated_at, sent_at, finer, detail from reports where repository_id = $1 and commit_id = $2 order by context
 `
 
 type ReportsOfCommitParams struct {
@@ -114,6 +114,8 @@ func (q *Queries) ReportsOfCommit(ctx context.Context, arg ReportsOfCommitParams
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SentAt,
+			&i.Finer,
+			&i.Detail,
 		); err != nil {
 			return nil, err
 		}
@@ -126,7 +128,7 @@ func (q *Queries) ReportsOfCommit(ctx context.Context, arg ReportsOfCommitParams
 }
 
 const unsentReports = `-- name: UnsentReports :many
-select rp.id, rp.repository_id, rp.commit_id, rp.context, rp.state, rp.description, rp.target_url, rp.build_id, rp.seq, rp.sending_seq, rp.sent_seq, rp.failures, rp.last_error, rp.created_at, rp.updated_at, rp.sent_at, r.forge, r.forge_repo_id, r.full_name, r.clone_url
+select rp.id, rp.repository_id, rp.commit_id, rp.context, rp.state, rp.description, rp.target_url, rp.build_id, rp.seq, rp.sending_seq, rp.sent_seq, rp.failures, rp.last_error, rp.created_at, rp.updated_at, rp.sent_at, rp.finer, rp.detail, r.forge, r.forge_repo_id, r.full_name, r.clone_url
 from reports rp join repositories r on r.id = rp.repository_id
 where rp.repository_id = $1 and rp.commit_id = $2 and rp.sent_seq < rp.seq
 order by rp.updated_at, rp.id
@@ -154,6 +156,8 @@ type UnsentReportsRow struct {
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	SentAt       *time.Time
+	Finer        string
+	Detail       []byte
 	Forge        string
 	ForgeRepoID  string
 	FullName     string
@@ -188,6 +192,8 @@ func (q *Queries) UnsentReports(ctx context.Context, arg UnsentReportsParams) ([
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SentAt,
+			&i.Finer,
+			&i.Detail,
 			&i.Forge,
 			&i.ForgeRepoID,
 			&i.FullName,

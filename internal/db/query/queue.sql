@@ -115,7 +115,7 @@ where id = @id and state = 'CLOSED';
 -- name: ReopenReport :many
 -- Asks for a status anew after a build's final one; statuses of other builds
 -- stay.
-update reports set state = 'pending', description = @description, seq = seq + 1, failures = 0, updated_at = now()
+update reports set state = 'pending', finer = 'queued', description = @description, detail = null, seq = seq + 1, failures = 0, updated_at = now()
 where repository_id = @repository_id and commit_id = @commit_id and context = @context and build_id = @build_id
 returning repository_id, commit_id;
 
@@ -198,19 +198,19 @@ select pg_try_advisory_xact_lock(7234017283807667300);
 -- anything but the same build's first final state, change nothing and return no
 -- row; neither do those of quiet builds. What is said without a build, of a push that became none, is replaced by
 -- what is said later. Rows are locked in the order of the arrays.
-insert into reports (repository_id, commit_id, context, state, description, target_url, build_id)
+insert into reports (repository_id, commit_id, context, state, description, target_url, build_id, finer, detail)
 select s.* from (
     select unnest(@repository_ids::bigint[]) as repository_id, unnest(@commit_ids::text[]) as commit_id, unnest(@contexts::text[]) as context,
            unnest(@states::text[]) as state, unnest(@descriptions::text[]) as description, unnest(@target_urls::text[]) as target_url,
-           unnest(@build_ids::bigint[]) as build_id
+           unnest(@build_ids::bigint[]) as build_id, unnest(@finer::text[]) as finer, nullif(unnest(@details::text[]), '')::jsonb as detail
 ) s where not exists (select 1 from builds b where b.id = s.build_id and b.quiet)
 on conflict (repository_id, commit_id, context) do update
 set state = excluded.state, description = excluded.description, target_url = excluded.target_url,
-    build_id = excluded.build_id, seq = reports.seq + 1, failures = 0, updated_at = now()
+    build_id = excluded.build_id, finer = excluded.finer, detail = excluded.detail, seq = reports.seq + 1, failures = 0, updated_at = now()
 where excluded.build_id > reports.build_id
    or (excluded.build_id = reports.build_id and (reports.state = 'pending' or excluded.build_id = 0 and excluded.state <> 'pending')
-       and (reports.state, reports.description, reports.target_url)
-           is distinct from (excluded.state, excluded.description, excluded.target_url))
+       and (reports.state, reports.description, reports.target_url, reports.finer, reports.detail)
+           is distinct from (excluded.state, excluded.description, excluded.target_url, excluded.finer, excluded.detail))
 returning repository_id, commit_id;
 
 -- name: LockReports :many
