@@ -32,7 +32,7 @@ func TestOneRequestForEachConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As the hub's door offers them.
+	// More than the hub's door offers.
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", b.ca.ServerTLS(certificate, "h2", "http/1.1"))
 	if err != nil {
 		t.Fatal(err)

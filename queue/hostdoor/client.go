@@ -61,10 +61,10 @@ func NewHost(config HostConfig) (*Host, error) {
 	return &Host{config: config, hub: hub, tls: tlsConfig}, nil
 }
 
-// Transport makes HTTPS requests to the hub, with HTTP/2 where it can.
+// Transport makes HTTPS requests to the hub, by HTTP/1.1, the hub's only one.
 func (h *Host) Transport() *http.Transport {
 	return &http.Transport{
-		TLSClientConfig: h.tls.Clone(), ForceAttemptHTTP2: true,
+		TLSClientConfig: h.tls.Clone(),
 		TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute, IdleConnTimeout: time.Minute,
 	}
 }
@@ -118,8 +118,7 @@ func (h *Host) dialTunnel(ctx context.Context, address string) (net.Conn, error)
 }
 
 // Check connects and returns nil if the hub knows this host's certificate. After
-// an error of HTTP it tells, by Refused, whether the certificate was the reason:
-// a client of HTTP/2 keeps that to itself.
+// an error of HTTP it tells, by Refused, whether the certificate was the reason.
 func (h *Host) Check(ctx context.Context) error {
 	conn, err := h.dialTunnel(ctx, h.address())
 	if err != nil {

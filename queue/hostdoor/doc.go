@@ -3,7 +3,7 @@
 // of it.
 //
 // It knows who a certificate belongs to, in a table, and what the connection is
-// for, by its ALPN protocol (RFC 7301): h2 and http/1.1 go to an HTTP server,
+// for, by its ALPN protocol (RFC 7301): http/1.1 goes to an HTTP server,
 // distbot-postgres is a tunnel to PostgreSQL. It refuses to know what is said
 // over HTTP, and what a host's PostgreSQL role may do (package hostqueue).
 //
@@ -12,8 +12,8 @@
 // A host is whose certificate's fingerprint is in host_credentials, not revoked
 // and not past its end, looked up once the handshake has shown that the key is
 // its own, and again for each HTTP request. Who is nobody is told so in the words
-// of the protocol it asked for. Nothing a client sends in a field, header or startup message is ever
-// taken for its name: the tunnel puts the role and database of the certificate's
+// of the protocol it asked for. Nothing a client sends in a field, header or
+// startup message is ever taken for its name: the tunnel puts the role and database of the certificate's
 // host in place of what the client asked for.
 //
 // # Revocation

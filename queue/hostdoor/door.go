@@ -20,7 +20,6 @@ import (
 // The ALPN protocols of the listener.
 const (
 	ProtocolPostgres = "distbot-postgres"
-	protocolHTTP2    = "h2"
 	protocolHTTP1    = "http/1.1"
 )
 
@@ -63,7 +62,7 @@ func New(config Config) (*Door, error) {
 	}
 	return &Door{
 		config: config,
-		tls:    config.CA.ServerTLS(cert, protocolHTTP2, protocolHTTP1, ProtocolPostgres),
+		tls:    config.CA.ServerTLS(cert, protocolHTTP1, ProtocolPostgres),
 		http:   newHTTPListener(),
 		open:   map[*conn]struct{}{},
 	}, nil

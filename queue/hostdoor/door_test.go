@@ -187,8 +187,8 @@ func TestWhoIsThere(t *testing.T) {
 			if _, scanErr := fmt.Sscanf(body, "%s %d %t %s", &got, &id, &known, &proto); err != nil || scanErr != nil {
 				t.Fatalf("%d %q %v %v", status, body, err, scanErr)
 			}
-			if got != name || id == 0 || !known || proto != "HTTP/2.0" {
-				t.Errorf("the hub sees %q, want host %s by HTTP/2.0", body, name)
+			if got != name || id == 0 || !known || proto != "HTTP/1.1" {
+				t.Errorf("the hub sees %q, want host %s by HTTP/1.1: bounds are by connection", body, name)
 			}
 		}
 	})
