@@ -135,7 +135,7 @@ func (b *build) makeDirs() error {
 
 // writeMacros writes the tag's macros, whatever lies in their place.
 func (b *build) writeMacros() error {
-	macros := specMacros + buildroot.MacrosIn(b.dir, b.order.Root.Macros) + "%_tmppath " + b.path("tmp") + "\n"
+	macros := specMacros + buildroot.MacrosIn(b.dir, b.order.Root.Macros, buildroot.Macro{Name: "_tmppath", Body: b.path("tmp")})
 	path := b.path("home", ".rpmmacros")
 	if err := os.RemoveAll(path); err != nil {
 		return fmt.Errorf("host: write macros: %w", err)

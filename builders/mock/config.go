@@ -150,12 +150,15 @@ func checkMarkup(recipe builders.Recipe) error {
 // out of date.
 var fixedTime = time.Unix(0, 0)
 
+// unfinished begins the names of files that writeFixed has not named yet.
+const unfinished = ".new-"
+
 // writeFixed writes a file that everyone may read and that never looks new.
 func writeFixed(path string, text []byte) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
 		return nil
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-")
+	tmp, err := os.CreateTemp(filepath.Dir(path), unfinished)
 	if err != nil {
 		return fmt.Errorf("mock: write %s: %w", path, err)
 	}

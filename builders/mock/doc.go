@@ -9,13 +9,16 @@
 // The recipe becomes a configuration (config.go) that is named by its content
 // and by that of its repositories; so is the root in it, and with it mock's
 // root cache: another content gives another cache, the same content the same
-// one. Each order gets a directory (job.go) with its input and a configuration of
+// one, and those that were not used for longest are removed (cache.go). Each
+// order gets a directory (job.go) with its input and a configuration of
 // its own. mock runs in namespaces
-// (launch.go) with the order's own uniqueext; its logs are read and passed on
-// while they grow (follow.go). When it ends, what its root holds is recorded
-// (installed.go), the packages are taken out (files.go), and the root is
-// cleaned with the same uniqueext, also when the build was canceled. What a
-// killed process left is cleaned by the next New (sweep.go).
+// (launch.go) with the order's own uniqueext, where the host's rpm keeps
+// databases in the roots (hostmacros.go); its logs are read and passed on
+// while they grow (follow.go), and say why it failed (exit.go). When it succeeds,
+// what its root holds is compared with what mock listed before the build, and
+// recorded (installed.go), and the packages are taken out (files.go). In any
+// case the root is cleaned with the same uniqueext, also when the build was
+// canceled. What a killed process left is cleaned by the next New (sweep.go).
 //
 // For %autorelease and %autochangelog (autospec.go) mock makes the root first;
 // the specs of the package's history are evaluated in a sandbox over it, which

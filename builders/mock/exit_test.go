@@ -191,3 +191,15 @@ func TestConfigIsNamedByWhatItMakes(t *testing.T) {
 		t.Error("a template is not refused")
 	}
 }
+
+// TestOptionsAreNoPackages: mock would pass them on to dnf.
+func TestOptionsAreNoPackages(t *testing.T) {
+	t.Parallel()
+	d := &Driver{config: Config{Dir: t.TempDir(), Log: 1 << 20}}
+	for _, name := range []string{"--nogpgcheck", "bash --setopt=tsflags=nothing", "'--nobest'"} {
+		_, err := d.SRPM(t.Context(), builders.SRPMOrder{Order: drivertest.Order(t, []string{"bash", name}), Spec: "x.spec"})
+		if failure := drivertest.FailureOf(t, err); failure.Infrastructure || failure.Phase != builders.PhaseBuildroot || !strings.HasSuffix(failure.Reason, "is no name of a package") {
+			t.Errorf("%q: %+v, want that it is no package", name, failure)
+		}
+	}
+}

@@ -45,19 +45,41 @@ func newHostMacros(ctx context.Context, dir string) (hostMacros, error) {
 	return hostMacros{}, fmt.Errorf("mock: rpm on this host keeps databases below HOME, and neither of %q is there to tell it otherwise", macroDirs)
 }
 
-// copyMacros copies the files of a directory and adds one.
+// ownMacros is the file that copyMacros adds: the last one of its directory.
+const ownMacros = "macros.zz-distbot"
+
+// copyMacros copies the files of a directory, adds one, and removes what an
+// earlier copy has besides: macros that are not this host's any more.
 func copyMacros(dir, from string, entries []fs.DirEntry) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("mock: make %s: %w", dir, err)
 	}
+	copied := map[string]bool{ownMacros: true}
 	for _, entry := range entries {
 		text, err := os.ReadFile(filepath.Join(from, entry.Name()))
-		if err != nil {
+		if err != nil || entry.Name() == ownMacros {
 			continue // a directory, or a link to nowhere
 		}
 		if err := writeFixed(filepath.Join(dir, entry.Name()), text); err != nil {
 			return err
 		}
+		copied[entry.Name()] = true
 	}
-	return writeFixed(filepath.Join(dir, "macros.zz-distbot"), []byte("%_dbpath /var/lib/rpm\n"))
+	if err := writeFixed(filepath.Join(dir, ownMacros), []byte("%_dbpath /var/lib/rpm\n")); err != nil {
+		return err
+	}
+	there, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("mock: read %s: %w", dir, err)
+	}
+	for _, entry := range there {
+		// Another process may be writing the same files.
+		if copied[entry.Name()] || strings.HasPrefix(entry.Name(), unfinished) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
+			return fmt.Errorf("mock: remove macros that are gone: %w", err)
+		}
+	}
+	return nil
 }

@@ -5,11 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/distbot/distbot/builders"
 	"github.com/distbot/distbot/builders/buildlog"
@@ -57,8 +61,8 @@ func (j *job) installed(ctx context.Context) ([]builders.Installed, error) {
 
 // compare compares with what mock listed.
 func (j *job) compare(installed []builders.Installed) error {
-	text, err := os.ReadFile(filepath.Join(j.path("result"), "installed_pkgs.log"))
-	if os.IsNotExist(err) {
+	text, err := readListed(j.path("result"))
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil // source packages need no list
 	}
 	if err != nil {
@@ -78,4 +82,23 @@ func (j *job) compare(installed []builders.Installed) error {
 		return fmt.Errorf("mock: the buildroot holds %d packages after the build, mock listed %d before it", len(held), len(listed))
 	}
 	return nil
+}
+
+// readListed reads mock's own list of packages among its results.
+func readListed(dir string) ([]byte, error) {
+	results, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer results.Close()
+	file, err := results.OpenFile("installed_pkgs.log", os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for ever
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxList+1))
+	if err == nil && len(text) > maxList {
+		err = fmt.Errorf("it is larger than %s", buildlog.SizeText(maxList))
+	}
+	return text, err
 }

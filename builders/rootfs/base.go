@@ -1,52 +1,48 @@
 package rootfs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/distbot/distbot/builders"
 	"github.com/distbot/distbot/builders/diagnosis"
-	"github.com/distbot/distbot/internal/flock"
 	"github.com/distbot/distbot/internal/sandbox"
 )
 
-// bases keeps the base roots. Roots are found by what they were made of, so
-// one is never wrong; a root of other repository content has another key.
-//
-// For each KEY there are KEY, the root; KEY.complete, the mark of a finished
-// one, whose time is that of the last use; KEY.partial, one that is being
-// installed; and KEY.lock, which is shared by those who use the root and held
-// alone by who installs or removes it. All of it holds between processes.
+// bases keeps the base roots, by the packages that they hold, and the metadata
+// that they are resolved from, by the content of the repositories.
 type bases struct {
 	driver *Driver
-	dir    string
+	roots  *shelf
+	// metadata holds what metadata.go says.
+	metadata *shelf
 }
-
-const (
-	complete = ".complete"
-	partial  = ".partial"
-)
 
 // base is a base root that is in use until it is released.
 type base struct {
+	// dir is the root itself.
 	dir     string
 	repoKey string
+	// metadata is what dnf keeps of the repositories.
+	metadata string
 	// repos are the repositories it came from, as they are mounted.
 	repos []mountedRepo
-	lock  *flock.Lock
+	// used are the directories that dir and metadata are in.
+	used []*shelved
 }
 
-func (r *base) release() { r.lock.Release() }
+func (r *base) release() {
+	for _, one := range r.used {
+		one.release()
+	}
+}
 
-// errRepoChanged says that a repository changed while a root was installed
-// from it.
+// errRepoChanged says that a repository changed while it was read.
 var errRepoChanged = errors.New("rootfs: a repository changed while the base root was installed from it")
 
 // get returns the base root for a recipe, installed first if nobody has.
@@ -63,152 +59,109 @@ func (b *bases) get(ctx context.Context, recipe builders.Recipe, log *diagnosis.
 	return nil, err
 }
 
-// find returns the base root for what the repositories hold now.
-func (b *bases) find(ctx context.Context, recipe builders.Recipe, log *diagnosis.Log) (*base, error) {
-	repos, repoKey, err := b.driver.readRepos(ctx, recipe)
+// find returns the base root for what the repositories hold now. Of the same
+// content it is the same; of another one, dnf says which packages it has.
+func (b *bases) find(ctx context.Context, recipe builders.Recipe, log *diagnosis.Log) (_ *base, err error) {
+	root := &base{}
+	if root.repos, root.repoKey, err = b.driver.readRepos(ctx, recipe); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			root.release()
+		}
+	}()
+	rootKey := func(of ...string) string {
+		return rootKey(recipe.Arch, b.driver.config.Runner.Mapping().ID(), bootID(), of...)
+	}
+	content := rootKey(append([]string{"content", root.repoKey}, recipe.Install...)...)
+	metadata, err := b.metadata.use(ctx, content, log, func(ctx context.Context, dir string) error {
+		return b.resolve(ctx, root, recipe, dir, log)
+	})
 	if err != nil {
 		return nil, err
 	}
-	key := rootKey(recipe, repoKey, b.driver.config.Runner.Mapping().ID(), bootID())
-	root := &base{dir: filepath.Join(b.dir, key), repoKey: repoKey, repos: repos}
-	name := fmt.Sprintf("base root %.12s of tag %s", key, recipe.Tag)
-	for {
-		if root.lock, err = b.take(ctx, root, flock.Shared, log); err != nil {
-			return nil, err
-		}
-		now := time.Now()
-		if err = os.Chtimes(root.dir+complete, now, now); err == nil {
-			fmt.Fprintf(log, "%s\n", name)
-			return root, nil
-		}
-		root.lock.Release()
-		if !errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("rootfs: note use of base root: %w", err)
-		}
-		if err := b.make(ctx, root, recipe, log); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// take takes the lock of a root, and says so when that takes longer.
-func (b *bases) take(ctx context.Context, root *base, how int, log *diagnosis.Log) (*flock.Lock, error) {
-	l, err := flock.Try(root.dir+flock.Suffix, how)
-	if l != nil || err != nil {
-		return l, err
-	}
-	fmt.Fprintln(log, "waiting for another build that installs the base root")
-	return flock.Take(ctx, root.dir+flock.Suffix, how)
-}
-
-// make installs the root unless another build did while this one waited.
-func (b *bases) make(ctx context.Context, root *base, recipe builders.Recipe, log *diagnosis.Log) error {
-	lock, err := b.take(ctx, root, flock.Exclusive, log)
+	root.used, root.metadata = append(root.used, metadata), filepath.Join(metadata.dir, cacheDir)
+	key := content
+	packages, err := readResolution(metadata.dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := os.Lstat(root.dir + complete); err == nil {
-		lock.Release()
-		return nil
+	if packages != nil {
+		key = rootKey(append([]string{"packages"}, packages...)...)
 	}
+	dir, err := b.roots.use(ctx, key, log, func(ctx context.Context, dir string) error {
+		return b.install(ctx, root, recipe, dir, log)
+	})
+	if err != nil {
+		return nil, err
+	}
+	root.used, root.dir = append(root.used, dir), filepath.Join(dir.dir, rootDir)
+	fmt.Fprintf(log, "base root %.12s of tag %s\n", key, recipe.Tag)
+	return root, nil
+}
+
+// Names in the directory of a base root: what it is, and where dnf writes while
+// it installs one.
+const (
+	rootDir     = "root"
+	downloadDir = "downloads"
+	workDir     = "work"
+)
+
+// install makes a base root in dir.
+func (b *bases) install(ctx context.Context, root *base, recipe builders.Recipe, dir string, log *diagnosis.Log) error {
 	start := time.Now()
 	fmt.Fprintf(log, "# installing a base root for tag %s: %s\n", recipe.Tag, strings.Join(recipe.Install, " "))
-	if err := b.install(ctx, root, recipe, log); err != nil {
-		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		b.removeUnfinished(clean, root.dir)
-		lock.Remove()
+	if err := b.makeDirs(ctx, dir, rootDir, downloadDir, workDir); err != nil {
 		return err
 	}
-	lock.Release()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	install := dnf{
+		machine: b.driver.machines[recipe.Arch], step: diagnosis.StepRoot, repos: root.repos, log: log,
+		root: sandbox.Mount{Source: path(rootDir), Target: installRoot}, cache: cacheOver(root.metadata, path(downloadDir), path(workDir)),
+		budget: b.newBudget("installing the base root", path(rootDir), path(downloadDir)),
+	}
+	err := install.run(ctx, append([]string{"install"}, recipe.Install...)...)
+	if err := b.judge(ctx, root, recipe, err); err != nil {
+		return err
+	}
+	b.driver.removeTree(ctx, path(downloadDir))
+	b.driver.removeTree(ctx, path(workDir))
 	fmt.Fprintf(log, "# done in %.2f s\n", time.Since(start).Seconds())
-	b.prune(ctx)
 	return nil
 }
 
-// install makes the root under another name, renames it, and marks it as
-// finished, so that an interrupted one is never used.
-func (b *bases) install(ctx context.Context, root *base, recipe builders.Recipe, log *diagnosis.Log) error {
-	runner := b.driver.config.Runner
-	b.removeUnfinished(ctx, root.dir)
-	tmp := root.dir + partial
-	if err := runner.MkdirMapped(ctx, tmp, 0, 0, 0o755); err != nil {
-		return err
+// makeDirs makes dir and directories in it that dnf may write to.
+func (b *bases) makeDirs(ctx context.Context, dir string, names ...string) error {
+	if err := os.Mkdir(dir, 0o711); err != nil {
+		return fmt.Errorf("rootfs: make base root: %w", err)
 	}
-	budget := b.driver.newBudget("installing the base root", tmp)
+	for _, name := range names {
+		if err := b.driver.config.Runner.MkdirMapped(ctx, filepath.Join(dir, name), 0, 0, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newBudget is for work that no package is to blame for.
+func (b *bases) newBudget(what string, dirs ...string) *budget {
+	budget := b.driver.newBudget(what, dirs...)
 	budget.blameless = true
-	install := dnf{machine: b.driver.machines[recipe.Arch], step: diagnosis.StepRoot, repos: root.repos, log: log, budget: budget, root: sandbox.Mount{Source: tmp, Target: installRoot}}
-	if err := install.run(ctx, append([]string{"install"}, recipe.Install...)...); err != nil {
-		return err
-	}
-	// dnf read the repositories later than what the key was made of.
-	if _, repoKey, err := b.driver.readRepos(ctx, recipe); err != nil {
-		return err
-	} else if repoKey != root.repoKey {
+	return budget
+}
+
+// judge makes errRepoChanged of the end of a run of dnf, be it a success or not,
+// when the repositories don't hold any more what the keys were made of: dnf read
+// them later.
+func (b *bases) judge(ctx context.Context, root *base, recipe builders.Recipe, err error) error {
+	_, repoKey, readErr := b.driver.readRepos(ctx, recipe)
+	switch {
+	case readErr == nil && repoKey != root.repoKey:
 		return errRepoChanged
+	case err == nil:
+		return readErr
 	}
-	if err := os.Rename(tmp, root.dir); err != nil {
-		return fmt.Errorf("rootfs: name base root: %w", err)
-	}
-	if err := os.WriteFile(root.dir+complete, nil, 0o644); err != nil {
-		return fmt.Errorf("rootfs: finish base root: %w", err)
-	}
-	return nil
-}
-
-// removeUnfinished removes what there is of a root that has no mark.
-func (b *bases) removeUnfinished(ctx context.Context, dir string) {
-	b.driver.removeTree(ctx, dir+partial)
-	b.driver.removeTree(ctx, dir)
-}
-
-// prune removes the least used roots above the number that is kept, unless
-// somebody uses them.
-func (b *bases) prune(ctx context.Context) {
-	roots, err := b.finished()
-	if err != nil {
-		b.driver.config.Logger.Warn("rootfs: look for base roots", "error", err)
-		return
-	}
-	for _, root := range roots[min(len(roots), b.driver.config.KeepRoots):] {
-		dir := filepath.Join(b.dir, root.key)
-		lock, err := flock.Try(dir+flock.Suffix, flock.Exclusive)
-		if err != nil {
-			b.driver.config.Logger.Warn("rootfs: look for base roots", "error", err)
-		}
-		if lock == nil {
-			continue
-		}
-		// Without its mark a root is not used any more.
-		if err := os.Remove(dir + complete); err == nil {
-			b.removeUnfinished(ctx, dir)
-		}
-		lock.Remove()
-	}
-}
-
-// usedRoot is a finished root and when it was used last.
-type usedRoot struct {
-	key  string
-	used time.Time
-}
-
-// finished lists the finished roots, the last used one first.
-func (b *bases) finished() ([]usedRoot, error) {
-	entries, err := os.ReadDir(b.dir)
-	if err != nil {
-		return nil, err
-	}
-	var roots []usedRoot
-	for _, entry := range entries {
-		key, ok := strings.CutSuffix(entry.Name(), complete)
-		if !ok {
-			continue
-		}
-		if info, err := entry.Info(); err == nil { // else it was just removed
-			roots = append(roots, usedRoot{key, info.ModTime()})
-		}
-	}
-	slices.SortFunc(roots, func(x, y usedRoot) int { return cmp.Compare(y.used.UnixNano(), x.used.UnixNano()) })
-	return roots, nil
+	return err
 }

@@ -40,7 +40,7 @@ func onePackage(t testing.TB, release string) map[string][]byte {
 func (b *bundle) keys(t *testing.T) []string {
 	t.Helper()
 	var list []string
-	for _, name := range drivertest.Names(t, b.driver.bases.dir) {
+	for _, name := range drivertest.Names(t, b.driver.bases.roots.dir) {
 		if !strings.Contains(name, ".") {
 			list = append(list, name)
 		}
@@ -78,7 +78,7 @@ func TestBaseRoots(t *testing.T) {
 			t.Errorf("builds left %q", left)
 		}
 	})
-	t.Run("Other repository content gives another one, the same content the same", func(t *testing.T) {
+	t.Run("Other packages give another one, the same packages the same", func(t *testing.T) {
 		t.Parallel()
 		b := fresh(t, nil)
 		recipe := b.recipe(smallGroup)
@@ -87,12 +87,16 @@ func TestBaseRoots(t *testing.T) {
 		if same := b.take(t, recipe); same.dir != first.dir {
 			t.Errorf("another tag of the same repositories and packages has root %s, want %s", same.dir, first.dir)
 		}
-		recipe.Repos = append(recipe.Repos, drivertest.Repository(t, "tag", nil))
-		if second := b.take(t, recipe); second.dir == first.dir || second.repoKey == first.repoKey {
-			t.Error("the same root for other repositories")
+		recipe.Repos = append(recipe.Repos, drivertest.Repository(t, "tag", onePackage(t, "1")))
+		if unrelated := b.take(t, recipe); unrelated.dir != first.dir || unrelated.repoKey == first.repoKey || unrelated.metadata == first.metadata {
+			t.Errorf("another repository: root %s, want %s; another key and other metadata: %v, %v", unrelated.dir, first.dir, unrelated.repoKey != first.repoKey, unrelated.metadata != first.metadata)
+		}
+		recipe.Install = append([]string{"thing"}, recipe.Install...)
+		if second := b.take(t, recipe); second.dir == first.dir {
+			t.Error("the same root for other packages")
 		}
 	})
-	t.Run("Both groups have another root exactly when the content of a generation is another", func(t *testing.T) {
+	t.Run("Of both groups the one has another root that holds what a generation has another of", func(t *testing.T) {
 		t.Parallel()
 		b := fresh(t, nil)
 		for group, install := range map[string][]string{"srpm-build": smallGroup, "build": append([]string{"thing"}, smallGroup...)} {
@@ -105,37 +109,42 @@ func TestBaseRoots(t *testing.T) {
 			if again := with(2, "1"); again.dir != first.dir || again.repoKey != first.repoKey {
 				t.Errorf("group %s: another root for the second generation of the same content", group)
 			}
-			if changed := with(3, "2"); changed.dir == first.dir || changed.repoKey == first.repoKey {
-				t.Errorf("group %s: the same root for another content", group)
+			if changed := with(3, "2"); (changed.dir == first.dir) != (group == "srpm-build") || changed.repoKey == first.repoKey {
+				t.Errorf("group %s: the same root for another content: %v", group, changed.dir == first.dir)
 			}
 			if back := with(4, "1"); back.dir != first.dir {
 				t.Errorf("group %s: another root for the fourth generation, whose content is that of the first", group)
 			}
 		}
-		if left := b.keys(t); len(left) != 4 {
-			t.Errorf("%d roots of two groups and two contents", len(left))
+		if left := b.keys(t); len(left) != 3 {
+			t.Errorf("%d roots of two groups and two contents, of which one matters to one", len(left))
 		}
 	})
-	t.Run("A repository that changes meanwhile is read again", func(t *testing.T) {
-		t.Parallel()
-		b := fresh(t, nil)
-		recipe := b.recipe(smallGroup)
-		recipe.Repos = append(recipe.Repos, drivertest.Repository(t, "tag", nil))
-		// A log line that says it begins is when the repository changes.
-		dir := strings.TrimPrefix(recipe.Repos[1].URL, "file://")
-		other := strings.TrimPrefix(drivertest.Repository(t, "tag", onePackage(t, "1")).URL, "file://")
-		log := &triggered{sign: "# installing a base root", do: func() error {
-			return errors.Join(os.RemoveAll(dir), drivertest.LinkTree(other, dir))
-		}}
-		root := must(b.driver.bases.get(t.Context(), recipe, diagnosis.NewLog("root.log", log, nil)))(t)
-		defer root.release()
-		if _, key, err := b.driver.readRepos(t.Context(), recipe); err != nil || root.repoKey != key || log.times != 2 {
-			t.Errorf("%d installs, root of content %s, want %s, %v", log.times, root.repoKey, key, err)
-		}
-		if left := b.keys(t); len(left) != 1 {
-			t.Errorf("roots %q, want one", left)
-		}
-	})
+	for name, sign := range map[string]string{"is resolved": "# resolving the packages", "is installed": "# installing a base root"} {
+		t.Run("A repository that changes while the root "+name+" is read again", func(t *testing.T) {
+			t.Parallel()
+			b := fresh(t, nil)
+			recipe := b.recipe([]string{"filesystem", "thing"})
+			recipe.Repos = append(recipe.Repos, drivertest.Repository(t, "tag", onePackage(t, "1")))
+			// A log line that says it begins is when the repository changes.
+			dir := strings.TrimPrefix(recipe.Repos[1].URL, "file://")
+			other := strings.TrimPrefix(drivertest.Repository(t, "tag", onePackage(t, "2")).URL, "file://")
+			log := &triggered{sign: sign, do: func() error {
+				return errors.Join(os.RemoveAll(dir), drivertest.LinkTree(other, dir))
+			}}
+			root := must(b.driver.bases.get(t.Context(), recipe, diagnosis.NewLog("root.log", log, nil)))(t)
+			defer root.release()
+			if _, key, err := b.driver.readRepos(t.Context(), recipe); err != nil || root.repoKey != key || log.times != 2 {
+				t.Errorf("%d tries, root of content %s, want %s, %v", log.times, root.repoKey, key, err)
+			}
+			if left := b.keys(t); len(left) != 1 {
+				t.Errorf("roots %q, want one", left)
+			}
+			if held := b.held(t, root); !slices.ContainsFunc(held, func(i builders.Installed) bool { return i.NEVRA == "thing-0:1-2.noarch" }) {
+				t.Errorf("the root holds %v, want thing-1-2", held)
+			}
+		})
+	}
 	t.Run("A failed install leaves nothing and is tried again", func(t *testing.T) {
 		t.Parallel()
 		b := fresh(t, nil)
@@ -145,7 +154,7 @@ func TestBaseRoots(t *testing.T) {
 				t.Errorf("failure %+v, want that nothing provides nowhere", failure)
 			}
 		}
-		if left := drivertest.Names(t, b.driver.bases.dir); len(left) > 0 {
+		if left := append(drivertest.Names(t, b.driver.bases.roots.dir), drivertest.Names(t, b.driver.bases.metadata.dir)...); len(left) > 0 {
 			t.Errorf("left %q", left)
 		}
 	})
@@ -159,7 +168,7 @@ func TestBaseRoots(t *testing.T) {
 		if !errors.Is(b.driver.explain(ctx, err), stop) {
 			t.Errorf("got %v, want %v", err, stop)
 		}
-		if left := drivertest.Names(t, b.driver.bases.dir); len(left) > 0 {
+		if left := drivertest.Names(t, b.driver.bases.roots.dir); len(left) > 0 {
 			t.Errorf("left %q", left)
 		}
 	})
@@ -168,12 +177,12 @@ func TestBaseRoots(t *testing.T) {
 		b := fresh(t, nil)
 		installer := start(t, "installer", b.driver.config.Dir)
 		drivertest.Eventually(t, "packages are being installed", func() bool {
-			found, err := filepath.Glob(b.driver.bases.dir + "/*" + partial + "/usr/bin/bash")
+			found, err := filepath.Glob(b.driver.bases.roots.dir + "/*" + partial + "/root/usr/bin/bash")
 			return err == nil && len(found) == 1
 		})
 		installer.kill(t)
 		again := must(newBundle(b.driver.config.Dir, nil))(t)
-		if left := drivertest.Names(t, b.driver.bases.dir); len(left) > 0 {
+		if left := drivertest.Names(t, b.driver.bases.roots.dir); len(left) > 0 {
 			t.Errorf("left %q after New", left)
 		}
 		if got := again.runInstalled(t, srpmGroup, nil, "/usr/bin/rpmbuild", "--version"); !strings.HasPrefix(got, "RPM version ") {
@@ -186,20 +195,22 @@ func TestBaseRoots(t *testing.T) {
 		user := start(t, "user", b.driver.config.Dir)
 		used := user.ready(t)
 		other := b.recipe(smallGroup)
-		other.Repos = append(other.Repos, drivertest.Repository(t, "tag", nil))
+		other.Install = []string{"filesystem", "thing"}
+		other.Repos = append(other.Repos, drivertest.Repository(t, "tag", onePackage(t, "1")))
 		second := b.take(t, other)
-		if got, want := b.keys(t), []string{used, filepath.Base(second.dir)}; !slices.Contains(got, used) || len(got) != 2 {
+		if got, want := b.keys(t), []string{used, second.key()}; !slices.Contains(got, used) || len(got) != 2 {
 			t.Errorf("roots %q, want %q", got, want)
 		}
 		user.end(t)
 		third := b.recipe(smallGroup)
-		third.Repos = append(third.Repos, drivertest.Repository(t, "third", nil))
-		want := []string{filepath.Base(second.dir), filepath.Base(b.take(t, third).dir)}
+		third.Install = other.Install
+		third.Repos = append(third.Repos, drivertest.Repository(t, "tag", onePackage(t, "2")))
+		want := []string{second.key(), b.take(t, third).key()}
 		slices.Sort(want)
 		if diff := cmp.Diff(want, b.keys(t)); diff != "" {
 			t.Errorf("roots (-want +got)\n%s", diff)
 		}
-		if _, err := os.Stat(filepath.Join(b.driver.bases.dir, used+flock.Suffix)); err == nil {
+		if _, err := os.Stat(filepath.Join(b.driver.bases.roots.dir, used+flock.Suffix)); err == nil {
 			t.Error("the lock of a removed root is still there")
 		}
 	})

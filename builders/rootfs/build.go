@@ -30,7 +30,8 @@ type build struct {
 	budget *budget
 	// machine runs what the root holds.
 	machine machine
-	// dir holds upper, work, builddir and the macros.
+	// dir holds upper, work, builddir and the macros, and where dnf writes to
+	// its cache.
 	dir       string
 	rootLog   *diagnosis.Log
 	buildLog  *diagnosis.Log
@@ -84,7 +85,7 @@ func (d *Driver) inOverlay(ctx context.Context, b *build, do func(context.Contex
 	if err := b.makeDirs(ctx); err != nil {
 		return err
 	}
-	b.budget = d.newBudget("the build", b.path("upper"), b.path("work"), b.path("builddir"))
+	b.budget = d.newBudget("the build", b.path("upper"), b.path("work"), b.path("builddir"), b.path(downloadDir))
 	return do(ctx, b)
 }
 
@@ -140,6 +141,9 @@ func (b *build) closeLogs() {
 	}
 }
 
+// dnfWorkDir belongs to the overlay over dnf's cache.
+const dnfWorkDir = "dnf-work"
+
 // makeDirs makes the overlay's directories and /builddir with its macros.
 func (b *build) makeDirs(ctx context.Context) error {
 	runner := b.driver.config.Runner
@@ -152,7 +156,7 @@ func (b *build) makeDirs(ctx context.Context) error {
 	for _, dir := range []struct {
 		name string
 		id   int
-	}{{"upper", 0}, {"work", 0}, {"builddir", builder}} {
+	}{{"upper", 0}, {"work", 0}, {"builddir", builder}, {downloadDir, 0}, {dnfWorkDir, 0}} {
 		if err := runner.MkdirMapped(ctx, b.path(dir.name), dir.id, dir.id, 0o755); err != nil {
 			return err
 		}

@@ -167,3 +167,6 @@ func rootLog(t testing.TB) *diagnosis.Log {
 	t.Helper()
 	return diagnosis.NewLog("root.log", t.Output(), nil)
 }
+
+// key is the name of a base root.
+func (r *base) key() string { return filepath.Base(filepath.Dir(r.dir)) }

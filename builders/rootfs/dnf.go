@@ -44,9 +44,7 @@ const (
 	installRoot = "/buildroot"
 	repoRoot    = "/repos"
 	dnfHome     = "/dnf"
-	// dnfCache is inside the root that is installed: an overlay finds the
-	// metadata its base root was installed from, and shares nothing.
-	dnfCache = installRoot + "/var/cache/distbot-dnf"
+	dnfCache    = dnfHome + "/cache"
 )
 
 // dnf runs the host's dnf on a root, in the sandbox: scriptlets of packages
@@ -59,6 +57,8 @@ type dnf struct {
 	machine machine
 	// root is mounted at installRoot.
 	root sandbox.Mount
+	// cache is mounted at dnfCache.
+	cache sandbox.Mount
 	// extra are further mounts.
 	extra []sandbox.Mount
 	log   *diagnosis.Log
@@ -68,13 +68,18 @@ type dnf struct {
 // with the network, to download, when nothing of the packages runs, and once
 // without, to install.
 func (c dnf) run(ctx context.Context, args ...string) error {
-	if slices.ContainsFunc(c.repos, func(r mountedRepo) bool { return r.dir == "" }) {
+	if c.remote() {
 		if err := c.once(ctx, true, append([]string{"--downloadonly"}, args...)); err != nil {
 			return err
 		}
 		args = append([]string{"--cacheonly"}, args...)
 	}
 	return c.once(ctx, false, args)
+}
+
+// remote says whether some of the repositories are on the network.
+func (c dnf) remote() bool {
+	return slices.ContainsFunc(c.repos, func(r mountedRepo) bool { return r.dir == "" })
 }
 
 // once runs dnf in a view of the host.
@@ -116,7 +121,7 @@ func (c dnf) mounts(network bool) []sandbox.Mount {
 		// dnf wants to open its log before it makes the directory.
 		{Type: sandbox.TypeDir, Target: dnfHome + "/log"},
 		{Type: sandbox.TypeDir, Target: dnfHome + "/persist"},
-		{Type: sandbox.TypeDir, Target: dnfCache},
+		c.cache,
 	}
 	for i, repo := range c.repos {
 		if repo.dir != "" {

@@ -12,8 +12,9 @@
 // # The way of a build
 //
 // A base root (base.go) holds the packages of a tag's group; it is installed
-// once for each content of the repositories it comes from and shared,
-// read-only, by all builds of all processes on the host. A build (build.go)
+// once for each set of packages that dnf resolves for the group from what the
+// repositories hold (metadata.go), and shared, read-only, by all builds of all
+// processes on the host (shelf.go). A build (build.go)
 // gets an overlay over it. The source package is unpacked, its build
 // requirements are installed into the overlay (requirements.go), what the root
 // holds then is recorded, and rpmbuild runs (rpmbuild.go), again when the spec

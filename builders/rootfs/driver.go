@@ -101,8 +101,12 @@ func New(config Config) (*Driver, error) {
 		return nil, err
 	}
 	d := &Driver{config: config, dnf: path, machines: machines, space: diskSpace, origins: &origins{}}
-	d.bases = &bases{driver: d, dir: filepath.Join(config.Dir, "base")}
-	for _, dir := range []string{config.Dir, d.bases.dir, d.buildsDir()} {
+	d.bases = &bases{
+		driver:   d,
+		roots:    &shelf{driver: d, dir: filepath.Join(config.Dir, "base"), keep: config.KeepRoots, what: "base root"},
+		metadata: &shelf{driver: d, dir: filepath.Join(config.Dir, "metadata"), keep: 2 * config.KeepRoots, what: "repositories' metadata"},
+	}
+	for _, dir := range []string{config.Dir, d.bases.roots.dir, d.bases.metadata.dir, d.buildsDir()} {
 		if err := os.MkdirAll(dir, 0o711); err != nil {
 			return nil, fmt.Errorf("rootfs: make %s: %w", dir, err)
 		}

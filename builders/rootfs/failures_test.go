@@ -83,7 +83,8 @@ func TestAFullDiskIsTheBuildersFault(t *testing.T) {
 	}
 	install := dnf{
 		step: diagnosis.StepRequires, repos: repos, log: rootLog(t), budget: b.driver.newBudget("the build", t.TempDir()),
-		root: sandbox.Mount{Type: sandbox.TypeTmpfs, Tmpfs: 16 << 20, Target: installRoot},
+		root:  sandbox.Mount{Type: sandbox.TypeTmpfs, Tmpfs: 16 << 20, Target: installRoot},
+		cache: sandbox.Mount{Type: sandbox.TypeDir, Target: dnfCache},
 	}
 	failure := drivertest.FailureOf(t, install.run(t.Context(), "install", "bash"))
 	if want := "no space left on the builder's disk while the buildroot was installed"; failure.Reason != want || !failure.Infrastructure {

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
 	"github.com/distbot/distbot/builders"
 	"github.com/distbot/distbot/builders/drivertest"
 )
@@ -85,6 +88,16 @@ func TestAHostileBuildIsEnded(t *testing.T) {
 			builders.PhaseBuild, memory,
 		},
 		{
+			"It fills /tmp", nil,
+			"%build\nfor i in 1 2; do head -c 600M /dev/zero > /tmp/full$i; done\n",
+			builders.PhaseBuild, "%build: head: error writing 'standard output': No space left on device",
+		},
+		{
+			"It fills /tmp, which is memory", func(c *Config) { c.Limits.Memory = 400 << 20 },
+			"%build\nhead -c 900M /dev/zero > /tmp/full; head -c 2G /dev/zero | tail\n",
+			builders.PhaseBuild, memory,
+		},
+		{
 			"It is a fork bomb", func(c *Config) { c.Limits.PIDs, c.Limits.Wall = 100, 5*time.Second },
 			"%build\nset +x\nbomb() { bomb | bomb & }; bomb 2>/dev/null; while :; do wait; done\n",
 			builders.PhaseBuild, "the build ran longer than 5s and was ended",
@@ -121,6 +134,9 @@ func TestForgedResults(t *testing.T) {
 	for _, test := range []struct{ name, clean, reason string }{
 		{"A symbolic link", "ln -s /etc/passwd %{_rpmdir}/passwd-1-1.noarch.rpm", rpms + `the build left "passwd-1-1.noarch.rpm", which is no regular file with a printable name`},
 		{"A pipe", "mkfifo %{_rpmdir}/a-1-1.noarch.rpm", rpms + `the build left "a-1-1.noarch.rpm", which is no regular file with a printable name`},
+		{"A socket", `perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0) && bind(S, pack_sockaddr_un("%{_rpmdir}/a-1-1.noarch.rpm")) or die $!'`, rpms + `the build left "a-1-1.noarch.rpm", which is no regular file with a printable name`},
+		// Anybody may make this one, for which overlays have a use.
+		{"A device", "mknod %{_rpmdir}/a-1-1.noarch.rpm c 0 0", rpms + `the build left "a-1-1.noarch.rpm", which is no regular file with a printable name`},
 		{"A name of two lines", `touch %{_rpmdir}/$'a\nb.rpm'`, rpms + `the build left "\"a\\nb.rpm\"", which is no regular file with a printable name`},
 		{"A directory", "mkdir %{_rpmdir}/noarch", rpms + "the build left directories, more than 5000 files or more than 32 GiB"},
 		{"Too many files", "cd %{_rpmdir}; touch $(seq 5001)", rpms + "the build left directories, more than 5000 files or more than 32 GiB"},
@@ -143,6 +159,32 @@ func TestForgedResults(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestResultsAreCopies: whatever modes and names a build gives to its packages,
+// results are files of their own that anybody may read and nobody else has.
+func TestResultsAreCopies(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	text := drivertest.SpecText("linked", "%build\nfor node in 'c 1 3' 'b 8 0'; do if mknod device $node; then exit 1; fi; done\n%files\n%clean\n"+
+		"cd %{_rpmdir}; ln linked-1-1.fc37.noarch.rpm twin-1-1.noarch.rpm; ln linked-1-1.fc37.noarch.rpm ../kept; chmod 6777 linked-1-1.fc37.noarch.rpm\n")
+	order, _, err := b.build(t, drivertest.Checkout(t, map[string]string{"package.spec": text}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := drivertest.Names(t, order.ResultDir)
+	if diff := cmp.Diff([]string{"linked-1-1.fc37.noarch.rpm", "twin-1-1.noarch.rpm"}, names); diff != "" {
+		t.Errorf("results (-want +got)\n%s", diff)
+	}
+	for _, name := range names {
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(order.ResultDir, name), &st); err != nil {
+			t.Fatal(err)
+		}
+		if st.Mode != unix.S_IFREG|0o644 || st.Nlink != 1 || int(st.Uid) != os.Getuid() {
+			t.Errorf("%s: mode %o, %d links, owner %d; want a file of mode 644 with one link of user %d", name, st.Mode, st.Nlink, st.Uid, os.Getuid())
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -113,12 +112,13 @@ func TestRepositoriesOnTheNetwork(t *testing.T) {
 	if requests.Load() < 50 {
 		t.Errorf("%d packages were asked for, want all of the base root", requests.Load())
 	}
-	// Downloaded packages don't fill up the base root.
+	// Downloaded packages don't fill up the base root or what is kept of metadata.
 	root := must(b.driver.bases.get(t.Context(), order.Root, rootLog(t)))(t)
 	defer root.release()
-	kept := must(filepath.Glob(filepath.Join(root.dir, "var/cache/distbot-dnf/*/packages/*.rpm")))(t)
-	if _, err := os.Stat(filepath.Join(root.dir, "var/cache/distbot-dnf")); err != nil || len(kept) > 0 {
-		t.Errorf("the base root keeps %d downloaded packages, %v", len(kept), err)
+	lists := must(filepath.Glob(filepath.Join(root.metadata, "*/repodata/*primary.xml*")))(t)
+	kept := must(filepath.Glob(filepath.Join(root.metadata, "*/packages/*.rpm")))(t)
+	if beside := drivertest.Names(t, filepath.Dir(root.dir)); len(lists) != 2 || len(kept) > 0 || len(beside) != 1 {
+		t.Errorf("metadata of repositories %q, packages %q, beside the root %q; want two repositories and nothing else", lists, kept, beside)
 	}
 
 	t.Run("A repository that is gone is the builder's trouble, and its password is nobody's business", func(t *testing.T) {

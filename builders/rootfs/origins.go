@@ -54,7 +54,7 @@ func (o *origins) look(ctx context.Context, root *base) *origin {
 	go func() {
 		defer close(l.done)
 		for i, repo := range root.repos {
-			list, err := o.list(ctx, root.dir, repo)
+			list, err := o.list(ctx, root.metadata, repo)
 			if err != nil {
 				l.notes = append(l.notes, fmt.Sprintf("which packages came from repository %s is not known: %v", repo.Name, err))
 			}
@@ -94,7 +94,7 @@ func (l *origin) of(nevra string) (repo, sum string) {
 
 // list returns the packages of a repository as its repomd.xml, read before,
 // says.
-func (o *origins) list(ctx context.Context, root string, repo mountedRepo) (listing, error) {
+func (o *origins) list(ctx context.Context, metadata string, repo mountedRepo) (listing, error) {
 	key := sha256.Sum256(repo.repomd)
 	o.mu.Lock()
 	list, ok := o.listings[key]
@@ -102,7 +102,7 @@ func (o *origins) list(ctx context.Context, root string, repo mountedRepo) (list
 	if ok {
 		return list, nil
 	}
-	list, err := readListing(ctx, root, repo)
+	list, err := readListing(ctx, metadata, repo)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (o *origins) list(ctx context.Context, root string, repo mountedRepo) (list
 	return list, nil
 }
 
-func readListing(ctx context.Context, root string, repo mountedRepo) (listing, error) {
+func readListing(ctx context.Context, metadata string, repo mountedRepo) (listing, error) {
 	md, err := repomd.ReadRepomd(bytes.NewReader(repo.repomd))
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func readListing(ctx context.Context, root string, repo mountedRepo) (listing, e
 	if !ok {
 		return nil, errors.New("its repomd.xml names no primary.xml")
 	}
-	file, err := openPrimary(root, repo, primary.Href)
+	file, err := openPrimary(metadata, repo, primary.Href)
 	if err != nil {
 		return nil, err
 	}
@@ -148,19 +148,18 @@ func readListing(ctx context.Context, root string, repo mountedRepo) (listing, e
 }
 
 // openPrimary opens the list of a repository's packages: in its directory, or
-// where dnf keeps what it downloaded, in the root. There packages of anybody
-// may have put anything: nothing leads out of it, and the digest is checked.
-func openPrimary(root string, repo mountedRepo, href string) (io.ReadCloser, error) {
+// where dnf keeps what it downloaded. Nothing leads out of either, and the digest
+// is checked.
+func openPrimary(metadata string, repo mountedRepo, href string) (io.ReadCloser, error) {
 	if repo.dir != "" {
 		return openBelow(repo.dir, href)
 	}
-	cache, err := os.OpenRoot(root)
+	cache, err := os.OpenRoot(metadata)
 	if err != nil {
 		return nil, err
 	}
 	defer cache.Close()
-	dir := strings.TrimPrefix(dnfCache, installRoot+"/")
-	entries, err := fs.ReadDir(cache.FS(), dir)
+	entries, err := fs.ReadDir(cache.FS(), ".")
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +167,7 @@ func openPrimary(root string, repo mountedRepo, href string) (io.ReadCloser, err
 		if !strings.HasPrefix(entry.Name(), buildroot.OneWord(repo.Name)+"-") {
 			continue
 		}
-		file, err := openRegular(cache, path.Join(dir, entry.Name(), "repodata", path.Base(href)))
+		file, err := openRegular(cache, path.Join(entry.Name(), "repodata", path.Base(href)))
 		if !errors.Is(err, fs.ErrNotExist) {
 			return file, err
 		}

@@ -41,14 +41,15 @@ func (d *Driver) readRepos(ctx context.Context, recipe builders.Recipe) (repos [
 }
 
 // rootVersion changes when base roots are made in another way.
-const rootVersion = 2
+const rootVersion = 3
 
-// rootKey names a base root by all that goes into it; tags that are made of the
-// same share it. It holds until the next boot: nothing is forced to the disk
-// while a root is installed, and after a power failure its files may be empty.
-func rootKey(recipe builders.Recipe, repoKey, mapping, boot string) string {
+// rootKey names what is made for an architecture of what of says; tags that are
+// made of the same share it. It holds until the next boot: nothing is forced to
+// the disk while a root is installed, and after a power failure its files may be
+// empty.
+func rootKey(arch, mapping, boot string, of ...string) string {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%d %q %q %q %q %q\n", rootVersion, recipe.Arch, repoKey, mapping, recipe.Install, boot)
+	fmt.Fprintf(sum, "%d %q %q %q %q\n", rootVersion, arch, mapping, boot, of)
 	return hex.EncodeToString(sum.Sum(nil))[:40]
 }
 

@@ -30,7 +30,7 @@ func TestRootsAreKnownByContent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return rootKey(recipe, repoKey, "mapping", "boot")
+		return rootKey(recipe.Arch, "mapping", "boot", repoKey)
 	}
 	write := func(text string) {
 		if err := os.WriteFile(filepath.Join(dir, "repodata", "repomd.xml"), []byte(text), 0o644); err != nil {

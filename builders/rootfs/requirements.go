@@ -19,6 +19,7 @@ func (b *build) installRequirements(ctx context.Context, srpm string) error {
 	install := dnf{
 		step: diagnosis.StepRequires, budget: b.budget, machine: b.machine, repos: b.base.repos, log: b.rootLog,
 		root:  sandbox.Mount{Type: sandbox.TypeOverlay, Layers: b.overlay(), Target: installRoot},
+		cache: cacheOver(b.base.metadata, b.path(downloadDir), b.path(dnfWorkDir)),
 		extra: []sandbox.Mount{{Source: srpm, Target: srpmIn, ReadOnly: true}},
 	}
 	return b.annotate(install.run(ctx, "builddep", srpmIn))

@@ -37,7 +37,7 @@ func playRole(role string, args []string) error {
 			return err
 		}
 		defer root.release()
-		return sayReady(filepath.Base(root.dir))
+		return sayReady(root.key())
 	case "installer": // of a base root that takes some time
 		_, err := b.driver.bases.get(context.Background(), b.recipe(srpmGroup), diagnosis.NewLog("root.log", io.Discard, nil))
 		return err

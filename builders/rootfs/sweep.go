@@ -13,12 +13,13 @@ import (
 // sweepTime bounds how long New clears away.
 const sweepTime = 5 * time.Minute
 
-// sweep removes what processes that ended left: overlays, and base roots that
-// were not finished. What a living process uses is locked.
+// sweep removes what processes that ended left: overlays, base roots and
+// metadata that were not finished. What a living process uses is locked.
 func (d *Driver) sweep(ctx context.Context) {
 	for dir, remove := range map[string]func(context.Context, string){
-		d.buildsDir(): d.removeTree,
-		d.bases.dir:   d.bases.removeUnfinished,
+		d.buildsDir():        d.removeTree,
+		d.bases.roots.dir:    d.bases.roots.removeUnfinished,
+		d.bases.metadata.dir: d.bases.metadata.removeUnfinished,
 	} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {

@@ -177,5 +177,11 @@ func TestDevices(t *testing.T) {
 	want(t, r, shell(`head -c 4 /dev/zero | wc -c; echo x > /dev/null; head -c 4 /dev/urandom | wc -c; (echo x > /dev/full) 2>/dev/null || echo full
 echo out > /dev/stdout; echo err > /dev/stderr; echo x > /dev/shm/x && cat /dev/fd/0 < /dev/shm/x; ls -A /dev | tr '\n' ' '`),
 		0, "4\n4\nfull\nout\nerr\nx\nfd full null ptmx pts random shm stderr stdin stdout tty urandom zero")
+	node := python(`
+for kind in (0o20000, 0o60000):
+    try: os.mknod("/tmp/node", kind | 0o666, os.makedev(1, 3)); print("made")
+    except OSError as e: print(errno.errorcode[e.errno])`)
+	node.UID, node.GID = 0, 0
+	want(t, r, node, 0, "EPERM\nEPERM")
 	want(t, r, python(`import pty; m, s = pty.openpty(); os.write(s, b"hi"); print(os.read(m, 2).decode(), os.ttyname(s))`), 0, "hi /dev/pts/0")
 }
