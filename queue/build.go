@@ -127,19 +127,15 @@ func AddArches(ctx context.Context, tx pgx.Tx, inserter Inserter, buildID, root 
 // AddTag adds the task that tags a complete build, with its job. root is the
 // build's own task.
 func AddTag(ctx context.Context, tx pgx.Tx, inserter Inserter, buildID, root int64, label string) error {
-	taskID, err := db.New(tx).InsertTask(ctx, db.InsertTaskParams{
-		ParentID: &root, BuildID: buildID, Method: MethodTagBuild, Label: label, Weight: weightTag,
-	})
-	if err != nil {
-		return fmt.Errorf("queue: insert tag task: %w", err)
-	}
 	id, err := Insert(ctx, tx, inserter, TagArgs{BuildID: buildID})
 	if err != nil {
 		return err
 	}
-	// So that a cancel finds it.
-	if err := db.New(tx).SetTaskJobs(ctx, db.SetTaskJobsParams{Ids: []int64{taskID}, JobIds: []int64{id}}); err != nil {
-		return fmt.Errorf("queue: set job of tag task: %w", err)
+	err = db.New(tx).InsertTask(ctx, db.InsertTaskParams{
+		ParentID: &root, BuildID: buildID, Method: MethodTagBuild, Label: label, Weight: weightTag, RiverJobID: id,
+	})
+	if err != nil {
+		return fmt.Errorf("queue: insert tag task: %w", err)
 	}
 	return nil
 }
@@ -307,7 +303,7 @@ func EndBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external string
 }
 
 // RetryBuild starts a build again that failed or was canceled, as a new build
-// of the same commit.
+// of the same commit with the priority and in the channel of the old one.
 func RetryBuild(ctx context.Context, pool *pgxpool.Pool, inserter Inserter, external string, buildID int64) (newID int64, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		b, err := db.New(tx).RetryableBuild(ctx, buildID)
@@ -324,6 +320,7 @@ func RetryBuild(ctx context.Context, pool *pgxpool.Pool, inserter Inserter, exte
 			PackageID: b.PackageID, RepositoryID: b.RepositoryID, Target: b.Target, BuildTag: b.BuildTag, DestTag: b.DestTag,
 			Scratch: b.Scratch, Ref: b.Ref, Commit: b.CommitID, CommittedAt: b.CommittedAt, PullNumber: b.PullNumber,
 			Spec: b.Spec, PlannedNVR: b.PlannedNvr, RetryOf: &buildID, ArchOverride: b.ArchOverride, Quiet: b.Quiet,
+			Priority: b.Priority, Channel: b.Channel,
 		})
 		return err
 	})

@@ -358,6 +358,30 @@ func TestRetryBuild(t *testing.T) {
 		}
 	})
 
+	t.Run("keeps the priority and the channel", func(t *testing.T) {
+		t.Parallel()
+		pool, d, _ := setup(t)
+		jobs := queuetest.Inserter(t, pool)
+		urgent := d.NewBuild(1)
+		urgent.Priority, urgent.Channel, urgent.Scratch, urgent.ArchOverride = 5, "bootstrap", true, []string{"riscv64"}
+		build := d.Start(t, urgent)
+		if err := queue.CancelBuild(t.Context(), pool, jobs, queuetest.ExternalURL, build, "why"); err != nil {
+			t.Fatal(err)
+		}
+		again, err := queue.RetryBuild(t.Context(), pool, jobs, queuetest.ExternalURL, build)
+		if err != nil {
+			t.Fatal(err)
+		}
+		like := func(build int64) []string {
+			return queuetest.Values[string](t, pool, `select t.method || ' ' || t.priority || ' ' || t.channel || ' ' || b.scratch || ' ' || b.arch_override::text
+				from tasks t join builds b on b.id = t.build_id where b.id = $1 order by t.id`, build)
+		}
+		want := []string{"build 5 bootstrap true {riscv64}", "buildSRPM 4 bootstrap true {riscv64}"}
+		if diff := cmp.Diff([][]string{want, want}, [][]string{like(build), like(again)}); diff != "" {
+			t.Errorf("tasks of the build and of its retry (-want +got):\n%s", diff)
+		}
+	})
+
 	t.Run("of a running build is refused", func(t *testing.T) {
 		t.Parallel()
 		pool, _, build := setup(t)

@@ -109,6 +109,10 @@ func CancelChain(ctx context.Context, pool *pgxpool.Pool, client Canceler, exter
 		if chain.State != TaskFree && chain.State != TaskOpen {
 			return &ChainOverError{ChainID: chainID, State: chain.State}
 		}
+		// All before the statuses of the first.
+		if err := q.LockBuildsOfChain(ctx, chainID); err != nil {
+			return fmt.Errorf("queue: lock builds of chain %d: %w", chainID, err)
+		}
 		builds, err := q.ChainBuilds(ctx, chainID)
 		if err != nil {
 			return fmt.Errorf("queue: builds of chain %d: %w", chainID, err)

@@ -15,12 +15,16 @@ import (
 	"github.com/distbot/distbot/internal/db"
 )
 
-// How soon jobs are fetched. River limits notifications to one a queue in the
-// first period, for the whole client: at its default of 100 ms every second hop
-// waits for the poll.
+// How soon jobs are fetched. River notifies of one insert a queue in notifyEvery,
+// for the whole client, and decides at the insert: where the transaction that was
+// left out ends later than the one that was not, its job waits for the poll. At
+// River's default of 100 ms every second hop did.
 const (
+	notifyEvery   = time.Millisecond
 	fetchCooldown = 5 * time.Millisecond
 	fetchPoll     = 250 * time.Millisecond
+	// controlPoll is the poll of what others wait for: chains go on there.
+	controlPoll = 100 * time.Millisecond
 )
 
 // Config says what one process works on.
@@ -39,7 +43,7 @@ type Config struct {
 	// planned; 0 means never.
 	ReconcileEvery time.Duration
 	// PollEvery is how often the queues are looked at for what no notification
-	// told of. Defaults to 250 milliseconds.
+	// told of. Defaults to 250 milliseconds; it is 100 at most for QueueControl.
 	PollEvery time.Duration
 	// SoftStop is how long running jobs may go on after Stop before their
 	// context is cancelled. Defaults to 2 seconds.
@@ -66,7 +70,7 @@ func NewClient(pool *pgxpool.Pool, config Config) (*Client, error) {
 	rc := &river.Config{
 		ID:                config.ID,
 		Logger:            config.Logger,
-		FetchCooldown:     fetchCooldown,
+		FetchCooldown:     notifyEvery,
 		FetchPollInterval: pollEvery,
 		// Leases, not time-outs, tell a lost job from a long one.
 		JobTimeout:           -1,
@@ -82,7 +86,11 @@ func NewClient(pool *pgxpool.Pool, config Config) (*Client, error) {
 		rc.Workers = config.Workers
 		rc.Queues = map[string]river.QueueConfig{}
 		for name, workers := range config.Queues {
-			rc.Queues[name] = river.QueueConfig{MaxWorkers: workers, FetchCooldown: rc.FetchCooldown, FetchPollInterval: rc.FetchPollInterval}
+			poll := pollEvery
+			if name == QueueControl {
+				poll = min(poll, controlPoll)
+			}
+			rc.Queues[name] = river.QueueConfig{MaxWorkers: workers, FetchCooldown: fetchCooldown, FetchPollInterval: poll}
 		}
 		if !config.Hub {
 			rc.LeaderElectionDisabled = true

@@ -1,19 +1,14 @@
 package queue
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/riverqueue/river"
 
-	"github.com/distbot/distbot/internal/arch"
 	"github.com/distbot/distbot/internal/db"
 )
 
@@ -21,10 +16,16 @@ const (
 	// scheduleEvery is how often the scheduler looks though nobody woke it, for
 	// tasks that wait for a time.
 	scheduleEvery = time.Second
+	// roundEvery is how soon rounds follow one another at most: of many changes
+	// one round sees all.
+	roundEvery = 20 * time.Millisecond
 	// scheduleChannel is what triggers of tasks, tags and hosts notify.
 	scheduleChannel = "distbot_schedule"
 	// roundSize bounds how many tasks of one bin a round looks at.
 	roundSize = 500
+	// beginRows is how many tasks are found at a time that may begin, since their
+	// repository is there.
+	beginRows = 1000
 	// spareRows is how many more tasks than a bin has room for a round looks at.
 	spareRows = 50
 	// heavy is the weight up to which a task may exceed what is left of a host's
@@ -57,20 +58,26 @@ func (s *Scheduler) Run(ctx context.Context) {
 	ticker := time.NewTicker(scheduleEvery)
 	defer ticker.Stop()
 	for {
-		for {
-			n, err := s.Round(ctx)
-			if err != nil && ctx.Err() == nil {
-				s.Logger.Error("queue: schedule", "error", err)
-			}
-			if n == 0 || err != nil {
-				break
+		next := time.After(roundEvery)
+		n, err := s.Round(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.Logger.Error("queue: schedule", "error", err)
+		}
+		if n == 0 || err != nil {
+			select {
+			case <-ctx.Done():
+			case <-ticker.C:
+			case <-wake:
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
-		case <-wake:
+		case <-next:
+		}
+		select {
+		case <-wake: // the next round sees what that was about
+		default:
 		}
 	}
 }
@@ -118,7 +125,25 @@ func (s *Scheduler) listenOnce(ctx context.Context, wake chan<- struct{}) error 
 }
 
 // Round gives out what can be given now, and returns how many tasks that were.
+// What it costs depends on the tasks that may begin, not on those that wait for
+// a repository.
 func (s *Scheduler) Round(ctx context.Context) (assigned int, err error) {
+	for {
+		// In a transaction of its own: the tasks are written again when they are
+		// given out.
+		begin, err := db.New(s.Pool).LetTasksBegin(ctx, beginRows)
+		if err != nil {
+			return 0, fmt.Errorf("queue: let tasks begin: %w", err)
+		}
+		assigned, err := s.giveOut(ctx)
+		if assigned > 0 || begin < beginRows || err != nil {
+			return assigned, err
+		}
+	}
+}
+
+// giveOut gives out tasks that may begin.
+func (s *Scheduler) giveOut(ctx context.Context) (assigned int, err error) {
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		q := db.New(tx)
 		if err := q.ScheduleLock(ctx); err != nil {
@@ -151,8 +176,8 @@ func (s *Scheduler) Round(ctx context.Context) (assigned int, err error) {
 		for _, task := range tasks {
 			plan.place(task)
 		}
-		assigned = len(plan.assign.Ids)
-		return s.assign(ctx, tx, plan)
+		assigned, err = s.assign(ctx, tx, plan)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("queue: schedule: %w", err)
@@ -160,198 +185,27 @@ func (s *Scheduler) Round(ctx context.Context) (assigned int, err error) {
 	return assigned, nil
 }
 
-// assign records a plan and rings at the hosts.
-func (s *Scheduler) assign(ctx context.Context, tx pgx.Tx, p *plan) error {
+// assign records a plan and rings at the hosts. It returns how many tasks were
+// given out: those that somebody is about to end are left to a later round.
+func (s *Scheduler) assign(ctx context.Context, tx pgx.Tx, p *plan) (int, error) {
 	if len(p.assign.Ids) == 0 {
-		return nil
+		return 0, nil
 	}
 	q := db.New(tx)
-	given, err := q.AssignTasks(ctx, p.assign)
-	if err != nil {
-		return err
+	free, err := q.LockFreeTasks(ctx, p.assign.Ids)
+	if err != nil || len(free) == 0 {
+		return 0, err
 	}
-	remote := map[int64]*DeliverArgs{}
-	var jobs []river.JobArgs
-	var set db.SetTaskJobsParams
-	for _, task := range given {
-		claim := Claim{TaskID: task.ID, Attempt: task.Attempt}
-		if !p.hosts[task.HostID].Remote {
-			jobs, set.Ids = append(jobs, TaskArgs{Claim: claim, HostID: task.HostID}), append(set.Ids, task.ID)
-			continue
-		}
-		if remote[task.HostID] == nil {
-			remote[task.HostID] = &DeliverArgs{HostID: task.HostID}
-		}
-		remote[task.HostID].Claims = append(remote[task.HostID].Claims, claim)
-	}
-	for _, args := range remote {
-		jobs = append(jobs, *args)
-	}
+	give, jobs := p.give(free)
 	ids, err := insertAll(ctx, tx, s.Inserter, jobs)
-	if err != nil || len(set.Ids) == 0 {
-		return err
+	if err != nil {
+		return 0, err
 	}
-	set.JobIds = ids[:len(set.Ids)]
-	return q.SetTaskJobs(ctx, set)
-}
-
-// plan is one round: the hosts as they will be, and what they are given.
-type plan struct {
-	hosts   map[int64]*db.HostsToScheduleRow
-	order   []*db.HostsToScheduleRow
-	refused map[refusal]bool
-	// reserved hosts take nothing more in this round.
-	reserved map[int64]bool
-	assign   db.AssignTasksParams
-}
-
-type refusal struct{ task, host int64 }
-
-func newPlan(hosts []db.HostsToScheduleRow) *plan {
-	p := &plan{hosts: map[int64]*db.HostsToScheduleRow{}, refused: map[refusal]bool{}, reserved: map[int64]bool{}}
-	for i := range hosts {
-		p.hosts[hosts[i].ID] = &hosts[i]
-		p.order = append(p.order, &hosts[i])
-	}
-	return p
-}
-
-// bins are the bins that hosts with room take tasks from, and how many tasks
-// they could take at most.
-func (p *plan) bins() db.TasksToScheduleParams {
-	type bin struct{ channel, name string }
-	room, arches := map[bin]int32{}, map[bin][]string{}
-	var order []bin
-	for _, host := range p.order {
-		if host.Weight >= host.Capacity {
-			continue
-		}
-		// The lightest task weighs 1.
-		free := int32(host.Capacity-host.Weight) + 1
-		for _, channel := range host.Channels {
-			for _, name := range append(slices.Clone(host.Arches), arch.Noarch) {
-				b := bin{channel, name}
-				if room[b] == 0 {
-					order = append(order, b)
-				}
-				room[b] = min(room[b]+free, roundSize)
-				arches[b] = append(arches[b], host.Arches...)
-			}
+	for i, job := range give.JobIds {
+		if job != 0 {
+			give.JobIds[i] = ids[job-1]
 		}
 	}
-	var params db.TasksToScheduleParams
-	for _, b := range order {
-		params.Channels, params.Bins = append(params.Channels, b.channel), append(params.Bins, b.name)
-		// Some may have been refused by the hosts that have room.
-		params.MaxRows = append(params.MaxRows, room[b]+spareRows)
-		slices.Sort(arches[b])
-		params.Arches = append(params.Arches, strings.Join(slices.Compact(arches[b]), " "))
-	}
-	return params
-}
-
-// place chooses a host for a task, if one has room.
-func (p *plan) place(task db.TasksToScheduleRow) {
-	var best *db.HostsToScheduleRow
-	var bestRoot string
-	var bestRank rank
-	willing := p.willing(task)
-	for _, host := range p.order {
-		root, ok := serves(host, task)
-		if !ok || p.reserved[host.ID] || !fits(host, task) {
-			continue
-		}
-		if p.refused[refusal{task.ID, host.ID}] && willing {
-			continue
-		}
-		r := rankOf(host, root)
-		if best == nil || r.less(bestRank) {
-			best, bestRoot, bestRank = host, root, r
-		}
-	}
-	if best == nil {
-		p.reserve(task)
-		return
-	}
-	best.Weight, best.Tasks = best.Weight+task.Weight, best.Tasks+1
-	p.assign.Ids, p.assign.HostIds = append(p.assign.Ids, task.ID), append(p.assign.HostIds, best.ID)
-	p.assign.ClientIds, p.assign.RootArches = append(p.assign.ClientIds, best.ClientID), append(p.assign.RootArches, bestRoot)
-}
-
-// fits reports whether a host has room for a task. One that has nothing to do
-// takes any: else a task could weigh more than every host may carry, and would
-// never be built.
-func fits(host *db.HostsToScheduleRow, task db.TasksToScheduleRow) bool {
-	return host.Tasks == 0 || host.Capacity-host.Weight > max(0, task.Weight-heavy)
-}
-
-// reserve keeps the host that is nearest to having room for a heavy task from
-// lighter ones that come after it, or they would take its turn for ever.
-func (p *plan) reserve(task db.TasksToScheduleRow) {
-	if task.Weight <= heavy {
-		return
-	}
-	var nearest *db.HostsToScheduleRow
-	for _, host := range p.order {
-		_, ok := serves(host, task)
-		if !ok || p.reserved[host.ID] || p.refused[refusal{task.ID, host.ID}] {
-			continue
-		}
-		if nearest == nil || host.Weight < nearest.Weight {
-			nearest = host
-		}
-	}
-	if nearest != nil {
-		p.reserved[nearest.ID] = true
-	}
-}
-
-// willing reports whether a host could take the task that has not refused it,
-// though it may have no room now. When all have refused, refusals count for
-// nothing.
-func (p *plan) willing(task db.TasksToScheduleRow) bool {
-	return slices.ContainsFunc(p.order, func(host *db.HostsToScheduleRow) bool {
-		_, ok := serves(host, task)
-		return ok && !p.refused[refusal{task.ID, host.ID}]
-	})
-}
-
-// serves reports whether a host is of a task's channel and architectures, and
-// which architecture its buildroot will have: one without an emulator if there
-// is a choice.
-func serves(host *db.HostsToScheduleRow, task db.TasksToScheduleRow) (root string, ok bool) {
-	if !slices.Contains(host.Channels, task.Channel) {
-		return "", false
-	}
-	if len(task.RootArches) == 0 {
-		// A tag without architectures: whoever takes it says so.
-		return "", true
-	}
-	for _, a := range task.RootArches {
-		if !slices.Contains(host.Arches, a) {
-			continue
-		}
-		if !ok || slices.Contains(host.Emulated, root) && !slices.Contains(host.Emulated, a) {
-			root, ok = a, true
-		}
-	}
-	return root, ok
-}
-
-// rank orders hosts that could take a task.
-type rank struct {
-	emulated bool
-	load     float32
-	tasks    int32
-}
-
-func rankOf(host *db.HostsToScheduleRow, root string) rank {
-	return rank{emulated: slices.Contains(host.Emulated, root), load: host.Weight / host.Capacity, tasks: host.Tasks}
-}
-
-func (r rank) less(o rank) bool {
-	if r.emulated != o.emulated {
-		return o.emulated
-	}
-	return cmp.Or(cmp.Compare(r.load, o.load), cmp.Compare(r.tasks, o.tasks)) < 0
+	n, err := q.AssignTasks(ctx, give)
+	return int(n), err
 }

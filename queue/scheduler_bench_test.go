@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -61,34 +62,21 @@ const places = 2
 
 func newFarm(b *testing.B, hosts, tasks int, took time.Duration) *farm {
 	b.Helper()
-	config, err := pgxpool.ParseConfig(dbtest.NewURL(b))
-	if err != nil {
-		b.Fatal(err)
-	}
-	config.MaxConns = 32
-	pool, err := pgxpool.NewWithConfig(b.Context(), config)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(pool.Close)
+	pool := widePool(b)
 	f := &farm{pool: pool, took: took, hosts: map[int64]queue.Holder{}, tasks: tasks, done: make(chan struct{}), free: map[int64][]time.Time{}}
 	d := queuetest.NewDistribution(b, pool, nil, "x86_64")
-	queuetest.Exec(b, pool, `insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, spec, need_rev)
-		select $1, $2, 'f37', $3, $4, false, 'refs/heads/f37', lpad(n::text, 40, '0'), now(), 'hello.spec', 1 from generate_series(1, $5) n`,
-		d.Package, d.Repository, d.BuildTag, d.DestTag, tasks)
-	queuetest.Exec(b, pool, "insert into tasks (build_id, method, label, state, attempt) select id, 'build', 'hello', 'OPEN', 1 from builds order by id")
-	queuetest.Exec(b, pool, `insert into tasks (parent_id, build_id, method, arch, root_arches, bin, label, state, weight, priority)
-		select id, build_id, 'buildArch', 'x86_64', '{x86_64}', 'x86_64', 'hello', 'FREE', 1.5, 10 * (1 + id % 4) from tasks order by id`)
+	fill(b, d, tasks)
 	queuetest.Exec(b, pool, "create table given (seq bigint generated always as identity, task bigint, priority int)")
 	queuetest.Exec(b, pool, `create function note_given() returns trigger language plpgsql as $$ begin
 		insert into given (task, priority) values (new.id, new.priority); return new; end $$`)
 	queuetest.Exec(b, pool, "create trigger given after update of state on tasks for each row when (new.state = 'ASSIGNED') execute function note_given()")
+	// What earlier work has left: statements that are planned while the table
+	// looks empty would read all of it later.
+	queuetest.Exec(b, pool, `insert into river_job (state, max_attempts, finalized_at, args, kind, queue)
+		select 'completed', 1, now(), '{}', 'builders.task', 'host_0' from generate_series(1, $1)`, tasks)
 	queuetest.Exec(b, pool, "analyze")
 	for n := range hosts {
-		holder, err := queue.Connect(b.Context(), pool, queue.HostInfo{Name: "host-" + string(rune('a'+n/26)) + string(rune('a'+n%26)), Arches: []string{"x86_64"}, Capacity: places}, "farm")
-		if err != nil {
-			b.Fatal(err)
-		}
+		holder := connectNth(b, pool, n)
 		f.hosts[holder.ID] = holder
 	}
 	return f
@@ -200,4 +188,64 @@ func queuetestHost(name string) (id int64) {
 		id = 10*id + int64(digit-'0')
 	}
 	return id
+}
+
+// BenchmarkRound is a round of the scheduler in which 100 hosts have room and
+// nothing can begin, since all that waits does so for a repository.
+func BenchmarkRound(b *testing.B) {
+	for _, waiting := range []int{0, 100_000} {
+		b.Run(fmt.Sprintf("%d tasks wait for a repository", waiting), func(b *testing.B) {
+			pool := dbtest.New(b)
+			d := queuetest.NewDistribution(b, pool, nil, "x86_64")
+			fill(b, d, waiting)
+			queuetest.Exec(b, pool, "update tasks set waits_tag = $1, waits_rev = 99 where state = 'FREE'", d.BuildTag)
+			queuetest.Exec(b, pool, "vacuum analyze")
+			for n := range 100 {
+				connectNth(b, pool, n)
+			}
+			scheduler := newScheduler(b, pool)
+			for b.Loop() {
+				if n, err := scheduler.Round(b.Context()); err != nil || n != 0 {
+					b.Fatalf("%d tasks were given out, %v; want none", n, err)
+				}
+			}
+		})
+	}
+}
+
+// fill makes builds, each with an arch task that waits for a host.
+func fill(b *testing.B, d *queuetest.Distribution, tasks int) {
+	b.Helper()
+	queuetest.Exec(b, d.Pool, `insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, spec, need_rev)
+		select $1, $2, 'f37', $3, $4, false, 'refs/heads/f37', lpad(n::text, 40, '0'), now(), 'hello.spec', 1 from generate_series(1, $5) n`,
+		d.Package, d.Repository, d.BuildTag, d.DestTag, tasks)
+	queuetest.Exec(b, d.Pool, "insert into tasks (build_id, method, label, state, attempt) select id, 'build', 'hello', 'OPEN', 1 from builds order by id")
+	queuetest.Exec(b, d.Pool, `insert into tasks (parent_id, build_id, method, arch, root_arches, bin, label, state, weight, priority)
+		select id, build_id, 'buildArch', 'x86_64', '{x86_64}', 'x86_64', 'hello', 'FREE', 1.5, 10 * (1 + id % 4) from tasks order by id`)
+}
+
+// connectNth connects a host of two places.
+func connectNth(b *testing.B, pool *pgxpool.Pool, n int) queue.Holder {
+	b.Helper()
+	holder, err := queue.Connect(b.Context(), pool, queue.HostInfo{Name: fmt.Sprintf("host-%03d", n), Arches: []string{"x86_64"}, Capacity: places}, "farm")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return holder
+}
+
+// widePool is a pool on a new database that many may use at a time.
+func widePool(b *testing.B) *pgxpool.Pool {
+	b.Helper()
+	config, err := pgxpool.ParseConfig(dbtest.NewURL(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	config.MaxConns = 32
+	pool, err := pgxpool.NewWithConfig(b.Context(), config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(pool.Close)
+	return pool
 }

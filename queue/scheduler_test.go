@@ -215,11 +215,21 @@ func TestSchedulerRound(t *testing.T) {
 			},
 			want: []string{"1 a x86_64"},
 		},
+		"waited for a repository that is there by now": {
+			hosts: []queue.HostInfo{host("a", 9, "x86_64")}, builds: 2,
+			before: func(t *testing.T, pool *pgxpool.Pool, tasks []int64) {
+				t.Helper()
+				queuetest.Exec(t, pool, "update tasks set waits_tag = (select id from tags where name = 'f37-build'), waits_rev = 7 where id = any($1)", tasks)
+				queuetest.Exec(t, pool, "update tasks set waits_rev = 8 where id = $1", tasks[0])
+				queuetest.Exec(t, pool, "update tags set built_rev = 7 where name = 'f37-build'")
+			},
+			want: []string{"1 a x86_64"},
+		},
 		"waits for the repository of the build tag": {
 			hosts: []queue.HostInfo{host("a", 9, "x86_64")}, builds: 2,
 			before: func(t *testing.T, pool *pgxpool.Pool, tasks []int64) {
 				t.Helper()
-				queuetest.Exec(t, pool, "update builds set need_rev = 99 where id = (select build_id from tasks where id = $1)", tasks[0])
+				queuetest.Exec(t, pool, "update tasks set waits_tag = (select id from tags where name = 'f37-build'), waits_rev = 99 where id = $1", tasks[0])
 			},
 			want: []string{"1 a x86_64"},
 		},
@@ -286,6 +296,25 @@ func TestSchedulerRound(t *testing.T) {
 			t.Errorf("%d were given out; tasks and attempts of each host (-want +got):\n%s", sum.Load(), diff)
 		}
 	})
+}
+
+func TestSchedulerRoundAfterARepositoryForMany(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	d := queuetest.NewDistribution(t, pool, queuetest.Inserter(t, pool), "x86_64")
+	task := waiting(t, d, 1)[0]
+	queuetest.Exec(t, pool, "update tasks set bin = 'x86_64', root_arches = '{x86_64}' where id = $1", task)
+	// More than are looked at together come first, and no host can build them.
+	queuetest.Exec(t, pool, `insert into tasks (build_id, method, arch, root_arches, bin, label, state, priority)
+		select build_id, 'buildArch', 'a' || n, '{riscv64}', 'riscv64', 'x', 'FREE', 5 from tasks, generate_series(1, 2500) n where id = $1`, task)
+	queuetest.Exec(t, pool, "update tasks set waits_tag = $1, waits_rev = 7 where state = 'FREE'", d.BuildTag)
+	connect(t, pool, queue.HostInfo{Name: "a", Capacity: 1, Arches: []string{"x86_64"}})
+	round(t, pool, 0)
+	queuetest.Exec(t, pool, "update tags set built_rev = 7 where id = $1", d.BuildTag)
+	round(t, pool, 1)
+	if left := queuetest.Value[int](t, pool, "select count(*) from tasks where waits_tag is not null"); left != 0 {
+		t.Errorf("%d tasks still wait for a repository that is there", left)
+	}
 }
 
 func TestSchedulerIsWoken(t *testing.T) {

@@ -111,10 +111,17 @@ type Ending struct {
 // Finish ends the attempt of a claimed task and tells whether no child of its
 // parent is left that the build waits for: of blocking ones the last to end, and
 // each that ends after it. The parent is locked first: of two children
-// that end at the same moment exactly one is the last. It returns
-// ErrLostAttempt when the attempt is no longer the task's.
+// that end at the same moment exactly one is the last. Where the attempt ends
+// without success, all that is left of the parent's children is locked, so that
+// they may be ended after it. It returns ErrLostAttempt when the attempt is no longer the task's.
 func Finish(ctx context.Context, tx pgx.Tx, task db.Task, ending Ending) (last bool, err error) {
 	q := db.New(tx)
+	if ending.State != TaskClosed && task.ParentID != nil {
+		// Who fails a task ends others, too: all are locked in their order.
+		if err := q.LockOpenTasks(ctx, *task.ParentID); err != nil {
+			return false, fmt.Errorf("queue: lock tasks of build %d: %w", task.BuildID, err)
+		}
+	}
 	n, err := q.FinishTask(ctx, db.FinishTaskParams{
 		ID: task.ID, Attempt: task.Attempt, ParentID: task.ParentID,
 		State: ending.State, Phase: ending.Phase, Reason: ending.Reason, Failure: ending.Failure, Finding: ending.Finding,

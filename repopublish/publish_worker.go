@@ -36,6 +36,7 @@ type Publisher struct {
 	Logger  *slog.Logger
 
 	rendered rendered
+	pace     pace
 }
 
 // lockPoll is how soon a publisher looks again whether another one is done.
@@ -48,9 +49,10 @@ type Worker struct {
 }
 
 // Work brings the tag's repository up to what was wanted when it began. If
-// more is wanted by then, it runs again: no change that arrives while a
+// more is wanted by then, another job follows: no change that arrives while a
 // repository is being made is lost.
 func (w *Worker) Work(ctx context.Context, job *river.Job[queue.PublishArgs]) error {
+	w.pace.wait(ctx, job.Args.TagID)
 	tag, err := db.New(w.Pool).TagForPublish(ctx, job.Args.TagID)
 	if err != nil {
 		return fmt.Errorf("repopublish: read tag %d: %w", job.Args.TagID, err)
@@ -76,7 +78,7 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[queue.PublishArgs]) er
 			return err
 		}
 	}
-	again, err := w.announce(ctx, job, tag, made)
+	err = w.announce(ctx, job, tag, made)
 	if errors.Is(err, queue.ErrLostAttempt) {
 		return nil
 	}
@@ -84,23 +86,28 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[queue.PublishArgs]) er
 		return fmt.Errorf("repopublish: announce %s: %w", tag.Name, err)
 	}
 	if made != nil {
+		w.pace.note(tag.ID)
 		w.Logger.Info("repopublish: published", "tag", tag.Name, "generation", made.number, "packages", made.packages, "seconds", made.took.Seconds())
 		if err := w.sweep(ctx, dir, tag.ID); err != nil {
 			w.Logger.Warn("repopublish: remove old generations", "tag", tag.Name, "error", err)
 		}
 	}
-	if again {
-		return river.JobSnooze(0)
-	}
 	return nil
 }
 
-// announce records the generation and tells the builds it holds, then ends the
-// job unless more is wanted.
-func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs], tag db.TagForPublishRow, made *generation) (again bool, err error) {
-	err = pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
+// announce records the generation, tells the builds it holds and ends the job.
+// If more is wanted, another one follows.
+func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs], tag db.TagForPublishRow, made *generation) error {
+	return pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
 		q := db.New(tx)
-		revs, err := q.SetBuiltRev(ctx, db.SetBuiltRevParams{ID: tag.ID, BuiltRev: tag.WantRev})
+		// Builds before their tag, as everywhere. Nobody else raises what is
+		// built while this process holds the lock of the tag's directory.
+		rev := max(tag.BuiltRev, tag.WantRev)
+		builds, err := q.PublishedBuilds(ctx, db.PublishedBuildsParams{TagID: tag.ID, Rev: &rev})
+		if err != nil {
+			return err
+		}
+		revs, err := q.SetBuiltRev(ctx, db.SetBuiltRevParams{ID: tag.ID, BuiltRev: rev})
 		if err != nil {
 			return err
 		}
@@ -109,18 +116,19 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 				return err
 			}
 		}
-		if err := w.tellBuilds(ctx, tx, tag, revs.BuiltRev, made); err != nil {
+		if err := w.tellBuilds(ctx, tx, tag, builds, made); err != nil {
 			return err
 		}
 		if err := queue.FollowRepository(ctx, tx, w.Jobs, tag.ID); err != nil {
 			return err
 		}
-		if again = revs.BuiltRev < revs.WantRev; again {
-			return nil
+		if err := queue.Complete(ctx, tx, job); err != nil || revs.BuiltRev >= revs.WantRev {
+			return err
 		}
-		return queue.Complete(ctx, tx, job)
+		// While the tag is locked, as by who wants more of it: River would end
+		// jobs that are given back several at once, in any order.
+		return queue.WantRepositories(ctx, tx, w.Jobs, []int64{tag.ID})
 	})
-	return again, err
 }
 
 // publishRow marks the generation published and lists what it holds.
@@ -138,16 +146,13 @@ func (w *Worker) publishRow(ctx context.Context, tx pgx.Tx, made *generation) er
 
 // tellBuilds ends the builds that a generation was the first to see; made is
 // nil where it was recorded before. Most can be installed from now on.
-func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublishRow, rev int64, made *generation) error {
+func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublishRow, builds []db.PublishedBuildsRow, made *generation) error {
 	q := db.New(tx)
-	builds, err := q.PublishedBuilds(ctx, db.PublishedBuildsParams{TagID: tag.ID, Rev: &rev})
-	if err != nil {
-		return err
-	}
 	tasks, statuses := make([]int64, len(builds)), make([]queue.Status, len(builds))
 	for i, build := range builds {
 		result := *build.Nvr + " is in the repository of " + tag.Name
 		if made == nil || !made.builds[build.ID] {
+			var err error
 			if result, err = absence(ctx, q, tag, build, result); err != nil {
 				return err
 			}

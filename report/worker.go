@@ -40,8 +40,19 @@ type Worker struct {
 var errMore = errors.New("report: more was asked for")
 
 // Work sends the statuses of a commit that its forge does not show yet, and
-// runs again if others were asked for meanwhile.
+// those that are asked for meanwhile. It does not give the job back for them:
+// River would end many such jobs at once, in an order of its own, and wait in a
+// circle with who asks for statuses of several of these commits.
 func (w *Worker) Work(ctx context.Context, job *river.Job[queue.ReportArgs]) error {
+	for {
+		if err := w.sendUnsent(ctx, job); !errors.Is(err, errMore) {
+			return err
+		}
+	}
+}
+
+// sendUnsent sends what is unsent now and ends the job, or returns errMore.
+func (w *Worker) sendUnsent(ctx context.Context, job *river.Job[queue.ReportArgs]) error {
 	q := db.New(w.Pool)
 	reports, err := q.UnsentReports(ctx, db.UnsentReportsParams{RepositoryID: job.Args.RepositoryID, CommitID: job.Args.Commit})
 	if err != nil {
@@ -199,7 +210,7 @@ func repositoryOf(r db.UnsentReportsRow) forge.Repository {
 	return forge.Repository{ID: r.ForgeRepoID, FullName: r.FullName, CloneURL: r.CloneUrl}
 }
 
-// finish ends the job, or runs it again when the commit has statuses that were
+// finish ends the job, or returns errMore when the commit has statuses that were
 // not sent. Who asks for one finds the job and locks it, or finds none and
 // makes one. So the job is ended first: then whoever found it has committed, and
 // what they asked for can be seen.
@@ -216,7 +227,7 @@ func (w *Worker) finish(ctx context.Context, job *river.Job[queue.ReportArgs]) e
 	})
 	switch {
 	case errors.Is(err, errMore):
-		return river.JobSnooze(0)
+		return errMore
 	case errors.Is(err, queue.ErrLostAttempt):
 		return nil
 	case err != nil:

@@ -2,6 +2,7 @@ package tags
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/distbot/distbot/internal/tagview"
@@ -26,9 +27,20 @@ func (e *Edit) next(ctx context.Context, tagged order, nvr string) error {
 	return nil
 }
 
+// lockBuilds locks all builds of a change: before its tags, as everybody does.
+func (e *Edit) lockBuilds(ctx context.Context, nvrs []string) error {
+	if err := e.q.LockBuildsForTagging(ctx, nvrs); err != nil {
+		return fmt.Errorf("tags: lock builds: %w", err)
+	}
+	return nil
+}
+
 // TagBuilds tags builds one after the other, so that of a package's builds the
 // last one named is the newest.
 func (e *Edit) TagBuilds(ctx context.Context, tag string, nvrs []string, force bool) error {
+	if err := e.lockBuilds(ctx, nvrs); err != nil {
+		return err
+	}
 	tagged := order{}
 	for _, nvr := range nvrs {
 		if err := e.next(ctx, tagged, nvr); err != nil {
@@ -44,6 +56,9 @@ func (e *Edit) TagBuilds(ctx context.Context, tag string, nvrs []string, force b
 // MoveBuilds moves builds one after the other, so that of a package's builds the
 // last one named is the newest.
 func (e *Edit) MoveBuilds(ctx context.Context, from, to string, nvrs []string, force bool) error {
+	if err := e.lockBuilds(ctx, nvrs); err != nil {
+		return err
+	}
 	tagged := order{}
 	for _, nvr := range nvrs {
 		if err := e.next(ctx, tagged, nvr); err != nil {

@@ -16,18 +16,18 @@ import (
 type event struct{ name, id, data string }
 
 // text is the event's data.
-func (e event) text(t *testing.T) string {
-	t.Helper()
+func (e event) text(tb testing.TB) string {
+	tb.Helper()
 	var text string
 	if err := json.Unmarshal([]byte(e.data), &text); err != nil {
-		t.Fatalf("event %+v: %v", e, err)
+		tb.Fatalf("event %+v: %v", e, err)
 	}
 	return text
 }
 
 // listener reads a stream of events.
 type listener struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	events chan event
 	beats  chan struct{}

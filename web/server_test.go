@@ -28,7 +28,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // site is a handler with its own database, directories and log, served over
 // real HTTP.
 type site struct {
-	t      *testing.T
+	t      testing.TB
 	pool   *pgxpool.Pool
 	config Config
 	url    string
@@ -36,10 +36,10 @@ type site struct {
 }
 
 // newSite serves an empty installation. change may alter its configuration.
-func newSite(t *testing.T, change ...func(*Config)) *site {
-	t.Helper()
-	state := t.TempDir()
-	s := &site{t: t, pool: dbtest.New(t)}
+func newSite(tb testing.TB, change ...func(*Config)) *site {
+	tb.Helper()
+	state := tb.TempDir()
+	s := &site{t: tb, pool: dbtest.New(tb)}
 	s.config = Config{
 		Pool: s.pool, Logs: tasklog.In(state), ReposDir: filepath.Join(state, "repos"), StoreDir: filepath.Join(state, "store"),
 		Version: "1.2.3", ExternalURL: "https://distbot.example", Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon },
@@ -47,7 +47,7 @@ func newSite(t *testing.T, change ...func(*Config)) *site {
 	}
 	for _, dir := range []string{s.config.ReposDir, s.config.StoreDir} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	for _, c := range change {
@@ -55,10 +55,10 @@ func newSite(t *testing.T, change ...func(*Config)) *site {
 	}
 	handler, err := New(s.config)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	s.url = server.URL
 	s.client = server.Client()
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -500,7 +500,7 @@ func (q *Queries) LatestGeneration(ctx context.Context, tagID int64) (RepoGenera
 }
 
 const lockBuild = `-- name: LockBuild :one
-select id, state, task_id, scratch, nvr from builds where id = $1 for update
+select id, state, task_id, scratch, nvr from builds where id = $1 for no key update
 `
 
 type LockBuildRow struct {
@@ -683,8 +683,10 @@ func (q *Queries) RecordResults(ctx context.Context, arg RecordResultsParams) er
 }
 
 const retryableBuild = `-- name: RetryableBuild :one
-select id, package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, pull_number, spec, planned_nvr, state, arch_override, quiet
-from builds where id = $1 for update
+select b.id, b.package_id, b.repository_id, b.target, b.build_tag, b.dest_tag, b.scratch, b.ref, b.commit_id, b.committed_at, b.pull_number,
+       b.spec, b.planned_nvr, b.state, b.arch_override, b.quiet, root.priority, root.channel
+from builds b join tasks root on root.id = b.task_id
+where b.id = $1 for no key update of b
 `
 
 type RetryableBuildRow struct {
@@ -704,8 +706,12 @@ type RetryableBuildRow struct {
 	State        string
 	ArchOverride []string
 	Quiet        bool
+	Priority     int32
+	Channel      string
 }
 
+// What another build like this one begins with; priority and channel are those
+// of its root task.
 func (q *Queries) RetryableBuild(ctx context.Context, id int64) (RetryableBuildRow, error) {
 	row := q.db.QueryRow(ctx, retryableBuild, id)
 	var i RetryableBuildRow
@@ -726,6 +732,8 @@ func (q *Queries) RetryableBuild(ctx context.Context, id int64) (RetryableBuildR
 		&i.State,
 		&i.ArchOverride,
 		&i.Quiet,
+		&i.Priority,
+		&i.Channel,
 	)
 	return i, err
 }

@@ -687,6 +687,21 @@ func (q *Queries) ListChains(ctx context.Context, arg ListChainsParams) ([]ListC
 	return items, nil
 }
 
+const lockBuildsOfChain = `-- name: LockBuildsOfChain :exec
+with locked as materialized (
+    select b.id from builds b where b.id in (select cb.build_id from chain_builds cb where cb.chain_id = $1)
+    order by b.id for no key update
+)
+select from tasks t where t.build_id in (select id from locked) and t.state in ('FREE', 'OPEN', 'ASSIGNED')
+order by t.id for no key update of t
+`
+
+// Locks what a chain has begun, and what is left of its tasks.
+func (q *Queries) LockBuildsOfChain(ctx context.Context, chainID int64) error {
+	_, err := q.db.Exec(ctx, lockBuildsOfChain, chainID)
+	return err
+}
+
 const lockChain = `-- name: LockChain :one
 select id, target, build_tag, dest_tag, scratch, arches, priority, wait_repo, owner, state, reason, current_group, created_at, finished_at from chains where id = $1 for update
 `

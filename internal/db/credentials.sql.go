@@ -213,7 +213,7 @@ func (q *Queries) ListCredentials(ctx context.Context, host *string) ([]ListCred
 }
 
 const lockHost = `-- name: LockHost :one
-select id, remote from hosts where name = $1 for update
+select id, remote from hosts where name = $1 for no key update
 `
 
 type LockHostRow struct {

@@ -96,16 +96,18 @@ with root as (
 ), build as (
     insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at,
                         pull_number, spec, need_rev, planned_nvr, retry_of, arch_override, quiet, task_id)
-    select $5, $6, $7, $4, $8, $9, $10, $11, $12,
-           $13, $14, (select want_rev from tags t where t.id = $4), $15, $16, $17, $18, root.id
-    from root
-    returning id, task_id, planned_nvr, spec
+    select $4, $5, $6, g.id, $7, $8, $9, $10, $11,
+           $12, $13, g.want_rev, $14, $15, $16, $17, root.id
+    from root, tags g where g.id = $18
+    returning id, task_id, planned_nvr, spec, build_tag, need_rev
 ), root_task as (
     insert into tasks (id, build_id, method, label, state, weight, attempt, started_at, priority, channel) overriding system value
     select task_id, id, 'build', planned_nvr, 'OPEN', 0, 1, now(), $2::int, $3::text from build
 )
-insert into tasks (parent_id, build_id, method, label, state, weight, priority, channel, root_arches)
-select task_id, id, 'buildSRPM', spec, 'FREE', $1, $2::int - 1, $3::text, (select arches from tags t where t.id = $4) from build
+insert into tasks (parent_id, build_id, method, label, state, weight, priority, channel, root_arches, waits_tag, waits_rev)
+select b.task_id, b.id, 'buildSRPM', b.spec, 'FREE', $1, $2::int - 1, $3::text, g.arches,
+       case when g.built_rev < b.need_rev then g.id end, case when g.built_rev < b.need_rev then b.need_rev end
+from build b join tags g on g.id = b.build_tag
 returning build_id, id as srpm_task
 `
 
@@ -113,7 +115,6 @@ type InsertBuildParams struct {
 	SrpmWeight   float32
 	Priority     int32
 	Channel      string
-	BuildTag     int64
 	PackageID    int64
 	RepositoryID int64
 	Target       string
@@ -128,6 +129,7 @@ type InsertBuildParams struct {
 	RetryOf      *int64
 	ArchOverride []string
 	Quiet        bool
+	BuildTag     int64
 }
 
 type InsertBuildRow struct {
@@ -143,7 +145,6 @@ func (q *Queries) InsertBuild(ctx context.Context, arg InsertBuildParams) (Inser
 		arg.SrpmWeight,
 		arg.Priority,
 		arg.Channel,
-		arg.BuildTag,
 		arg.PackageID,
 		arg.RepositoryID,
 		arg.Target,
@@ -158,6 +159,7 @@ func (q *Queries) InsertBuild(ctx context.Context, arg InsertBuildParams) (Inser
 		arg.RetryOf,
 		arg.ArchOverride,
 		arg.Quiet,
+		arg.BuildTag,
 	)
 	var i InsertBuildRow
 	err := row.Scan(&i.BuildID, &i.SrpmTask)
@@ -291,7 +293,7 @@ select id from builds
 where repository_id = $1 and pull_number = $2 and scratch
   and (state = 'BUILDING'
        or state = 'COMPLETE' and exists (select 1 from tasks t where t.build_id = builds.id and t.method = 'buildArch' and t.state in ('FREE', 'OPEN', 'ASSIGNED')))
-order by id for update
+order by id for no key update
 `
 
 type LockPullRequestBuildsParams struct {

@@ -10,13 +10,12 @@ import (
 	"time"
 )
 
-const assignTasks = `-- name: AssignTasks :many
+const assignTasks = `-- name: AssignTasks :execrows
 update tasks t set state = 'ASSIGNED', attempt = t.attempt + 1, host_id = a.host_id, client_id = a.client_id, root_arch = a.root_arch,
-                   assigned_at = now(), started_at = null, phase = '', river_job_id = null, token_digest = null
+                   assigned_at = now(), started_at = null, phase = '', river_job_id = nullif(a.job_id, 0), token_digest = null
 from (select unnest($1::bigint[]) as id, unnest($2::bigint[]) as host_id, unnest($3::text[]) as client_id,
-             unnest($4::text[]) as root_arch) a
+             unnest($4::text[]) as root_arch, unnest($5::bigint[]) as job_id) a
 where t.id = a.id and t.state = 'FREE'
-returning t.id, t.attempt, t.host_id::bigint as host_id
 `
 
 type AssignTasksParams struct {
@@ -24,37 +23,24 @@ type AssignTasksParams struct {
 	HostIds    []int64
 	ClientIds  []string
 	RootArches []string
+	JobIds     []int64
 }
 
-type AssignTasksRow struct {
-	ID      int64
-	Attempt int32
-	HostID  int64
-}
-
-func (q *Queries) AssignTasks(ctx context.Context, arg AssignTasksParams) ([]AssignTasksRow, error) {
-	rows, err := q.db.Query(ctx, assignTasks,
+// Gives tasks to hosts, each with the job that rings there; 0 is none. A row is
+// written once in the transaction: PostgreSQL would check its foreign keys at
+// the second time, and wait for whoever holds the build or the parent.
+func (q *Queries) AssignTasks(ctx context.Context, arg AssignTasksParams) (int64, error) {
+	result, err := q.db.Exec(ctx, assignTasks,
 		arg.Ids,
 		arg.HostIds,
 		arg.ClientIds,
 		arg.RootArches,
+		arg.JobIds,
 	)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	defer rows.Close()
-	items := []AssignTasksRow{}
-	for rows.Next() {
-		var i AssignTasksRow
-		if err := rows.Scan(&i.ID, &i.Attempt, &i.HostID); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	return result.RowsAffected(), nil
 }
 
 const beatHost = `-- name: BeatHost :execrows
@@ -316,6 +302,39 @@ func (q *Queries) HostsToSchedule(ctx context.Context) ([]HostsToScheduleRow, er
 	return items, nil
 }
 
+const letTasksBegin = `-- name: LetTasksBegin :execrows
+with recursive waited (tag, priority) as (
+    (select waits_tag, priority from tasks where state = 'FREE' and waits_tag is not null order by waits_tag, priority limit 1)
+    union all
+    select n.waits_tag, n.priority from waited cross join lateral (
+        select t.waits_tag, t.priority from tasks t
+        where t.state = 'FREE' and t.waits_tag is not null and (t.waits_tag, t.priority) > (waited.tag, waited.priority)
+        order by t.waits_tag, t.priority limit 1
+    ) n
+), found as (
+    select f.id from waited join tags g on g.id = waited.tag cross join lateral (
+        select t.id from tasks t
+        where t.state = 'FREE' and t.waits_tag = waited.tag and t.priority = waited.priority and t.waits_rev <= g.built_rev
+        order by t.waits_rev, t.id limit $1
+    ) f
+    order by waited.priority, f.id limit $1
+), held as (
+    select t.id from tasks t where t.id in (select id from found) and t.state = 'FREE' for no key update skip locked
+)
+update tasks set waits_tag = null, waits_rev = null from held where tasks.id = held.id
+`
+
+// Finds so many of the tasks whose repository has what they waited for, by
+// priority. It looks at one task of each tag and priority and at those it finds,
+// however many wait, and leaves out those that somebody holds.
+func (q *Queries) LetTasksBegin(ctx context.Context, maxRows int32) (int64, error) {
+	result, err := q.db.Exec(ctx, letTasksBegin, maxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const listHosts = `-- name: ListHosts :many
 select h.id, h.name, h.remote, h.enabled, h.comment, h.arches, h.emulated, h.channels, h.capacity, h.capacity_set, h.channels_set, h.driver, h.version, h.client_id, h.instance, h.seen_at, h.unready, h.load_average, h.memory_free, h.disk_free, h.created_at, h.arches_set, host_arches(h.arches, h.arches_set)::text[] as takes_arches, host_channels(h.channels, h.channels_set)::text[] as takes_channels,
        least(h.capacity, h.capacity_set)::real as takes_capacity,
@@ -410,6 +429,36 @@ func (q *Queries) ListHosts(ctx context.Context) ([]ListHostsRow, error) {
 	return items, nil
 }
 
+const lockFreeTasks = `-- name: LockFreeTasks :many
+select id, attempt from tasks where id = any($1::bigint[]) and state = 'FREE' order by id for no key update skip locked
+`
+
+type LockFreeTasksRow struct {
+	ID      int64
+	Attempt int32
+}
+
+// Those of the tasks that wait and that nobody is about to change.
+func (q *Queries) LockFreeTasks(ctx context.Context, ids []int64) ([]LockFreeTasksRow, error) {
+	rows, err := q.db.Query(ctx, lockFreeTasks, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LockFreeTasksRow{}
+	for rows.Next() {
+		var i LockFreeTasksRow
+		if err := rows.Scan(&i.ID, &i.Attempt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockHostByName = `-- name: LockHostByName :one
 select id, remote, client_id, instance, (client_id is not null and seen_at > now() - make_interval(secs => $1::float8))::bool as alive
 from hosts where name = $2 for no key update
@@ -448,7 +497,7 @@ with lost as (
     from tasks t
     where t.host_id = $3 and t.client_id = $4::text and t.state in ('ASSIGNED', 'OPEN')
       and ($5::bigint[] is null or t.id = any($5::bigint[]))
-    order by t.id for update
+    order by t.id for no key update
 ), kept as (
     insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome)
     select id, attempt, client_id, host_id, started_at, $6::text from lost where state = 'OPEN'
@@ -653,9 +702,9 @@ select t.id, t.method, t.channel, t.bin, t.root_arches, t.weight, t.priority
 from (select unnest($1::text[]) as channel, unnest($2::text[]) as bin, unnest($3::int[]) as max_rows,
              unnest($4::text[]) as arches) w
 cross join lateral (
-    select n.id, n.parent_id, n.build_id, n.method, n.arch, n.root_arch, n.label, n.state, n.attempt, n.river_job_id, n.client_id, n.weight, n.phase, n.reason, n.failure, n.created_at, n.started_at, n.finished_at, n.channel, n.bin, n.root_arches, n.priority, n.not_before, n.host_id, n.assigned_at, n.losses, n.failures, n.token_digest, n.recipe, n.policy, n.imported_at, n.copy_of, n.finding from tasks n join builds b on b.id = n.build_id join tags g on g.id = b.build_tag
-    where n.state = 'FREE' and n.method in ('buildSRPM', 'buildArch') and n.channel = w.channel and n.bin = w.bin
-      and n.not_before <= now() and g.built_rev >= b.need_rev
+    select n.id, n.parent_id, n.build_id, n.method, n.arch, n.root_arch, n.label, n.state, n.attempt, n.river_job_id, n.client_id, n.weight, n.phase, n.reason, n.failure, n.created_at, n.started_at, n.finished_at, n.channel, n.bin, n.root_arches, n.priority, n.not_before, n.host_id, n.assigned_at, n.losses, n.failures, n.token_digest, n.recipe, n.policy, n.imported_at, n.copy_of, n.finding, n.waits_tag, n.waits_rev from tasks n
+    where n.state = 'FREE' and n.method in ('buildSRPM', 'buildArch') and n.waits_tag is null and n.channel = w.channel and n.bin = w.bin
+      and n.not_before <= now()
       and (n.root_arches = '{}' or n.root_arches && string_to_array(w.arches, ' '))
     order by n.priority, n.id limit w.max_rows
 ) t
@@ -679,9 +728,8 @@ type TasksToScheduleRow struct {
 	Priority   int32
 }
 
-// The tasks of each channel and bin that come next and may begin: what their
-// build needs is in the repository of its build tag, and a host with room builds
-// for one of their architectures.
+// The tasks of each channel and bin that come next and may begin, where a host
+// with room builds for one of their architectures.
 func (q *Queries) TasksToSchedule(ctx context.Context, arg TasksToScheduleParams) ([]TasksToScheduleRow, error) {
 	rows, err := q.db.Query(ctx, tasksToSchedule,
 		arg.Channels,

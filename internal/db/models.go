@@ -557,6 +557,8 @@ type Task struct {
 	ImportedAt  *time.Time
 	CopyOf      *int64
 	Finding     []byte
+	WaitsTag    *int64
+	WaitsRev    *int64
 }
 
 type TaskArtifact struct {

@@ -25,7 +25,7 @@ func (q *Queries) ArchTasksLeft(ctx context.Context, buildID int64) (int64, erro
 }
 
 const attemptOfHost = `-- name: AttemptOfHost :one
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks
 where id = $1 and attempt = $2 and host_id = $3 and client_id = $4::text and state = 'OPEN'
 `
 
@@ -79,6 +79,8 @@ func (q *Queries) AttemptOfHost(ctx context.Context, arg AttemptOfHostParams) (T
 		&i.ImportedAt,
 		&i.CopyOf,
 		&i.Finding,
+		&i.WaitsTag,
+		&i.WaitsRev,
 	)
 	return i, err
 }
@@ -120,7 +122,7 @@ const beginTask = `-- name: BeginTask :one
 update tasks set state = 'OPEN', phase = '', reason = '', token_digest = coalesce($1, token_digest),
                  started_at = case when state = 'OPEN' then started_at else now() end
 where id = $2 and attempt = $3 and host_id = $4 and client_id = $5::text and state in ('ASSIGNED', 'OPEN')
-returning id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding
+returning id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev
 `
 
 type BeginTaskParams struct {
@@ -176,6 +178,8 @@ func (q *Queries) BeginTask(ctx context.Context, arg BeginTaskParams) (Task, err
 		&i.ImportedAt,
 		&i.CopyOf,
 		&i.Finding,
+		&i.WaitsTag,
+		&i.WaitsRev,
 	)
 	return i, err
 }
@@ -261,7 +265,7 @@ func (q *Queries) EndTask(ctx context.Context, arg EndTaskParams) (int64, error)
 
 const finishTask = `-- name: FinishTask :execrows
 with parent as (
-    select p.id from tasks p where p.id = $8 for update
+    select p.id from tasks p where p.id = $8 for no key update
 )
 update tasks set state = $1, phase = $2, reason = $3, failure = $4, finding = $5, finished_at = now()
 where tasks.id = $6 and tasks.attempt = $7 and tasks.state = 'OPEN'
@@ -328,7 +332,7 @@ func (q *Queries) FreeTask(ctx context.Context, arg FreeTaskParams) (int64, erro
 }
 
 const getTask = `-- name: GetTask :one
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks where id = $1
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks where id = $1
 `
 
 func (q *Queries) GetTask(ctx context.Context, id int64) (Task, error) {
@@ -368,28 +372,31 @@ func (q *Queries) GetTask(ctx context.Context, id int64) (Task, error) {
 		&i.ImportedAt,
 		&i.CopyOf,
 		&i.Finding,
+		&i.WaitsTag,
+		&i.WaitsRev,
 	)
 	return i, err
 }
 
 const insertArchTasks = `-- name: InsertArchTasks :many
-insert into tasks (parent_id, build_id, method, arch, root_arches, bin, label, policy, state, priority, channel, weight)
-select p.id, p.build_id, 'buildArch', a.arch, string_to_array(a.roots, ' '),
+insert into tasks (parent_id, build_id, method, arch, root_arches, bin, label, policy, state, priority, channel, waits_tag, waits_rev, weight)
+select p.id, b.id, 'buildArch', a.arch, string_to_array(a.roots, ' '),
        case when a.arch = 'noarch' then 'noarch' else a.roots end, a.label, a.policy, 'FREE', p.priority - 1, p.channel,
+       case when g.built_rev < b.need_rev then g.id end, case when g.built_rev < b.need_rev then b.need_rev end,
        $1::real + least(18, coalesce(took.seconds, 0) / 4800)
-from tasks p,
+from tasks p join builds b on b.id = p.build_id join tags g on g.id = b.build_tag,
      (select unnest($2::text[]) as arch, unnest($3::text[]) as roots, unnest($4::text[]) as label,
              unnest($5::text[]) as policy) a
 left join lateral (
     select avg(extract(epoch from recent.finished_at - recent.started_at))::real as seconds
     from (
         select t.finished_at, t.started_at
-        from builds b join builds mine on mine.id = $6 and b.package_id = mine.package_id and b.id < mine.id
-        join tasks t on t.build_id = b.id and t.method = 'buildArch' and t.arch = a.arch and t.state = 'CLOSED'
-        order by b.id desc limit 5
+        from builds o join tasks t on t.build_id = o.id and t.method = 'buildArch' and t.arch = a.arch and t.state = 'CLOSED'
+        where o.package_id = b.package_id and o.id < b.id
+        order by o.id desc limit 5
     ) recent
 ) took on true
-where p.id = $7::bigint
+where p.id = $6::bigint and b.id = $7
 returning id, arch
 `
 
@@ -399,8 +406,8 @@ type InsertArchTasksParams struct {
 	Roots    []string
 	Labels   []string
 	Policies []string
-	BuildID  int64
 	ParentID int64
+	BuildID  int64
 }
 
 type InsertArchTasksRow struct {
@@ -418,8 +425,8 @@ func (q *Queries) InsertArchTasks(ctx context.Context, arg InsertArchTasksParams
 		arg.Roots,
 		arg.Labels,
 		arg.Policies,
-		arg.BuildID,
 		arg.ParentID,
+		arg.BuildID,
 	)
 	if err != nil {
 		return nil, err
@@ -439,31 +446,30 @@ func (q *Queries) InsertArchTasks(ctx context.Context, arg InsertArchTasksParams
 	return items, nil
 }
 
-const insertTask = `-- name: InsertTask :one
-insert into tasks (parent_id, build_id, method, label, state, weight)
-values ($1, $2, $3, $4, 'FREE', $5)
-returning id
+const insertTask = `-- name: InsertTask :exec
+insert into tasks (parent_id, build_id, method, label, state, weight, river_job_id)
+values ($1, $2, $3, $4, 'FREE', $5, $6::bigint)
 `
 
 type InsertTaskParams struct {
-	ParentID *int64
-	BuildID  int64
-	Method   string
-	Label    string
-	Weight   float32
+	ParentID   *int64
+	BuildID    int64
+	Method     string
+	Label      string
+	Weight     float32
+	RiverJobID int64
 }
 
-func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) (int64, error) {
-	row := q.db.QueryRow(ctx, insertTask,
+func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) error {
+	_, err := q.db.Exec(ctx, insertTask,
 		arg.ParentID,
 		arg.BuildID,
 		arg.Method,
 		arg.Label,
 		arg.Weight,
+		arg.RiverJobID,
 	)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
+	return err
 }
 
 const listLeases = `-- name: ListLeases :many
@@ -517,7 +523,7 @@ func (q *Queries) ListLeases(ctx context.Context) ([]ListLeasesRow, error) {
 }
 
 const lockArchTasks = `-- name: LockArchTasks :many
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks where build_id = $1 and method = 'buildArch' order by id for update
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks where build_id = $1 and method = 'buildArch' order by id for no key update
 `
 
 func (q *Queries) LockArchTasks(ctx context.Context, buildID int64) ([]Task, error) {
@@ -563,6 +569,8 @@ func (q *Queries) LockArchTasks(ctx context.Context, buildID int64) ([]Task, err
 			&i.ImportedAt,
 			&i.CopyOf,
 			&i.Finding,
+			&i.WaitsTag,
+			&i.WaitsRev,
 		); err != nil {
 			return nil, err
 		}
@@ -572,6 +580,18 @@ func (q *Queries) LockArchTasks(ctx context.Context, buildID int64) ([]Task, err
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockOpenTasks = `-- name: LockOpenTasks :exec
+select from tasks
+where id = $1::bigint or parent_id = $1::bigint and state in ('FREE', 'OPEN', 'ASSIGNED')
+order by id for no key update
+`
+
+// Locks a task and what is left of its children.
+func (q *Queries) LockOpenTasks(ctx context.Context, parentID int64) error {
+	_, err := q.db.Exec(ctx, lockOpenTasks, parentID)
+	return err
 }
 
 const lockReports = `-- name: LockReports :many
@@ -606,7 +626,7 @@ func (q *Queries) LockReports(ctx context.Context, arg LockReportsParams) ([]int
 }
 
 const lockTask = `-- name: LockTask :one
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks where id = $1 for update
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks where id = $1 for no key update
 `
 
 func (q *Queries) LockTask(ctx context.Context, id int64) (Task, error) {
@@ -646,14 +666,16 @@ func (q *Queries) LockTask(ctx context.Context, id int64) (Task, error) {
 		&i.ImportedAt,
 		&i.CopyOf,
 		&i.Finding,
+		&i.WaitsTag,
+		&i.WaitsRev,
 	)
 	return i, err
 }
 
 const openSiblings = `-- name: OpenSiblings :many
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks
 where parent_id = $1 and id <> $2 and state in ('FREE', 'OPEN', 'ASSIGNED')
-order by id for update
+order by id for no key update
 `
 
 type OpenSiblingsParams struct {
@@ -704,6 +726,8 @@ func (q *Queries) OpenSiblings(ctx context.Context, arg OpenSiblingsParams) ([]T
 			&i.ImportedAt,
 			&i.CopyOf,
 			&i.Finding,
+			&i.WaitsTag,
+			&i.WaitsRev,
 		); err != nil {
 			return nil, err
 		}
@@ -716,7 +740,7 @@ func (q *Queries) OpenSiblings(ctx context.Context, arg OpenSiblingsParams) ([]T
 }
 
 const openTasksOfBuild = `-- name: OpenTasksOfBuild :many
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks where build_id = $1 and state in ('FREE', 'OPEN', 'ASSIGNED') order by id for update
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks where build_id = $1 and state in ('FREE', 'OPEN', 'ASSIGNED') order by id for no key update
 `
 
 func (q *Queries) OpenTasksOfBuild(ctx context.Context, buildID int64) ([]Task, error) {
@@ -762,6 +786,8 @@ func (q *Queries) OpenTasksOfBuild(ctx context.Context, buildID int64) ([]Task, 
 			&i.ImportedAt,
 			&i.CopyOf,
 			&i.Finding,
+			&i.WaitsTag,
+			&i.WaitsRev,
 		); err != nil {
 			return nil, err
 		}
@@ -1097,23 +1123,6 @@ func (q *Queries) RunningJobsOf(ctx context.Context, clientID string) ([]Running
 	return items, nil
 }
 
-const setTaskJobs = `-- name: SetTaskJobs :exec
-update tasks set river_job_id = j.job_id
-from (select unnest($1::bigint[]) as id, unnest($2::bigint[]) as job_id) j
-where tasks.id = j.id
-`
-
-type SetTaskJobsParams struct {
-	Ids    []int64
-	JobIds []int64
-}
-
-// Ties tasks to the jobs that work on them.
-func (q *Queries) SetTaskJobs(ctx context.Context, arg SetTaskJobsParams) error {
-	_, err := q.db.Exec(ctx, setTaskJobs, arg.Ids, arg.JobIds)
-	return err
-}
-
 const setTaskPhase = `-- name: SetTaskPhase :execrows
 update tasks set phase = $1 where id = $2 and attempt = $3 and state = 'OPEN'
 `
@@ -1193,7 +1202,7 @@ func (q *Queries) SkippedArches(ctx context.Context, buildID int64) ([]SkippedAr
 }
 
 const tasksOfBuild = `-- name: TasksOfBuild :many
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding from tasks where build_id = $1 order by id
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks where build_id = $1 order by id
 `
 
 func (q *Queries) TasksOfBuild(ctx context.Context, buildID int64) ([]Task, error) {
@@ -1239,6 +1248,8 @@ func (q *Queries) TasksOfBuild(ctx context.Context, buildID int64) ([]Task, erro
 			&i.ImportedAt,
 			&i.CopyOf,
 			&i.Finding,
+			&i.WaitsTag,
+			&i.WaitsRev,
 		); err != nil {
 			return nil, err
 		}

@@ -220,9 +220,13 @@ func (q *Queries) PublishGeneration(ctx context.Context, arg PublishGenerationPa
 }
 
 const publishedBuilds = `-- name: PublishedBuilds :many
-update builds set published_at = now()
-where dest_tag = $1 and tagged_rev is not null and tagged_rev <= $2 and published_at is null
-returning id, repository_id, commit_id, target, nvr, task_id, package_id,
+with locked as (
+    select b.id from builds b
+    where b.dest_tag = $1 and b.tagged_rev is not null and b.tagged_rev <= $2 and b.published_at is null
+    order by b.id for no key update
+)
+update builds set published_at = now() from locked where builds.id = locked.id
+returning builds.id, repository_id, commit_id, target, nvr, task_id, package_id,
           (select count(*) from build_warnings w where w.build_id = builds.id) as warnings
 `
 

@@ -179,7 +179,7 @@ func (q *Queries) BuildForTagging(ctx context.Context, nvr *string) (BuildForTag
 
 const buildToTag = `-- name: BuildToTag :one
 select b.id, b.state, b.scratch, b.dest_tag, b.nvr, b.task_id, b.tagged_rev, b.repository_id, b.commit_id, b.target, d.name as dest_tag_name
-from builds b join tags d on d.id = b.dest_tag where b.id = $1 for update of b
+from builds b join tags d on d.id = b.dest_tag where b.id = $1 for no key update of b
 `
 
 type BuildToTagRow struct {
@@ -1269,6 +1269,15 @@ func (q *Queries) LockBuildForTagging(ctx context.Context, nvr *string) (LockBui
 		&i.Package,
 	)
 	return i, err
+}
+
+const lockBuildsForTagging = `-- name: LockBuildsForTagging :exec
+select from builds where nvr = any ($1::text[]) and not scratch order by id for no key update
+`
+
+func (q *Queries) LockBuildsForTagging(ctx context.Context, nvrs []string) error {
+	_, err := q.db.Exec(ctx, lockBuildsForTagging, nvrs)
+	return err
 }
 
 const lockPermissions = `-- name: LockPermissions :exec

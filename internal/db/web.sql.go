@@ -673,7 +673,7 @@ func (q *Queries) ListBuilds(ctx context.Context, arg ListBuildsParams) ([]ListB
 }
 
 const listTasks = `-- name: ListTasks :many
-select t.id, t.parent_id, t.build_id, t.method, t.arch, t.root_arch, t.label, t.state, t.attempt, t.river_job_id, t.client_id, t.weight, t.phase, t.reason, t.failure, t.created_at, t.started_at, t.finished_at, t.channel, t.bin, t.root_arches, t.priority, t.not_before, t.host_id, t.assigned_at, t.losses, t.failures, t.token_digest, t.recipe, t.policy, t.imported_at, t.copy_of, t.finding, b.nvr, b.planned_nvr from tasks t join builds b on b.id = t.build_id
+select t.id, t.parent_id, t.build_id, t.method, t.arch, t.root_arch, t.label, t.state, t.attempt, t.river_job_id, t.client_id, t.weight, t.phase, t.reason, t.failure, t.created_at, t.started_at, t.finished_at, t.channel, t.bin, t.root_arches, t.priority, t.not_before, t.host_id, t.assigned_at, t.losses, t.failures, t.token_digest, t.recipe, t.policy, t.imported_at, t.copy_of, t.finding, t.waits_tag, t.waits_rev, b.nvr, b.planned_nvr from tasks t join builds b on b.id = t.build_id
 where ($1::text is null or t.state = $1)
 order by t.id desc limit $2
 `
@@ -717,6 +717,8 @@ type ListTasksRow struct {
 	ImportedAt  *time.Time
 	CopyOf      *int64
 	Finding     []byte
+	WaitsTag    *int64
+	WaitsRev    *int64
 	Nvr         *string
 	PlannedNvr  string
 }
@@ -764,6 +766,8 @@ func (q *Queries) ListTasks(ctx context.Context, arg ListTasksParams) ([]ListTas
 			&i.ImportedAt,
 			&i.CopyOf,
 			&i.Finding,
+			&i.WaitsTag,
+			&i.WaitsRev,
 			&i.Nvr,
 			&i.PlannedNvr,
 		); err != nil {
@@ -1291,8 +1295,8 @@ func (q *Queries) TargetsOverview(ctx context.Context, arg TargetsOverviewParams
 
 const waitingByBin = `-- name: WaitingByBin :many
 select t.channel, t.bin, count(*) as waiting, min(t.created_at)::timestamptz as oldest,
-       count(*) filter (where g.built_rev >= b.need_rev and t.not_before <= now()) as ready
-from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
+       count(*) filter (where t.waits_tag is null and t.not_before <= now()) as ready
+from tasks t
 where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
 group by t.channel, t.bin order by t.channel, t.bin
 `
@@ -1336,7 +1340,7 @@ func (q *Queries) WaitingByBin(ctx context.Context) ([]WaitingByBinRow, error) {
 const waitingTasks = `-- name: WaitingTasks :many
 select t.id, t.build_id, t.method, t.arch, t.channel, t.bin, t.root_arches, t.priority, t.weight, t.attempt, t.reason, t.created_at,
        b.nvr, b.planned_nvr, b.scratch, b.target, g.name as build_tag_name,
-       (g.built_rev < b.need_rev)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before
+       (t.waits_tag is not null)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before
 from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
 where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
   and ($1::text is null or t.channel = $1)

@@ -24,13 +24,18 @@ func Host(tb testing.TB, pool *pgxpool.Pool, name string, arches ...string) queu
 // Give gives a waiting task to a host without asking the scheduler.
 func Give(tb testing.TB, pool *pgxpool.Pool, host queue.Holder, task db.Task) queue.Claim {
 	tb.Helper()
-	rows, err := db.New(pool).AssignTasks(context.Background(), db.AssignTasksParams{
-		Ids: []int64{task.ID}, HostIds: []int64{host.ID}, ClientIds: []string{host.ClientID}, RootArches: []string{"x86_64"},
+	q := db.New(pool)
+	n, err := q.AssignTasks(context.Background(), db.AssignTasksParams{
+		Ids: []int64{task.ID}, HostIds: []int64{host.ID}, ClientIds: []string{host.ClientID}, RootArches: []string{"x86_64"}, JobIds: []int64{0},
 	})
-	if err != nil || len(rows) != 1 {
+	if err != nil || n != 1 {
 		tb.Fatalf("task %d was not given to host %d: %v", task.ID, host.ID, err)
 	}
-	return queue.Claim{TaskID: task.ID, Attempt: rows[0].Attempt}
+	given, err := q.GetTask(context.Background(), task.ID)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return queue.Claim{TaskID: task.ID, Attempt: given.Attempt}
 }
 
 // Begin gives a waiting task to the host of this name and begins its attempt.

@@ -22,7 +22,7 @@ join tags dt on dt.id = b.dest_tag
 where b.id = (select t.build_id from tasks t where t.id = @task_id);
 
 -- name: LockBuild :one
-select id, state, task_id, scratch, nvr from builds where id = @id for update;
+select id, state, task_id, scratch, nvr from builds where id = @id for no key update;
 
 -- name: ClaimNVR :execrows
 -- Names the build; fails on the unique index when the NVR is taken.
@@ -112,8 +112,12 @@ order by o.id limit 1;
 select * from rpms where build_id = @build_id order by source desc, arch, name;
 
 -- name: RetryableBuild :one
-select id, package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, pull_number, spec, planned_nvr, state, arch_override, quiet
-from builds where id = @id for update;
+-- What another build like this one begins with; priority and channel are those
+-- of its root task.
+select b.id, b.package_id, b.repository_id, b.target, b.build_tag, b.dest_tag, b.scratch, b.ref, b.commit_id, b.committed_at, b.pull_number,
+       b.spec, b.planned_nvr, b.state, b.arch_override, b.quiet, root.priority, root.channel
+from builds b join tasks root on root.id = b.task_id
+where b.id = @id for no key update of b;
 
 -- name: NewestBuildByNVR :one
 -- A scratch build only where there is no other.

@@ -15,6 +15,15 @@ where c.id = @id;
 -- name: LockChain :one
 select * from chains where id = @id for update;
 
+-- name: LockBuildsOfChain :exec
+-- Locks what a chain has begun, and what is left of its tasks.
+with locked as materialized (
+    select b.id from builds b where b.id in (select cb.build_id from chain_builds cb where cb.chain_id = @chain_id)
+    order by b.id for no key update
+)
+select from tasks t where t.build_id in (select id from locked) and t.state in ('FREE', 'OPEN', 'ASSIGNED')
+order by t.id for no key update of t;
+
 -- name: ChainBuilds :many
 -- The builds of a chain with how far each is: in_build_repo and in_dest_repo
 -- say that the published repositories hold it, or are newer.

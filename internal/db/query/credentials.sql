@@ -31,7 +31,7 @@ update hosts set arches_set = coalesce(sqlc.narg(arches)::text[], arches_set),
 where id = @id;
 
 -- name: LockHost :one
-select id, remote from hosts where name = @name for update;
+select id, remote from hosts where name = @name for no key update;
 
 -- name: CredentialsInForce :many
 select id, fingerprint, not_after, created_at, created_by from host_credentials

@@ -74,16 +74,18 @@ with root as (
 ), build as (
     insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at,
                         pull_number, spec, need_rev, planned_nvr, retry_of, arch_override, quiet, task_id)
-    select @package_id, @repository_id, @target, @build_tag, @dest_tag, @scratch, @ref, @commit_id, @committed_at,
-           sqlc.narg(pull_number), @spec, (select want_rev from tags t where t.id = @build_tag), @planned_nvr, sqlc.narg(retry_of), @arch_override, @quiet, root.id
-    from root
-    returning id, task_id, planned_nvr, spec
+    select @package_id, @repository_id, @target, g.id, @dest_tag, @scratch, @ref, @commit_id, @committed_at,
+           sqlc.narg(pull_number), @spec, g.want_rev, @planned_nvr, sqlc.narg(retry_of), @arch_override, @quiet, root.id
+    from root, tags g where g.id = @build_tag
+    returning id, task_id, planned_nvr, spec, build_tag, need_rev
 ), root_task as (
     insert into tasks (id, build_id, method, label, state, weight, attempt, started_at, priority, channel) overriding system value
     select task_id, id, 'build', planned_nvr, 'OPEN', 0, 1, now(), sqlc.arg(priority)::int, sqlc.arg(channel)::text from build
 )
-insert into tasks (parent_id, build_id, method, label, state, weight, priority, channel, root_arches)
-select task_id, id, 'buildSRPM', spec, 'FREE', @srpm_weight, sqlc.arg(priority)::int - 1, sqlc.arg(channel)::text, (select arches from tags t where t.id = @build_tag) from build
+insert into tasks (parent_id, build_id, method, label, state, weight, priority, channel, root_arches, waits_tag, waits_rev)
+select b.task_id, b.id, 'buildSRPM', b.spec, 'FREE', @srpm_weight, sqlc.arg(priority)::int - 1, sqlc.arg(channel)::text, g.arches,
+       case when g.built_rev < b.need_rev then g.id end, case when g.built_rev < b.need_rev then b.need_rev end
+from build b join tags g on g.id = b.build_tag
 returning build_id, id as srpm_task;
 
 -- name: OlderPullRequestBuilds :many
@@ -101,7 +103,7 @@ select id from builds
 where repository_id = @repository_id and pull_number = @pull_number and scratch
   and (state = 'BUILDING'
        or state = 'COMPLETE' and exists (select 1 from tasks t where t.build_id = builds.id and t.method = 'buildArch' and t.state in ('FREE', 'OPEN', 'ASSIGNED')))
-order by id for update;
+order by id for no key update;
 
 -- name: PlannedBranches :many
 -- The branches of a repository that something was planned for.

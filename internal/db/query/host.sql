@@ -56,7 +56,7 @@ with lost as (
     from tasks t
     where t.host_id = @host_id and t.client_id = @client_id::text and t.state in ('ASSIGNED', 'OPEN')
       and (sqlc.narg(tasks)::bigint[] is null or t.id = any(sqlc.narg(tasks)::bigint[]))
-    order by t.id for update
+    order by t.id for no key update
 ), kept as (
     insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome)
     select id, attempt, client_id, host_id, started_at, @outcome::text from lost where state = 'OPEN'
@@ -90,17 +90,40 @@ left join (
 where h.enabled and h.client_id is not null and h.unready = '' and h.seen_at > now() - interval '20 seconds'
 order by h.id;
 
+-- name: LetTasksBegin :execrows
+-- Finds so many of the tasks whose repository has what they waited for, by
+-- priority. It looks at one task of each tag and priority and at those it finds,
+-- however many wait, and leaves out those that somebody holds.
+with recursive waited (tag, priority) as (
+    (select waits_tag, priority from tasks where state = 'FREE' and waits_tag is not null order by waits_tag, priority limit 1)
+    union all
+    select n.waits_tag, n.priority from waited cross join lateral (
+        select t.waits_tag, t.priority from tasks t
+        where t.state = 'FREE' and t.waits_tag is not null and (t.waits_tag, t.priority) > (waited.tag, waited.priority)
+        order by t.waits_tag, t.priority limit 1
+    ) n
+), found as (
+    select f.id from waited join tags g on g.id = waited.tag cross join lateral (
+        select t.id from tasks t
+        where t.state = 'FREE' and t.waits_tag = waited.tag and t.priority = waited.priority and t.waits_rev <= g.built_rev
+        order by t.waits_rev, t.id limit @max_rows
+    ) f
+    order by waited.priority, f.id limit @max_rows
+), held as (
+    select t.id from tasks t where t.id in (select id from found) and t.state = 'FREE' for no key update skip locked
+)
+update tasks set waits_tag = null, waits_rev = null from held where tasks.id = held.id;
+
 -- name: TasksToSchedule :many
--- The tasks of each channel and bin that come next and may begin: what their
--- build needs is in the repository of its build tag, and a host with room builds
--- for one of their architectures.
+-- The tasks of each channel and bin that come next and may begin, where a host
+-- with room builds for one of their architectures.
 select t.id, t.method, t.channel, t.bin, t.root_arches, t.weight, t.priority
 from (select unnest(@channels::text[]) as channel, unnest(@bins::text[]) as bin, unnest(@max_rows::int[]) as max_rows,
              unnest(@arches::text[]) as arches) w
 cross join lateral (
-    select n.* from tasks n join builds b on b.id = n.build_id join tags g on g.id = b.build_tag
-    where n.state = 'FREE' and n.method in ('buildSRPM', 'buildArch') and n.channel = w.channel and n.bin = w.bin
-      and n.not_before <= now() and g.built_rev >= b.need_rev
+    select n.* from tasks n
+    where n.state = 'FREE' and n.method in ('buildSRPM', 'buildArch') and n.waits_tag is null and n.channel = w.channel and n.bin = w.bin
+      and n.not_before <= now()
       and (n.root_arches = '{}' or n.root_arches && string_to_array(w.arches, ' '))
     order by n.priority, n.id limit w.max_rows
 ) t
@@ -114,13 +137,19 @@ insert into task_refusals (task_id, host_id, until, reason)
 values (@task_id, @host_id, now() + make_interval(secs => @seconds::float8), @reason)
 on conflict (task_id, host_id) do update set until = excluded.until, reason = excluded.reason;
 
--- name: AssignTasks :many
+-- name: LockFreeTasks :many
+-- Those of the tasks that wait and that nobody is about to change.
+select id, attempt from tasks where id = any(@ids::bigint[]) and state = 'FREE' order by id for no key update skip locked;
+
+-- name: AssignTasks :execrows
+-- Gives tasks to hosts, each with the job that rings there; 0 is none. A row is
+-- written once in the transaction: PostgreSQL would check its foreign keys at
+-- the second time, and wait for whoever holds the build or the parent.
 update tasks t set state = 'ASSIGNED', attempt = t.attempt + 1, host_id = a.host_id, client_id = a.client_id, root_arch = a.root_arch,
-                   assigned_at = now(), started_at = null, phase = '', river_job_id = null, token_digest = null
+                   assigned_at = now(), started_at = null, phase = '', river_job_id = nullif(a.job_id, 0), token_digest = null
 from (select unnest(@ids::bigint[]) as id, unnest(@host_ids::bigint[]) as host_id, unnest(@client_ids::text[]) as client_id,
-             unnest(@root_arches::text[]) as root_arch) a
-where t.id = a.id and t.state = 'FREE'
-returning t.id, t.attempt, t.host_id::bigint as host_id;
+             unnest(@root_arches::text[]) as root_arch, unnest(@job_ids::bigint[]) as job_id) a
+where t.id = a.id and t.state = 'FREE';
 
 -- name: EnableHost :execrows
 update hosts set enabled = @enabled, comment = coalesce(sqlc.narg(comment), comment) where name = @name;

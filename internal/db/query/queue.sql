@@ -1,29 +1,29 @@
--- name: InsertTask :one
-insert into tasks (parent_id, build_id, method, label, state, weight)
-values (sqlc.narg(parent_id), @build_id, @method, @label, 'FREE', @weight)
-returning id;
+-- name: InsertTask :exec
+insert into tasks (parent_id, build_id, method, label, state, weight, river_job_id)
+values (sqlc.narg(parent_id), @build_id, @method, @label, 'FREE', @weight, @river_job_id::bigint);
 
 -- name: InsertArchTasks :many
 -- Tasks for architectures, and for noarch where arch says so. Each weighs what
 -- the package's builds took of late: Koji's 1.5 and a part for the average
 -- seconds. They come before the builds that have not begun.
-insert into tasks (parent_id, build_id, method, arch, root_arches, bin, label, policy, state, priority, channel, weight)
-select p.id, p.build_id, 'buildArch', a.arch, string_to_array(a.roots, ' '),
+insert into tasks (parent_id, build_id, method, arch, root_arches, bin, label, policy, state, priority, channel, waits_tag, waits_rev, weight)
+select p.id, b.id, 'buildArch', a.arch, string_to_array(a.roots, ' '),
        case when a.arch = 'noarch' then 'noarch' else a.roots end, a.label, a.policy, 'FREE', p.priority - 1, p.channel,
+       case when g.built_rev < b.need_rev then g.id end, case when g.built_rev < b.need_rev then b.need_rev end,
        sqlc.arg(weight)::real + least(18, coalesce(took.seconds, 0) / 4800)
-from tasks p,
+from tasks p join builds b on b.id = p.build_id join tags g on g.id = b.build_tag,
      (select unnest(@arches::text[]) as arch, unnest(@roots::text[]) as roots, unnest(@labels::text[]) as label,
              unnest(@policies::text[]) as policy) a
 left join lateral (
     select avg(extract(epoch from recent.finished_at - recent.started_at))::real as seconds
     from (
         select t.finished_at, t.started_at
-        from builds b join builds mine on mine.id = @build_id and b.package_id = mine.package_id and b.id < mine.id
-        join tasks t on t.build_id = b.id and t.method = 'buildArch' and t.arch = a.arch and t.state = 'CLOSED'
-        order by b.id desc limit 5
+        from builds o join tasks t on t.build_id = o.id and t.method = 'buildArch' and t.arch = a.arch and t.state = 'CLOSED'
+        where o.package_id = b.package_id and o.id < b.id
+        order by o.id desc limit 5
     ) recent
 ) took on true
-where p.id = @parent_id::bigint
+where p.id = @parent_id::bigint and b.id = @build_id
 returning id, arch;
 
 -- name: BeginTask :one
@@ -43,13 +43,7 @@ where id = @id and attempt = @attempt and host_id = @host_id and client_id = @cl
 select * from tasks where id = @id;
 
 -- name: LockTask :one
-select * from tasks where id = @id for update;
-
--- name: SetTaskJobs :exec
--- Ties tasks to the jobs that work on them.
-update tasks set river_job_id = j.job_id
-from (select unnest(@ids::bigint[]) as id, unnest(@job_ids::bigint[]) as job_id) j
-where tasks.id = j.id;
+select * from tasks where id = @id for no key update;
 
 -- name: CompleteJob :execrows
 update river_job set state = 'completed', finalized_at = now() where id = @id and state = 'running';
@@ -67,7 +61,7 @@ where id = @id and attempt = @attempt and state in ('ASSIGNED', 'OPEN');
 -- Ends an attempt, with the parent locked first; zero rows mean that the attempt
 -- was given up meanwhile.
 with parent as (
-    select p.id from tasks p where p.id = sqlc.narg(parent_id) for update
+    select p.id from tasks p where p.id = sqlc.narg(parent_id) for no key update
 )
 update tasks set state = @state, phase = @phase, reason = @reason, failure = @failure, finding = sqlc.narg(finding), finished_at = now()
 where tasks.id = @id and tasks.attempt = @attempt and tasks.state = 'OPEN'
@@ -99,7 +93,7 @@ where build_id = @build_id and method = 'buildArch' and state in ('FREE', 'OPEN'
 select arch, policy from tasks where build_id = @build_id and method = 'buildArch' and policy <> 'blocking';
 
 -- name: LockArchTasks :many
-select * from tasks where build_id = @build_id and method = 'buildArch' order by id for update;
+select * from tasks where build_id = @build_id and method = 'buildArch' order by id for no key update;
 
 -- name: ReopenTask :execrows
 -- Lets a task that ended without success be worked on again.
@@ -139,7 +133,7 @@ select text from build_warnings where build_id = @build_id order by id;
 select * from tasks where build_id = @build_id order by id;
 
 -- name: OpenTasksOfBuild :many
-select * from tasks where build_id = @build_id and state in ('FREE', 'OPEN', 'ASSIGNED') order by id for update;
+select * from tasks where build_id = @build_id and state in ('FREE', 'OPEN', 'ASSIGNED') order by id for no key update;
 
 -- name: RecordAttempt :exec
 -- Keeps how an attempt ended that is the task's current one.
@@ -223,10 +217,16 @@ select context from reports
 where repository_id = @repository_id and commit_id = @commit_id and build_id = @build_id and state = 'pending'
 order by context;
 
+-- name: LockOpenTasks :exec
+-- Locks a task and what is left of its children.
+select from tasks
+where id = @parent_id::bigint or parent_id = @parent_id::bigint and state in ('FREE', 'OPEN', 'ASSIGNED')
+order by id for no key update;
+
 -- name: OpenSiblings :many
 select * from tasks
 where parent_id = @parent_id and id <> @id and state in ('FREE', 'OPEN', 'ASSIGNED')
-order by id for update;
+order by id for no key update;
 
 -- name: SetTaskRecipe :exec
 update tasks set recipe = @recipe where id = @id and attempt = @attempt and state = 'OPEN';

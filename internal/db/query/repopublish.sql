@@ -48,9 +48,13 @@ update repo_generations set state = 'expired' where id = @id;
 -- name: PublishedBuilds :many
 -- Builds of the destination tag that the published revision has seen and whose
 -- publication nobody has announced. Newer builds may have taken their places.
-update builds set published_at = now()
-where dest_tag = @tag_id and tagged_rev is not null and tagged_rev <= @rev and published_at is null
-returning id, repository_id, commit_id, target, nvr, task_id, package_id,
+with locked as (
+    select b.id from builds b
+    where b.dest_tag = @tag_id and b.tagged_rev is not null and b.tagged_rev <= @rev and b.published_at is null
+    order by b.id for no key update
+)
+update builds set published_at = now() from locked where builds.id = locked.id
+returning builds.id, repository_id, commit_id, target, nvr, task_id, package_id,
           (select count(*) from build_warnings w where w.build_id = builds.id) as warnings;
 
 -- name: BuildInRepository :one

@@ -34,7 +34,7 @@ where builds.id = @id and dest_tag = @dest_tag and tagged_rev is null;
 
 -- name: BuildToTag :one
 select b.id, b.state, b.scratch, b.dest_tag, b.nvr, b.task_id, b.tagged_rev, b.repository_id, b.commit_id, b.target, d.name as dest_tag_name
-from builds b join tags d on d.id = b.dest_tag where b.id = @id for update of b;
+from builds b join tags d on d.id = b.dest_tag where b.id = @id for no key update of b;
 
 -- name: UserWithPerms :one
 -- A user with the permissions held now.
@@ -120,6 +120,9 @@ select b.id, b.nvr, b.state, b.package_id, p.name as package from builds b join 
 where b.nvr = @nvr and not b.scratch
 order by (b.state in ('BUILDING', 'COMPLETE', 'DELETED')) desc, b.id desc limit 1
 for no key update of b;
+
+-- name: LockBuildsForTagging :exec
+select from builds where nvr = any (@nvrs::text[]) and not scratch order by id for no key update;
 
 -- name: TagHasBuild :one
 select exists (select 1 from tag_builds where tag_id = @tag_id and build_id = @build_id and revoke_event is null);

@@ -189,8 +189,8 @@ order by t.name limit @max_rows;
 -- How many tasks wait in each queue of channel and architecture, and how many of
 -- them could begin if a host had room.
 select t.channel, t.bin, count(*) as waiting, min(t.created_at)::timestamptz as oldest,
-       count(*) filter (where g.built_rev >= b.need_rev and t.not_before <= now()) as ready
-from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
+       count(*) filter (where t.waits_tag is null and t.not_before <= now()) as ready
+from tasks t
 where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
 group by t.channel, t.bin order by t.channel, t.bin;
 
@@ -198,7 +198,7 @@ group by t.channel, t.bin order by t.channel, t.bin;
 -- The tasks that wait for a host, in the order in which they will get one.
 select t.id, t.build_id, t.method, t.arch, t.channel, t.bin, t.root_arches, t.priority, t.weight, t.attempt, t.reason, t.created_at,
        b.nvr, b.planned_nvr, b.scratch, b.target, g.name as build_tag_name,
-       (g.built_rev < b.need_rev)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before
+       (t.waits_tag is not null)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before
 from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
 where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
   and (sqlc.narg(channel)::text is null or t.channel = sqlc.narg(channel))
