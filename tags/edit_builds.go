@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/tagview"
 )
 
@@ -75,6 +76,9 @@ func (e *Edit) MoveBuilds(ctx context.Context, from, to string, nvrs []string, f
 // the builds have the same order (Koji's moveAllBuilds). It returns their NVRs,
 // the oldest tagging first.
 func (e *Edit) MoveAllBuilds(ctx context.Context, from, to, pkg string, force bool) (nvrs []string, err error) {
+	if err := e.q.LockTaggedBuilds(ctx, db.LockTaggedBuildsParams{Tag: from, Package: pkg}); err != nil {
+		return nil, fmt.Errorf("tags: lock builds: %w", err)
+	}
 	_, source, err := e.twoTags(ctx, to, from)
 	if err != nil {
 		return nil, err

@@ -1290,6 +1290,25 @@ func (q *Queries) LockPermissions(ctx context.Context) error {
 	return err
 }
 
+const lockTaggedBuilds = `-- name: LockTaggedBuilds :exec
+select from builds b where b.id in (
+    select tb.build_id from tag_builds tb join tags t on t.id = tb.tag_id join packages p on p.id = tb.package_id
+    where t.name = $1 and t.revoke_event is null and p.name = $2 and tb.revoke_event is null
+)
+order by b.id for no key update
+`
+
+type LockTaggedBuildsParams struct {
+	Tag     string
+	Package string
+}
+
+// Locks the builds of a package that a tag itself has.
+func (q *Queries) LockTaggedBuilds(ctx context.Context, arg LockTaggedBuildsParams) error {
+	_, err := q.db.Exec(ctx, lockTaggedBuilds, arg.Tag, arg.Package)
+	return err
+}
+
 const lockTagsByID = `-- name: LockTagsByID :many
 select id from tags where id = any ($1::bigint[]) order by id for no key update
 `

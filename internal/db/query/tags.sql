@@ -124,6 +124,14 @@ for no key update of b;
 -- name: LockBuildsForTagging :exec
 select from builds where nvr = any (@nvrs::text[]) and not scratch order by id for no key update;
 
+-- name: LockTaggedBuilds :exec
+-- Locks the builds of a package that a tag itself has.
+select from builds b where b.id in (
+    select tb.build_id from tag_builds tb join tags t on t.id = tb.tag_id join packages p on p.id = tb.package_id
+    where t.name = @tag and t.revoke_event is null and p.name = @package and tb.revoke_event is null
+)
+order by b.id for no key update;
+
 -- name: TagHasBuild :one
 select exists (select 1 from tag_builds where tag_id = @tag_id and build_id = @build_id and revoke_event is null);
 
