@@ -152,7 +152,11 @@ func TestFoundOnDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.make(t.Context(), dir, tag); err != nil {
+		c, err := s.current(t.Context(), tag.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.make(t.Context(), dir, tag, c); err != nil {
 			t.Fatal(err)
 		}
 		s.published(t, "3", "2")

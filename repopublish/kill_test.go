@@ -27,7 +27,7 @@ const publisherEnv = "DISTBOT_REPOPUBLISH_TEST_PUBLISHER"
 
 // publisherProcess is what another process needs to publish.
 type publisherProcess struct {
-	URL, StoreDir, ReposDir string
+	URL, StoreDir, ReposDir, CacheDir string
 	// MaxFile bounds the files it may write, in bytes; 0 means no bound.
 	MaxFile uint64
 }
@@ -73,7 +73,7 @@ func publish(ctx context.Context, spec string) error {
 	}
 	workers := river.NewWorkers()
 	publisher := &Publisher{
-		Pool: pool, Store: artifacts, ReposDir: p.ReposDir, ExternalURL: queuetest.ExternalURL, Keep: 3, KeepFor: 0,
+		Pool: pool, Store: artifacts, ReposDir: p.ReposDir, CacheDir: p.CacheDir, ExternalURL: queuetest.ExternalURL, Keep: 3, KeepFor: 0,
 		Logger: slog.New(slog.DiscardHandler),
 	}
 	river.AddWorker(workers, &Worker{Publisher: publisher})
@@ -99,7 +99,7 @@ func (s *stage) elsewhere(t *testing.T, maxFile uint64) (kill func()) {
 		t.Fatal(err)
 	}
 	spec, err := json.Marshal(publisherProcess{
-		URL: s.Pool.Config().ConnString(), StoreDir: filepath.Join(filepath.Dir(s.ReposDir), "store"), ReposDir: s.ReposDir, MaxFile: maxFile,
+		URL: s.Pool.Config().ConnString(), StoreDir: filepath.Join(filepath.Dir(s.ReposDir), "store"), ReposDir: s.ReposDir, CacheDir: s.CacheDir, MaxFile: maxFile,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,15 +1,17 @@
 package repopublish
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
 )
 
-// paceEvery is how soon a tag's repository is made again at most: of many builds
-// that are tagged one after another one generation holds several. The first is
-// made at once.
+// paceEvery is the default of Publisher.Every.
 const paceEvery = 200 * time.Millisecond
+
+// forgetAfter is longer than any pace.
+const forgetAfter = time.Minute
 
 // pace remembers when repositories were made. The zero value is ready. Safe for
 // concurrent use.
@@ -18,10 +20,11 @@ type pace struct {
 	made map[int64]time.Time
 }
 
-// wait waits until a tag's repository may be made again, or ctx ends.
-func (p *pace) wait(ctx context.Context, tag int64) {
+// wait waits until a tag's repository may be made again, or ctx ends. every is 0
+// for paceEvery.
+func (p *pace) wait(ctx context.Context, tag int64, every time.Duration) {
 	p.mu.Lock()
-	rest := paceEvery - time.Since(p.made[tag])
+	rest := cmp.Or(every, paceEvery) - time.Since(p.made[tag])
 	p.mu.Unlock()
 	if rest <= 0 {
 		return
@@ -38,7 +41,7 @@ func (p *pace) note(tag int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for other, at := range p.made {
-		if time.Since(at) > paceEvery {
+		if time.Since(at) > forgetAfter {
 			delete(p.made, other)
 		}
 	}

@@ -29,14 +29,21 @@ type Publisher struct {
 	// file system as the store, so that RPMs are linked, not copied.
 	ReposDir    string
 	ExternalURL string
+	// CacheDir keeps the metadata of each tag's packages between generations.
+	// What is in it can be made again.
+	CacheDir string
 	// Keep generations at least, and those that were replaced less than
 	// KeepFor ago: clients that began with one must be able to end with it.
 	Keep    int
 	KeepFor time.Duration
 	Logger  *slog.Logger
 
-	rendered rendered
-	pace     pace
+	// Every is how soon a tag's repository is made again at most, 200 ms by
+	// default: of many builds that are tagged one after another one generation
+	// holds several. The first is made at once.
+	Every time.Duration
+
+	pace pace
 }
 
 // lockPoll is how soon a publisher looks again whether another one is done.
@@ -52,7 +59,7 @@ type Worker struct {
 // more is wanted by then, another job follows: no change that arrives while a
 // repository is being made is lost.
 func (w *Worker) Work(ctx context.Context, job *river.Job[queue.PublishArgs]) error {
-	w.pace.wait(ctx, job.Args.TagID)
+	w.pace.wait(ctx, job.Args.TagID, w.Every)
 	tag, err := db.New(w.Pool).TagForPublish(ctx, job.Args.TagID)
 	if err != nil {
 		return fmt.Errorf("repopublish: read tag %d: %w", job.Args.TagID, err)
@@ -71,14 +78,16 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[queue.PublishArgs]) er
 	if filepath.Base(dir) != tag.Name {
 		return river.JobSnooze(0)
 	}
-	var made *generation
-	if tag.BuiltRev < tag.WantRev {
-		if made, err = w.make(ctx, dir, tag); err != nil {
-			w.Logger.Error("repopublish: repository not made", "tag", tag.Name, "error", err)
-			return err
-		}
+	made, held, err := w.next(ctx, dir, tag)
+	if err != nil {
+		w.Logger.Error("repopublish: repository not made", "tag", tag.Name, "error", err)
+		return err
 	}
-	err = w.announce(ctx, job, tag, made)
+	if held {
+		err = w.announceHeld(ctx, job, tag, made)
+	} else {
+		err = w.announce(ctx, job, tag, made)
+	}
 	if errors.Is(err, queue.ErrLostAttempt) {
 		return nil
 	}
@@ -87,12 +96,40 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[queue.PublishArgs]) er
 	}
 	if made != nil {
 		w.pace.note(tag.ID)
-		w.Logger.Info("repopublish: published", "tag", tag.Name, "generation", made.number, "packages", made.packages, "seconds", made.took.Seconds())
+		w.Logger.Info("repopublish: published", "tag", tag.Name, "generation", made.number, "packages", made.packages(), "seconds", made.took.Seconds())
 		if err := w.sweep(ctx, dir, tag.ID); err != nil {
 			w.Logger.Warn("repopublish: remove old generations", "tag", tag.Name, "error", err)
 		}
 	}
 	return nil
+}
+
+// next makes the generation that a tag lacks: of what the tag says, or of what
+// somebody went back to. It makes none where nothing is lacking. While a tag is
+// held nothing else is made for it.
+func (w *Worker) next(ctx context.Context, dir string, tag db.TagForPublishRow) (made *generation, held bool, err error) {
+	var c *content
+	switch hold, err := db.New(w.Pool).Hold(ctx, tag.ID); {
+	case errors.Is(err, pgx.ErrNoRows):
+		if tag.BuiltRev >= tag.WantRev {
+			return nil, false, nil
+		}
+		c, err = w.current(ctx, tag.ID)
+		if err != nil {
+			return nil, false, err
+		}
+	case err != nil:
+		return nil, false, fmt.Errorf("repopublish: read hold of %s: %w", tag.Name, err)
+	case hold.MadeID != nil:
+		return nil, true, nil
+	default:
+		held = true
+		if c, err = w.past(ctx, dir, hold); err != nil {
+			return nil, true, err
+		}
+	}
+	made, err = w.make(ctx, dir, tag, c)
+	return made, held, err
 }
 
 // announce records the generation, tells the builds it holds and ends the job.
@@ -102,7 +139,10 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 		q := db.New(tx)
 		// Builds before their tag, as everywhere. Nobody else raises what is
 		// built while this process holds the lock of the tag's directory.
-		rev := max(tag.BuiltRev, tag.WantRev)
+		rev := tag.BuiltRev
+		if made != nil {
+			rev = max(rev, made.rev)
+		}
 		builds, err := q.PublishedBuilds(ctx, db.PublishedBuildsParams{TagID: tag.ID, Rev: &rev})
 		if err != nil {
 			return err
@@ -131,17 +171,49 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 	})
 }
 
+// announceHeld records what somebody went back to. What the tag says is not
+// published: builds wait for it until the hold is released, which asks for a
+// repository again.
+func (w *Worker) announceHeld(ctx context.Context, job *river.Job[queue.PublishArgs], tag db.TagForPublishRow, made *generation) error {
+	return pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
+		current := int64(1)
+		if made != nil {
+			if _, err := db.New(tx).LockTagsByID(ctx, []int64{tag.ID}); err != nil {
+				return err
+			}
+			if err := w.publishRow(ctx, tx, made); err != nil {
+				return err
+			}
+			var err error
+			if current, err = db.New(tx).HoldMade(ctx, db.HoldMadeParams{TagID: tag.ID, GenerationID: *made.goesBack, MadeID: &made.id}); err != nil {
+				return err
+			}
+		}
+		if err := queue.Complete(ctx, tx, job); err != nil || current > 0 {
+			return err
+		}
+		// Somebody wants something else by now.
+		return queue.WantRepositories(ctx, tx, w.Jobs, []int64{tag.ID})
+	})
+}
+
 // publishRow marks the generation published and lists what it holds.
 func (w *Worker) publishRow(ctx context.Context, tx pgx.Tx, made *generation) error {
 	q := db.New(tx)
-	n, err := q.PublishGeneration(ctx, db.PublishGenerationParams{ID: made.id, Arches: made.arches, Packages: int32(made.packages)})
+	n, err := q.PublishGeneration(ctx, db.PublishGenerationParams{ID: made.id, Arches: made.arches, Packages: int32(made.packages())})
 	if err != nil {
 		return err
 	}
 	if n == 0 {
 		return queue.ErrLostAttempt
 	}
-	return q.InsertGenerationRPMs(ctx, db.InsertGenerationRPMsParams{GenerationID: made.id, RpmIds: made.rpmIDs, Arches: made.rpmArches})
+	rpms := db.InsertGenerationRPMsParams{GenerationID: made.id}
+	for a, repo := range made.repos {
+		for _, id := range repo.rpmIDs {
+			rpms.RpmIds, rpms.Arches = append(rpms.RpmIds, id), append(rpms.Arches, a)
+		}
+	}
+	return q.InsertGenerationRPMs(ctx, rpms)
 }
 
 // tellBuilds ends the builds that a generation was the first to see; made is

@@ -54,7 +54,7 @@ func newStageOn(t *testing.T, pool *pgxpool.Pool, arches ...string) *stage {
 	jobs := queuetest.Inserter(t, pool)
 	return &stage{
 		Publisher: &Publisher{
-			Pool: pool, Jobs: jobs, Store: artifacts, ReposDir: filepath.Join(dir, "repos"), ExternalURL: queuetest.ExternalURL,
+			Pool: pool, Jobs: jobs, Store: artifacts, ReposDir: filepath.Join(dir, "repos"), CacheDir: filepath.Join(dir, "cache"), ExternalURL: queuetest.ExternalURL,
 			Keep: 3, KeepFor: time.Hour, Logger: slog.New(slog.DiscardHandler),
 		},
 		dist: queuetest.NewDistribution(t, pool, jobs, arches...),

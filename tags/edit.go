@@ -201,7 +201,11 @@ func (e *Edit) Finish(ctx context.Context) (revs map[int64]int64, err error) {
 	if e.settings {
 		settings = 1
 	}
-	raised, err := e.q.RaiseRevs(ctx, db.RaiseRevsParams{Ids: affected, Settings: settings})
+	var event *int64
+	if e.made != 0 {
+		event = &e.made
+	}
+	raised, err := e.q.RaiseRevs(ctx, db.RaiseRevsParams{Ids: affected, Settings: settings, Event: event})
 	if err != nil {
 		return nil, fmt.Errorf("tags: mark repositories stale: %w", err)
 	}

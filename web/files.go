@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -135,16 +136,17 @@ func (s *server) latestGeneration(tag string) (string, error) {
 }
 
 // lookBack is how many generations before the latest a file is looked for.
-const lookBack = 5
+const lookBack = 1000
 
 // generationWith is the newest generation that has a file, among the latest and
-// some before it; the latest if none has. A client that read repomd.xml just
-// before a switch asks for what that one named: names of metadata carry their
-// digest and those of packages are never used again, so the file it finds is
-// the one it means.
+// those before it that are kept; the latest if none has. A client that read
+// repomd.xml just before a switch asks for what that one named: names of
+// metadata carry their digest and those of packages are never used again, so
+// the file it finds is the one it means. repomd.xml and what signs it are those
+// of the latest, or they are not there.
 func (s *server) generationWith(tag, latest, rest string) string {
-	number, err := strconv.ParseInt(latest, 10, 64)
-	if err != nil {
+	newest, err := strconv.ParseInt(latest, 10, 64)
+	if err != nil || strings.HasPrefix(path.Base(rest), "repomd.xml") {
 		return latest
 	}
 	root, err := os.OpenRoot(s.ReposDir)
@@ -152,13 +154,35 @@ func (s *server) generationWith(tag, latest, rest string) string {
 		return latest
 	}
 	defer root.Close()
-	for n := number; n > max(0, number-lookBack); n-- {
-		generation := strconv.FormatInt(n, 10)
-		if _, err := root.Lstat(path.Join(tag, generation, rest)); err == nil {
+	has := func(generation string) bool {
+		_, err := root.Lstat(path.Join(tag, generation, rest))
+		return err == nil
+	}
+	if has(latest) {
+		return latest
+	}
+	for _, n := range before(root, tag, newest) {
+		if generation := strconv.FormatInt(n, 10); has(generation) {
 			return generation
 		}
 	}
 	return latest
+}
+
+// before lists the generations before one, the newest first.
+func before(root *os.Root, tag string, newest int64) []int64 {
+	entries, err := fs.ReadDir(root.FS(), tag)
+	if err != nil {
+		return nil
+	}
+	var numbers []int64
+	for _, e := range entries {
+		if n, err := strconv.ParseInt(e.Name(), 10, 64); err == nil && n < newest && generationNumber.MatchString(e.Name()) {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.SortFunc(numbers, func(a, b int64) int { return cmp.Compare(b, a) })
+	return numbers[:min(len(numbers), lookBack)]
 }
 
 // openBelow opens a directory below another one. A link on the way is refused,

@@ -122,7 +122,7 @@ func TestALateArchitectureInTheRepositories(t *testing.T) {
 			river.AddWorker(workers, &tags.ApplyWorker{Editor: editor, ExternalURL: queuetest.ExternalURL, Logger: log})
 			river.AddWorker(workers, &tags.JoinedWorker{Editor: editor, Logger: log})
 			river.AddWorker(workers, &repopublish.Worker{Publisher: &repopublish.Publisher{
-				Pool: pool, Jobs: stages.Jobs, Store: files, ReposDir: repos, ExternalURL: queuetest.ExternalURL, Keep: 10, KeepFor: time.Hour, Logger: log,
+				Pool: pool, Jobs: stages.Jobs, Store: files, ReposDir: repos, CacheDir: t.TempDir(), ExternalURL: queuetest.ExternalURL, Keep: 10, KeepFor: time.Hour, Logger: log,
 			}})
 		},
 	})

@@ -479,7 +479,7 @@ func (q *Queries) InsertRPMs(ctx context.Context, arg InsertRPMsParams) error {
 }
 
 const latestGeneration = `-- name: LatestGeneration :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1
 `
 
 func (q *Queries) LatestGeneration(ctx context.Context, tagID int64) (RepoGeneration, error) {
@@ -495,6 +495,10 @@ func (q *Queries) LatestGeneration(ctx context.Context, tagID int64) (RepoGenera
 		&i.Packages,
 		&i.CreatedAt,
 		&i.PublishedAt,
+		&i.Event,
+		&i.RollbackOf,
+		&i.Actor,
+		&i.Reason,
 	)
 	return i, err
 }

@@ -367,6 +367,19 @@ type RepoGeneration struct {
 	Packages    int32
 	CreatedAt   time.Time
 	PublishedAt *time.Time
+	Event       *int64
+	RollbackOf  *int64
+	Actor       string
+	Reason      string
+}
+
+type RepoHold struct {
+	TagID        int64
+	GenerationID int64
+	MadeID       *int64
+	Actor        string
+	Reason       string
+	At           time.Time
 }
 
 type Report struct {
@@ -436,6 +449,14 @@ type Rpm struct {
 	Size        int64
 	BuildTime   int64
 	Path        string
+}
+
+type RpmFragment struct {
+	Sha256    string
+	Format    int32
+	Primary   []byte
+	Filelists []byte
+	Other     []byte
 }
 
 type Tag struct {
@@ -521,6 +542,13 @@ type TagPackageOwner struct {
 	OwnerID     int64
 	CreateEvent int64
 	RevokeEvent *int64
+}
+
+type TagRev struct {
+	TagID int64
+	Rev   int64
+	Event *int64
+	At    time.Time
 }
 
 type Task struct {

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"time"
 )
 
 const abandonedGenerations = `-- name: AbandonedGenerations :many
@@ -84,6 +85,23 @@ func (q *Queries) CloseTasks(ctx context.Context, ids []int64) error {
 	return err
 }
 
+const eventOfRev = `-- name: EventOfRev :one
+select max(event)::bigint as event from tag_revs where tag_id = $1 and rev <= $2 having max(event) is not null
+`
+
+type EventOfRevParams struct {
+	TagID int64
+	Rev   int64
+}
+
+// The newest event that a revision of a tag has seen; null where none is known.
+func (q *Queries) EventOfRev(ctx context.Context, arg EventOfRevParams) (int64, error) {
+	row := q.db.QueryRow(ctx, eventOfRev, arg.TagID, arg.Rev)
+	var event int64
+	err := row.Scan(&event)
+	return event, err
+}
+
 const expirableGenerations = `-- name: ExpirableGenerations :many
 select g.id, g.number from repo_generations g
 where g.tag_id = $1 and g.state = 'published'
@@ -136,15 +154,302 @@ func (q *Queries) ExpireGeneration(ctx context.Context, id int64) error {
 	return err
 }
 
+const fragmentsOf = `-- name: FragmentsOf :many
+select sha256, "primary", filelists, other from rpm_fragments where sha256 = any ($1::text[]) and format = $2
+`
+
+type FragmentsOfParams struct {
+	Sha256s []string
+	Format  int32
+}
+
+type FragmentsOfRow struct {
+	Sha256    string
+	Primary   []byte
+	Filelists []byte
+	Other     []byte
+}
+
+func (q *Queries) FragmentsOf(ctx context.Context, arg FragmentsOfParams) ([]FragmentsOfRow, error) {
+	rows, err := q.db.Query(ctx, fragmentsOf, arg.Sha256s, arg.Format)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []FragmentsOfRow{}
+	for rows.Next() {
+		var i FragmentsOfRow
+		if err := rows.Scan(
+			&i.Sha256,
+			&i.Primary,
+			&i.Filelists,
+			&i.Other,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const generation = `-- name: Generation :one
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason from repo_generations where tag_id = $1 and number = $2
+`
+
+type GenerationParams struct {
+	TagID  int64
+	Number int64
+}
+
+func (q *Queries) Generation(ctx context.Context, arg GenerationParams) (RepoGeneration, error) {
+	row := q.db.QueryRow(ctx, generation, arg.TagID, arg.Number)
+	var i RepoGeneration
+	err := row.Scan(
+		&i.ID,
+		&i.TagID,
+		&i.Number,
+		&i.Rev,
+		&i.State,
+		&i.Arches,
+		&i.Packages,
+		&i.CreatedAt,
+		&i.PublishedAt,
+		&i.Event,
+		&i.RollbackOf,
+		&i.Actor,
+		&i.Reason,
+	)
+	return i, err
+}
+
+const generationBeforeNewest = `-- name: GenerationBeforeNewest :one
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1 offset 1
+`
+
+func (q *Queries) GenerationBeforeNewest(ctx context.Context, tagID int64) (RepoGeneration, error) {
+	row := q.db.QueryRow(ctx, generationBeforeNewest, tagID)
+	var i RepoGeneration
+	err := row.Scan(
+		&i.ID,
+		&i.TagID,
+		&i.Number,
+		&i.Rev,
+		&i.State,
+		&i.Arches,
+		&i.Packages,
+		&i.CreatedAt,
+		&i.PublishedAt,
+		&i.Event,
+		&i.RollbackOf,
+		&i.Actor,
+		&i.Reason,
+	)
+	return i, err
+}
+
+const generationByID = `-- name: GenerationByID :one
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason from repo_generations where id = $1
+`
+
+func (q *Queries) GenerationByID(ctx context.Context, id int64) (RepoGeneration, error) {
+	row := q.db.QueryRow(ctx, generationByID, id)
+	var i RepoGeneration
+	err := row.Scan(
+		&i.ID,
+		&i.TagID,
+		&i.Number,
+		&i.Rev,
+		&i.State,
+		&i.Arches,
+		&i.Packages,
+		&i.CreatedAt,
+		&i.PublishedAt,
+		&i.Event,
+		&i.RollbackOf,
+		&i.Actor,
+		&i.Reason,
+	)
+	return i, err
+}
+
+const generationEvents = `-- name: GenerationEvents :many
+select r.rev, r.event, e.at, e.actor, e.what from tag_revs r join events e on e.id = r.event
+where r.tag_id = $1 and r.rev > $2 and r.rev <= $3 order by r.rev
+`
+
+type GenerationEventsParams struct {
+	TagID int64
+	After int64
+	Upto  int64
+}
+
+type GenerationEventsRow struct {
+	Rev   int64
+	Event *int64
+	At    time.Time
+	Actor string
+	What  string
+}
+
+// What led from one revision of a tag to another.
+func (q *Queries) GenerationEvents(ctx context.Context, arg GenerationEventsParams) ([]GenerationEventsRow, error) {
+	rows, err := q.db.Query(ctx, generationEvents, arg.TagID, arg.After, arg.Upto)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []GenerationEventsRow{}
+	for rows.Next() {
+		var i GenerationEventsRow
+		if err := rows.Scan(
+			&i.Rev,
+			&i.Event,
+			&i.At,
+			&i.Actor,
+			&i.What,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const generations = `-- name: Generations :many
+select g.id, g.tag_id, g.number, g.rev, g.state, g.arches, g.packages, g.created_at, g.published_at, g.event, g.rollback_of, g.actor, g.reason, coalesce((select min(r.event) from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev), 0)::bigint as until_event,
+       (h.generation_id is not null)::boolean as held
+from repo_generations g left join repo_holds h on h.tag_id = g.tag_id and h.made_id = g.id
+where g.tag_id = $1 and g.state <> 'building' order by g.number desc limit $2
+`
+
+type GenerationsParams struct {
+	TagID int64
+	Max   int32
+}
+
+type GenerationsRow struct {
+	ID          int64
+	TagID       int64
+	Number      int64
+	Rev         int64
+	State       string
+	Arches      []string
+	Packages    int32
+	CreatedAt   time.Time
+	PublishedAt *time.Time
+	Event       *int64
+	RollbackOf  *int64
+	Actor       string
+	Reason      string
+	UntilEvent  int64
+	Held        bool
+}
+
+// The generations of a tag, newest first, with the event at which each ceased to
+// be what the tag says, and how often it changed before it was made.
+func (q *Queries) Generations(ctx context.Context, arg GenerationsParams) ([]GenerationsRow, error) {
+	rows, err := q.db.Query(ctx, generations, arg.TagID, arg.Max)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []GenerationsRow{}
+	for rows.Next() {
+		var i GenerationsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.TagID,
+			&i.Number,
+			&i.Rev,
+			&i.State,
+			&i.Arches,
+			&i.Packages,
+			&i.CreatedAt,
+			&i.PublishedAt,
+			&i.Event,
+			&i.RollbackOf,
+			&i.Actor,
+			&i.Reason,
+			&i.UntilEvent,
+			&i.Held,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const hold = `-- name: Hold :one
+select h.generation_id, h.made_id, h.actor, h.reason, h.at, g.number from repo_holds h join repo_generations g on g.id = h.generation_id
+where h.tag_id = $1
+`
+
+type HoldRow struct {
+	GenerationID int64
+	MadeID       *int64
+	Actor        string
+	Reason       string
+	At           time.Time
+	Number       int64
+}
+
+// What a tag's repository is to stay.
+func (q *Queries) Hold(ctx context.Context, tagID int64) (HoldRow, error) {
+	row := q.db.QueryRow(ctx, hold, tagID)
+	var i HoldRow
+	err := row.Scan(
+		&i.GenerationID,
+		&i.MadeID,
+		&i.Actor,
+		&i.Reason,
+		&i.At,
+		&i.Number,
+	)
+	return i, err
+}
+
+const holdMade = `-- name: HoldMade :execrows
+update repo_holds set made_id = $1 where tag_id = $2 and generation_id = $3 and made_id is null
+`
+
+type HoldMadeParams struct {
+	MadeID       *int64
+	TagID        int64
+	GenerationID int64
+}
+
+func (q *Queries) HoldMade(ctx context.Context, arg HoldMadeParams) (int64, error) {
+	result, err := q.db.Exec(ctx, holdMade, arg.MadeID, arg.TagID, arg.GenerationID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const insertGeneration = `-- name: InsertGeneration :one
-insert into repo_generations (tag_id, number, rev, state)
-values ($1, (select coalesce(max(number), 0) + 1 from repo_generations where tag_id = $1), $2, 'building')
+insert into repo_generations (tag_id, number, rev, state, event, rollback_of, actor, reason)
+values ($1, (select coalesce(max(number), 0) + 1 from repo_generations where tag_id = $1), $2, 'building',
+        $3, $4, $5, $6)
 returning id, number
 `
 
 type InsertGenerationParams struct {
-	TagID int64
-	Rev   int64
+	TagID      int64
+	Rev        int64
+	Event      *int64
+	RollbackOf *int64
+	Actor      string
+	Reason     string
 }
 
 type InsertGenerationRow struct {
@@ -153,7 +458,14 @@ type InsertGenerationRow struct {
 }
 
 func (q *Queries) InsertGeneration(ctx context.Context, arg InsertGenerationParams) (InsertGenerationRow, error) {
-	row := q.db.QueryRow(ctx, insertGeneration, arg.TagID, arg.Rev)
+	row := q.db.QueryRow(ctx, insertGeneration,
+		arg.TagID,
+		arg.Rev,
+		arg.Event,
+		arg.RollbackOf,
+		arg.Actor,
+		arg.Reason,
+	)
 	var i InsertGenerationRow
 	err := row.Scan(&i.ID, &i.Number)
 	return i, err
@@ -198,6 +510,31 @@ func (q *Queries) KeptGenerations(ctx context.Context, tagID int64) ([]int64, er
 		return nil, err
 	}
 	return items, nil
+}
+
+const liveTag = `-- name: LiveTag :one
+select id, name, arches, want_rev, built_rev from tags where name = $1 and revoke_event is null
+`
+
+type LiveTagRow struct {
+	ID       int64
+	Name     string
+	Arches   []string
+	WantRev  int64
+	BuiltRev int64
+}
+
+func (q *Queries) LiveTag(ctx context.Context, name string) (LiveTagRow, error) {
+	row := q.db.QueryRow(ctx, liveTag, name)
+	var i LiveTagRow
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Arches,
+		&i.WantRev,
+		&i.BuiltRev,
+	)
+	return i, err
 }
 
 const publishGeneration = `-- name: PublishGeneration :execrows
@@ -277,6 +614,32 @@ func (q *Queries) PublishedBuilds(ctx context.Context, arg PublishedBuildsParams
 	return items, nil
 }
 
+const putFragments = `-- name: PutFragments :exec
+insert into rpm_fragments (sha256, format, "primary", filelists, other)
+select unnest($1::text[]), $2::int, unnest($3::bytea[]), unnest($4::bytea[]), unnest($5::bytea[])
+on conflict (sha256) do update set format = excluded.format, "primary" = excluded."primary", filelists = excluded.filelists, other = excluded.other
+where rpm_fragments.format <> excluded.format
+`
+
+type PutFragmentsParams struct {
+	Sha256s   []string
+	Format    int32
+	Primaries [][]byte
+	Filelists [][]byte
+	Others    [][]byte
+}
+
+func (q *Queries) PutFragments(ctx context.Context, arg PutFragmentsParams) error {
+	_, err := q.db.Exec(ctx, putFragments,
+		arg.Sha256s,
+		arg.Format,
+		arg.Primaries,
+		arg.Filelists,
+		arg.Others,
+	)
+	return err
+}
+
 const rPMsOfBuilds = `-- name: RPMsOfBuilds :many
 select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time
 from unnest($1::bigint[]) with ordinality as b (id, position) join rpms r on r.build_id = b.id
@@ -330,6 +693,85 @@ func (q *Queries) RPMsOfBuilds(ctx context.Context, buildIds []int64) ([]RPMsOfB
 	return items, nil
 }
 
+const rPMsOfGeneration = `-- name: RPMsOfGeneration :many
+select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, g.arch as repo_arch
+from generation_rpms g join rpms r on r.id = g.rpm_id where g.generation_id = $1 order by g.arch, r.name, r.arch, r.id
+`
+
+type RPMsOfGenerationRow struct {
+	ID        int64
+	BuildID   int64
+	Name      string
+	Epoch     int32
+	Version   string
+	Release   string
+	Arch      string
+	Source    bool
+	Sha256    string
+	Size      int64
+	BuildTime int64
+	RepoArch  string
+}
+
+func (q *Queries) RPMsOfGeneration(ctx context.Context, generationID int64) ([]RPMsOfGenerationRow, error) {
+	rows, err := q.db.Query(ctx, rPMsOfGeneration, generationID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RPMsOfGenerationRow{}
+	for rows.Next() {
+		var i RPMsOfGenerationRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.BuildID,
+			&i.Name,
+			&i.Epoch,
+			&i.Version,
+			&i.Release,
+			&i.Arch,
+			&i.Source,
+			&i.Sha256,
+			&i.Size,
+			&i.BuildTime,
+			&i.RepoArch,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const raiseRev = `-- name: RaiseRev :one
+with raised as (update tags set want_rev = want_rev + 1 where tags.id = $1 and revoke_event is null returning id, want_rev),
+     noted as (insert into tag_revs (tag_id, rev) select id, want_rev from raised)
+select want_rev from raised
+`
+
+// Wants a tag's repository made anew though nothing changed.
+func (q *Queries) RaiseRev(ctx context.Context, id int64) (int64, error) {
+	row := q.db.QueryRow(ctx, raiseRev, id)
+	var want_rev int64
+	err := row.Scan(&want_rev)
+	return want_rev, err
+}
+
+const releaseHold = `-- name: ReleaseHold :execrows
+delete from repo_holds where tag_id = $1
+`
+
+func (q *Queries) ReleaseHold(ctx context.Context, tagID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, releaseHold, tagID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const setBuiltRev = `-- name: SetBuiltRev :one
 update tags set built_rev = greatest(built_rev, $1) where id = $2 returning want_rev, built_rev
 `
@@ -350,6 +792,28 @@ func (q *Queries) SetBuiltRev(ctx context.Context, arg SetBuiltRevParams) (SetBu
 	var i SetBuiltRevRow
 	err := row.Scan(&i.WantRev, &i.BuiltRev)
 	return i, err
+}
+
+const setHold = `-- name: SetHold :exec
+insert into repo_holds (tag_id, generation_id, actor, reason) values ($1, $2, $3, $4)
+on conflict (tag_id) do update set generation_id = excluded.generation_id, made_id = null, actor = excluded.actor, reason = excluded.reason, at = now()
+`
+
+type SetHoldParams struct {
+	TagID        int64
+	GenerationID int64
+	Actor        string
+	Reason       string
+}
+
+func (q *Queries) SetHold(ctx context.Context, arg SetHoldParams) error {
+	_, err := q.db.Exec(ctx, setHold,
+		arg.TagID,
+		arg.GenerationID,
+		arg.Actor,
+		arg.Reason,
+	)
+	return err
 }
 
 const tagForPublish = `-- name: TagForPublish :one

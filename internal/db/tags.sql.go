@@ -1423,13 +1423,19 @@ func (q *Queries) PermsOfUser(ctx context.Context, userID int64) ([]string, erro
 }
 
 const raiseRevs = `-- name: RaiseRevs :many
-update tags set want_rev = want_rev + 1, config_rev = config_rev + $1::int
-where id = any ($2::bigint[]) and revoke_event is null returning id, want_rev
+with raised as (
+    update tags set want_rev = want_rev + 1, config_rev = config_rev + $1::int
+    where id = any ($2::bigint[]) and revoke_event is null returning id, want_rev
+), noted as (
+    insert into tag_revs (tag_id, rev, event) select id, want_rev, $3::bigint from raised
+)
+select id, want_rev from raised
 `
 
 type RaiseRevsParams struct {
 	Settings int32
 	Ids      []int64
+	Event    *int64
 }
 
 type RaiseRevsRow struct {
@@ -1439,7 +1445,7 @@ type RaiseRevsRow struct {
 
 // The tags are locked. settings is 1 when more than packages and builds changed.
 func (q *Queries) RaiseRevs(ctx context.Context, arg RaiseRevsParams) ([]RaiseRevsRow, error) {
-	rows, err := q.db.Query(ctx, raiseRevs, arg.Settings, arg.Ids)
+	rows, err := q.db.Query(ctx, raiseRevs, arg.Settings, arg.Ids, arg.Event)
 	if err != nil {
 		return nil, err
 	}

@@ -983,7 +983,7 @@ const reposOverview = `-- name: ReposOverview :many
 select t.id, t.name, t.arches, t.want_rev, t.built_rev,
        coalesce(g.number, 0)::bigint as generation, coalesce(g.packages, 0)::int as packages, g.published_at
 from tags t left join lateral (
-    select id, tag_id, number, rev, state, arches, packages, created_at, published_at from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
+    select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
 where t.revoke_event is null order by t.name
 `
 

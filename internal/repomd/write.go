@@ -1,17 +1,17 @@
 package repomd
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 
 	"github.com/distbot/distbot/internal/rpmfile"
 )
 
-// Entry is one package of a repository.
+// Entry is one package of a repository with its metadata.
 type Entry struct {
 	rpmfile.NEVRA
 	SHA256 string // of the RPM, lower-case hex
@@ -21,12 +21,7 @@ type Entry struct {
 // Compare is the order of packages in a repository: name, epoch, version and
 // release as rpm orders them, architecture, checksum.
 func Compare(a, b Entry) int {
-	return cmp.Or(
-		cmp.Compare(a.Name, b.Name),
-		rpmfile.CompareEVR(a.NEVRA, b.NEVRA),
-		cmp.Compare(a.Arch, b.Arch),
-		cmp.Compare(a.SHA256, b.SHA256),
-	)
+	return comparePackages(a.NEVRA, b.NEVRA, a.SHA256, b.SHA256)
 }
 
 // Options are what a repository consists of besides its packages.
@@ -42,6 +37,20 @@ type Options struct {
 	Comps []byte
 	// Modules is the text of modules.yaml; nil for none.
 	Modules []byte
+	// Updateinfo is the text of updateinfo.xml; nil for none.
+	Updateinfo []byte
+	// Compression of the documents; Gzip when empty. The compressed comps.xml
+	// is gzip always, since clients look for a record of that name.
+	Compression Compression
+	// Replace lets the repository have repodata already: the new documents
+	// appear beside the old ones, and repomd.xml takes the place of the old
+	// one at last, so that a reader finds the old repository or the new one.
+	// The caller sees to it that nobody else writes there, and removes the old
+	// documents with Prune when nobody reads them any more.
+	Replace bool
+	// Keep are records of documents that lie in repodata already and are
+	// listed again as they are. For Replace.
+	Keep []Data
 }
 
 // WriteEmpty writes a repository without packages.
@@ -49,16 +58,24 @@ func WriteEmpty(ctx context.Context, dir string, opts Options) (Repomd, error) {
 	return Write(ctx, dir, 0, func(func(Entry, error) bool) {}, opts)
 }
 
-// Write makes the directory repodata in dir, which must exist and must not hold
-// one (the error then wraps fs.ErrExist), from exactly count entries in
-// ascending order of Compare. An error that the sequence yields is returned as
-// it is; a wrong count or order wraps ErrOrder.
+// Write makes the directory repodata in dir, which must exist and, without
+// opts.Replace, must not hold one (the error then wraps fs.ErrExist), from
+// exactly count entries in ascending order of Compare. An error that the
+// sequence yields is returned as it is; a wrong count or order wraps ErrOrder.
 //
-// Documents are gzip-compressed, carry their SHA-256 in their names and are
-// synced to disk before repomd.xml appears, which is last. After an error the
-// directory repodata is removed again; after a crash it may stand there without
-// repomd.xml.
-func Write(ctx context.Context, dir string, count int, entries iter.Seq2[Entry, error], opts Options) (_ Repomd, err error) {
+// Documents carry their SHA-256 in their names and are synced to disk before
+// repomd.xml appears, which is last. After an error the directory repodata is
+// removed again, or has its old repomd.xml; after a crash it may stand there
+// without repomd.xml.
+func Write(ctx context.Context, dir string, count int, entries iter.Seq2[Entry, error], opts Options) (Repomd, error) {
+	return write(dir, opts, func(root *os.Root) ([]Data, error) {
+		return writeEntries(ctx, root, opts.Compression, count, entries)
+	})
+}
+
+// write makes repodata in dir, with the documents that list packages as
+// packages writes them.
+func write(dir string, opts Options, packages func(*os.Root) ([]Data, error)) (_ Repomd, err error) {
 	if opts.Revision == "" {
 		return Repomd{}, errors.New("repomd: write: no revision given")
 	}
@@ -67,11 +84,13 @@ func Write(ctx context.Context, dir string, count int, entries iter.Seq2[Entry, 
 		return Repomd{}, fmt.Errorf("repomd: write: %w", err)
 	}
 	defer parent.Close()
-	if err := parent.Mkdir("repodata", 0o755); err != nil {
+	err = parent.Mkdir("repodata", 0o755)
+	existed := opts.Replace && errors.Is(err, fs.ErrExist)
+	if err != nil && !existed {
 		return Repomd{}, fmt.Errorf("repomd: write to %s: %w", dir, err)
 	}
 	defer func() {
-		if err != nil {
+		if err != nil && !existed {
 			err = errors.Join(err, parent.RemoveAll("repodata"))
 		}
 	}()
@@ -82,7 +101,7 @@ func Write(ctx context.Context, dir string, count int, entries iter.Seq2[Entry, 
 	defer root.Close()
 
 	md := Repomd{Revision: opts.Revision}
-	if md.Data, err = writePackages(ctx, root, count, entries); err != nil {
+	if md.Data, err = packages(root); err != nil {
 		return Repomd{}, err
 	}
 	extra, err := writeExtra(root, opts)
@@ -93,6 +112,7 @@ func Write(ctx context.Context, dir string, count int, entries iter.Seq2[Entry, 
 	for i := range md.Data {
 		md.Data[i].Timestamp = opts.Timestamp
 	}
+	md.Data = append(md.Data, opts.Keep...)
 	if err := publish(root, md); err != nil {
 		return Repomd{}, err
 	}
@@ -103,11 +123,11 @@ func Write(ctx context.Context, dir string, count int, entries iter.Seq2[Entry, 
 // repomd.xml.
 var packageDocuments = [...]struct {
 	name, root, namespaces string
-	of                     func(Entry) []byte
+	of                     func(Fragments) []byte
 }{
-	{"primary", "metadata", `xmlns="` + nsCommon + `" xmlns:rpm="` + nsRPM + `"`, func(e Entry) []byte { return e.Primary }},
-	{"filelists", "filelists", `xmlns="` + nsFilelists + `"`, func(e Entry) []byte { return e.Filelists }},
-	{"other", "otherdata", `xmlns="` + nsOther + `"`, func(e Entry) []byte { return e.Other }},
+	{"primary", "metadata", `xmlns="` + nsCommon + `" xmlns:rpm="` + nsRPM + `"`, func(f Fragments) []byte { return f.Primary }},
+	{"filelists", "filelists", `xmlns="` + nsFilelists + `"`, func(f Fragments) []byte { return f.Filelists }},
+	{"other", "otherdata", `xmlns="` + nsOther + `"`, func(f Fragments) []byte { return f.Other }},
 }
 
 const (
@@ -120,20 +140,77 @@ const (
 	xmlHeader = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 )
 
-func writePackages(ctx context.Context, root *os.Root, count int, entries iter.Seq2[Entry, error]) (_ []Data, err error) {
-	var files [len(packageDocuments)]*dataFile
+// documentWriter writes one of the packageDocuments.
+type documentWriter struct {
+	*dataFile
+	compression Compression
+	doc         int
+}
+
+func createDocument(root *os.Root, doc int, compression Compression, count int) (*documentWriter, error) {
+	if compression == "" {
+		compression = Gzip
+	}
+	d := packageDocuments[doc]
+	f, err := createData(root, d.name, ".xml"+compression.suffix(), true)
+	if err != nil {
+		return nil, err
+	}
+	w := &documentWriter{dataFile: f, compression: compression, doc: doc}
+	if err := w.write(fmt.Appendf(nil, "%s<%s %s packages=\"%d\">\n", xmlHeader, d.root, d.namespaces, count)); err != nil {
+		w.abort()
+		return nil, err
+	}
+	return w, nil
+}
+
+// write adds text as a member of its own.
+func (w *documentWriter) write(text []byte) error {
+	member, err := w.compression.member(nil, text)
+	if err != nil {
+		return err
+	}
+	w.text(text)
+	w.member(member)
+	return nil
+}
+
+// end closes the document.
+func (w *documentWriter) end() (Data, error) {
+	// No newline, as createrepo_c.
+	if err := w.write([]byte("</" + packageDocuments[w.doc].root + ">")); err != nil {
+		return Data{}, err
+	}
+	return w.finish()
+}
+
+// writeEntries writes the documents of packages that come one by one.
+func writeEntries(ctx context.Context, root *os.Root, compression Compression, count int, entries iter.Seq2[Entry, error]) (_ []Data, err error) {
+	var writers [len(packageDocuments)]*documentWriter
 	defer func() {
-		for _, f := range files {
-			f.abort()
+		for _, w := range writers {
+			if w != nil {
+				w.abort()
+			}
 		}
 	}()
-	for i, doc := range packageDocuments {
-		if files[i], err = createData(root, doc.name, ".xml", true); err != nil {
+	for i := range writers {
+		if writers[i], err = createDocument(root, i, compression, count); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(files[i], "%s<%s %s packages=\"%d\">\n", xmlHeader, doc.root, doc.namespaces, count)
+	}
+	var texts [len(packageDocuments)][]byte
+	flush := func() error {
+		for i, w := range writers {
+			if err := w.write(texts[i]); err != nil {
+				return err
+			}
+			texts[i] = texts[i][:0]
+		}
+		return nil
 	}
 	var last Entry
+	var cut cutter
 	n := 0
 	for e, err := range entries {
 		if err != nil {
@@ -145,21 +222,28 @@ func writePackages(ctx context.Context, root *os.Root, count int, entries iter.S
 		if n > 0 && Compare(last, e) >= 0 {
 			return nil, fmt.Errorf("repomd: write: %s (%.12s) after %s (%.12s): %w", e.NEVRA, e.SHA256, last.NEVRA, last.SHA256, ErrOrder)
 		}
+		if cut.next(e.Name) {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
 		last = e
 		n++
 		for i, doc := range packageDocuments {
-			if _, err := files[i].Write(doc.of(e)); err != nil {
-				return nil, fmt.Errorf("repomd: write %s: %w", doc.name, err)
-			}
+			texts[i] = append(texts[i], doc.of(e.Fragments)...)
 		}
 	}
 	if n != count {
 		return nil, fmt.Errorf("repomd: write: %d packages given, %d announced: %w", n, count, ErrOrder)
 	}
-	data := make([]Data, len(files))
-	for i, doc := range packageDocuments {
-		fmt.Fprintf(files[i], "</%s>", doc.root) // no newline, as createrepo_c
-		if data[i], err = files[i].finish(); err != nil {
+	if n > 0 {
+		if err := flush(); err != nil {
+			return nil, err
+		}
+	}
+	data := make([]Data, len(writers))
+	for i, w := range writers {
+		if data[i], err = w.end(); err != nil {
 			return nil, err
 		}
 	}
@@ -167,22 +251,27 @@ func writePackages(ctx context.Context, root *os.Root, count int, entries iter.S
 }
 
 // writeExtra writes comps.xml, plain and compressed as createrepo_c -g does
-// for old and new clients, and modules.yaml.
+// for old and new clients, modules.yaml and updateinfo.xml.
 func writeExtra(root *os.Root, opts Options) ([]Data, error) {
+	compression := opts.Compression
+	if compression == "" {
+		compression = Gzip
+	}
 	var data []Data
 	for _, extra := range []struct {
 		kind, name, suffix string
-		compress           bool
+		compression        Compression
 		text               []byte
 	}{
-		{"group", "comps", ".xml", false, opts.Comps},
-		{"group_gz", "comps", ".xml", true, opts.Comps},
-		{"modules", "modules", ".yaml", true, opts.Modules},
+		{"group", "comps", ".xml", "", opts.Comps},
+		{"group_gz", "comps", ".xml", Gzip, opts.Comps},
+		{"modules", "modules", ".yaml", compression, opts.Modules},
+		{"updateinfo", "updateinfo", ".xml", compression, opts.Updateinfo},
 	} {
 		if extra.text == nil {
 			continue
 		}
-		d, err := writeData(root, extra.name, extra.suffix, extra.compress, extra.text)
+		d, err := writeData(root, extra.name, extra.suffix, extra.compression, extra.text)
 		if err != nil {
 			return nil, err
 		}
@@ -197,6 +286,9 @@ func publish(root *os.Root, md Repomd) error {
 	const tmp = ".repomd.xml"
 	if err := syncDir(root); err != nil {
 		return err
+	}
+	if err := root.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("repomd: write repomd.xml: %w", err)
 	}
 	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {

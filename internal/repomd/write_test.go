@@ -210,7 +210,7 @@ func TestIdentityDependsOnContentOnly(t *testing.T) {
 }
 
 // tree returns the files below dir with their content.
-func tree(t *testing.T, dir string) map[string]string {
+func tree(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	got := map[string]string{}
 	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {

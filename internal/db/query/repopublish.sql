@@ -1,14 +1,75 @@
 -- name: TagForPublish :one
 select id, name, arches, want_rev, built_rev from tags where id = @id;
 
+-- name: RaiseRev :one
+-- Wants a tag's repository made anew though nothing changed.
+with raised as (update tags set want_rev = want_rev + 1 where tags.id = @id and revoke_event is null returning id, want_rev),
+     noted as (insert into tag_revs (tag_id, rev) select id, want_rev from raised)
+select want_rev from raised;
+
+-- name: EventOfRev :one
+-- The newest event that a revision of a tag has seen; null where none is known.
+select max(event)::bigint as event from tag_revs where tag_id = @tag_id and rev <= @rev having max(event) is not null;
+
+-- name: LiveTag :one
+select id, name, arches, want_rev, built_rev from tags where name = @name and revoke_event is null;
+
+-- name: Hold :one
+-- What a tag's repository is to stay.
+select h.generation_id, h.made_id, h.actor, h.reason, h.at, g.number from repo_holds h join repo_generations g on g.id = h.generation_id
+where h.tag_id = @tag_id;
+
+-- name: SetHold :exec
+insert into repo_holds (tag_id, generation_id, actor, reason) values (@tag_id, @generation_id, @actor, @reason)
+on conflict (tag_id) do update set generation_id = excluded.generation_id, made_id = null, actor = excluded.actor, reason = excluded.reason, at = now();
+
+-- name: HoldMade :execrows
+update repo_holds set made_id = @made_id where tag_id = @tag_id and generation_id = @generation_id and made_id is null;
+
+-- name: ReleaseHold :execrows
+delete from repo_holds where tag_id = @tag_id;
+
+-- name: Generation :one
+select * from repo_generations where tag_id = @tag_id and number = @number;
+
+-- name: GenerationByID :one
+select * from repo_generations where id = @id;
+
+-- name: Generations :many
+-- The generations of a tag, newest first, with the event at which each ceased to
+-- be what the tag says, and how often it changed before it was made.
+select g.*, coalesce((select min(r.event) from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev), 0)::bigint as until_event,
+       (h.generation_id is not null)::boolean as held
+from repo_generations g left join repo_holds h on h.tag_id = g.tag_id and h.made_id = g.id
+where g.tag_id = @tag_id and g.state <> 'building' order by g.number desc limit @max;
+
+-- name: GenerationEvents :many
+-- What led from one revision of a tag to another.
+select r.rev, r.event, e.at, e.actor, e.what from tag_revs r join events e on e.id = r.event
+where r.tag_id = @tag_id and r.rev > @after and r.rev <= @upto order by r.rev;
+
+-- name: RPMsOfGeneration :many
+select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, g.arch as repo_arch
+from generation_rpms g join rpms r on r.id = g.rpm_id where g.generation_id = @generation_id order by g.arch, r.name, r.arch, r.id;
+
+-- name: FragmentsOf :many
+select sha256, "primary", filelists, other from rpm_fragments where sha256 = any (@sha256s::text[]) and format = @format;
+
+-- name: PutFragments :exec
+insert into rpm_fragments (sha256, format, "primary", filelists, other)
+select unnest(@sha256s::text[]), @format::int, unnest(@primaries::bytea[]), unnest(@filelists::bytea[]), unnest(@others::bytea[])
+on conflict (sha256) do update set format = excluded.format, "primary" = excluded."primary", filelists = excluded.filelists, other = excluded.other
+where rpm_fragments.format <> excluded.format;
+
 -- name: SetBuiltRev :one
 -- Records what the new generation has seen and tells what is wanted now.
 update tags set built_rev = greatest(built_rev, @built_rev) where id = @id returning want_rev, built_rev;
 
 
 -- name: InsertGeneration :one
-insert into repo_generations (tag_id, number, rev, state)
-values (@tag_id, (select coalesce(max(number), 0) + 1 from repo_generations where tag_id = @tag_id), @rev, 'building')
+insert into repo_generations (tag_id, number, rev, state, event, rollback_of, actor, reason)
+values (@tag_id, (select coalesce(max(number), 0) + 1 from repo_generations where tag_id = @tag_id), @rev, 'building',
+        sqlc.narg(event), sqlc.narg(rollback_of), @actor, @reason)
 returning id, number;
 
 -- name: PublishGeneration :execrows
@@ -73,3 +134,6 @@ where id = any (@ids::bigint[]) and state in ('FREE', 'ASSIGNED', 'OPEN');
 select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time
 from unnest(@build_ids::bigint[]) with ordinality as b (id, position) join rpms r on r.build_id = b.id
 order by r.name, r.arch, b.position, r.id;
+
+-- name: GenerationBeforeNewest :one
+select * from repo_generations where tag_id = @tag_id and state = 'published' order by number desc limit 1 offset 1;

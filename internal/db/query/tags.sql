@@ -55,8 +55,13 @@ select id from tags where id = any (@ids::bigint[]) order by id for no key updat
 
 -- name: RaiseRevs :many
 -- The tags are locked. settings is 1 when more than packages and builds changed.
-update tags set want_rev = want_rev + 1, config_rev = config_rev + @settings::int
-where id = any (@ids::bigint[]) and revoke_event is null returning id, want_rev;
+with raised as (
+    update tags set want_rev = want_rev + 1, config_rev = config_rev + @settings::int
+    where id = any (@ids::bigint[]) and revoke_event is null returning id, want_rev
+), noted as (
+    insert into tag_revs (tag_id, rev, event) select id, want_rev, sqlc.narg(event)::bigint from raised
+)
+select id, want_rev from raised;
 
 -- name: AnyTag :one
 -- A tag by its name, also one that was removed.

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+	"flag"
+
+	"github.com/distbot/distbot/repopublish"
+	"github.com/distbot/distbot/tags"
+)
+
+// repoCommands are the verbs for repositories.
+func repoCommands() []command {
+	return []command{
+		repoCreateCommand(),
+		{name: "repo list", args: "TAG", help: "list the generations of a tag's repository, with the events they show", run: withHub(readRepoTag, repoList), flags: repoListFlags},
+		{name: "repo diff", args: "TAG FROM TO", help: "what changed between two generations, and by which events", run: withHub(readRepoDiff, repoDiff), flags: jsonFlag},
+		{
+			name: "repo rollback", args: "TAG [GENERATION]", run: withHub(readRepoRollback, repoRollback),
+			help: "publish what an older generation held, and keep it so", flags: func(flags *flag.FlagSet) {
+				changeFlags(flags)
+				flags.String("reason", "", "`text` that is shown to everybody who waits")
+			},
+		},
+		{
+			name: "repo publish", args: "TAG", run: withHub(readRepoPublish, repoPublish), flags: changeFlags,
+			help: "publish what the tag says now; ends a rollback",
+		},
+	}
+}
+
+// forRepo puts a refusal into users' words.
+func forRepo(tag string, err error) error {
+	var none *repopublish.NoGenerationError
+	switch {
+	case errors.Is(err, repopublish.ErrNoTag):
+		return noSuch("tag", tag)
+	case errors.As(err, &none):
+		return inUsersWords(&tags.RefusedError{Fault: tags.FaultGeneric, Text: forUsers(none) + "; distbot repo list " + tag + " shows those there are"}, "")
+	}
+	return err
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/distbot/distbot/internal/repomd"
+	"github.com/distbot/distbot/repopublish/directory"
+)
+
+// maxDocument bounds a document that is given to repo create, in bytes.
+const maxDocument = 256 << 20
+
+func repoCreateCommand() command {
+	return command{
+		name: "repo create", args: "DIR [--update] [--groups FILE] [--modules FILE]... [--zstd]", run: repoCreate,
+		help: "make or renew the repodata of a directory of RPMs",
+		flags: func(flags *flag.FlagSet) {
+			flags.Bool("update", false, "read only RPMs that are new or have changed since the last run")
+			flags.String("groups", "", "comps.xml `file`; without it the repository keeps the groups it has")
+			flags.Var(&list{}, "modules", "modules.yaml `file`, may be repeated; without it the repository keeps the modules it has")
+			flags.String("updateinfo", "", "updateinfo.xml `file`; without it the repository keeps the one it has")
+			flags.Var(&list{}, "drop", "`type` of document that is not kept: group, modules, updateinfo or any other; may be repeated")
+			flags.Bool("zstd", false, "compress with zstd instead of gzip; createrepo_c before 1.0 can't read it")
+			flags.Var(&list{}, "exclude", "`pattern` of file names or paths that are left out, may be repeated")
+			flags.Bool("skip-broken", false, "leave out files that are no RPMs, instead of failing")
+			flags.String("revision", "", "`text` of <revision> (default: when the newest package was built)")
+			flags.String("cachedir", "", "`directory` that keeps metadata between runs (default: in the user's cache, one for each DIR)")
+			flags.Int("workers", 0, "how many RPMs are read at once (default: the number of processors)")
+			flags.Bool("json", false, "print JSON")
+		},
+	}
+}
+
+// list is a flag that may be given several times.
+type list []string
+
+// String implements flag.Value.
+func (l *list) String() string { return strings.Join(*l, ",") }
+
+// Set implements flag.Value.
+func (l *list) Set(s string) error {
+	*l = append(*l, s)
+	return nil
+}
+
+func listFlag(flags *flag.FlagSet, name string) []string {
+	l, ok := flags.Lookup(name).Value.(*list)
+	if !ok {
+		return nil
+	}
+	return *l
+}
+
+func repoCreate(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	opts, err := repoCreateOptions(t, flags)
+	if err != nil {
+		return err
+	}
+	result, err := directory.Create(ctx, opts)
+	var broken *directory.BrokenError
+	if errors.As(err, &broken) {
+		return fmt.Errorf("%w\nnothing was changed; remove the files, or leave them out with --skip-broken", err)
+	}
+	if err != nil {
+		return err
+	}
+	for _, w := range result.Warnings {
+		fmt.Fprintf(t.stderr, "warning: %s\n", w)
+	}
+	for _, s := range result.Skipped {
+		fmt.Fprintf(t.stderr, "left out: %s\n", s)
+	}
+	if wantsJSON(flags) {
+		return writeJSON(t.stdout, struct {
+			directory.Result
+			Seconds float64 `json:"seconds"`
+		}{result, result.Elapsed.Seconds()})
+	}
+	what := fmt.Sprintf("%d packages, %d read", result.Packages, result.Read)
+	if !result.Changed {
+		what += ", nothing changed"
+	}
+	if len(result.Kept) > 0 {
+		what += ", kept " + strings.Join(result.Kept, " ")
+	}
+	fmt.Fprintf(t.stdout, "%s: %s, %.2f s\n", opts.Dir, what, result.Elapsed.Seconds())
+	return nil
+}
+
+func repoCreateOptions(t terminal, flags *flag.FlagSet) (directory.Options, error) {
+	value := func(name string) string { return flags.Lookup(name).Value.String() }
+	set := func(name string) bool { return value(name) == "true" }
+	if flags.NArg() != 1 {
+		return directory.Options{}, usage("expected one DIR")
+	}
+	opts := directory.Options{
+		Dir: flags.Arg(0), CacheDir: value("cachedir"), Update: set("update"), Drop: listFlag(flags, "drop"), Exclude: listFlag(flags, "exclude"),
+		SkipBroken: set("skip-broken"), Revision: value("revision"), Compression: repomd.Gzip, Progress: readProgress(t),
+	}
+	if _, err := fmt.Sscan(value("workers"), &opts.Workers); err != nil || opts.Workers < 0 {
+		return opts, usage("--workers is a number from 0")
+	}
+	if set("zstd") {
+		opts.Compression = repomd.Zstd
+	}
+	for _, p := range opts.Exclude {
+		if _, err := path.Match(p, ""); err != nil {
+			return opts, usage("--exclude %q: %v", p, err)
+		}
+	}
+	for _, document := range []struct {
+		flag, root string
+		into       *[]byte
+	}{{"groups", "comps", &opts.Comps}, {"updateinfo", "updates", &opts.Updateinfo}} {
+		if value(document.flag) == "" {
+			continue
+		}
+		text, err := readDocument(value(document.flag))
+		if err == nil {
+			err = wellFormed(text, document.root)
+		}
+		if err != nil {
+			return opts, fmt.Errorf("--%s %s: %w", document.flag, value(document.flag), err)
+		}
+		*document.into = text
+	}
+	for _, file := range listFlag(flags, "modules") {
+		text, err := readDocument(file)
+		if err != nil {
+			return opts, fmt.Errorf("--modules %s: %w", file, err)
+		}
+		opts.Modules = append(opts.Modules, text...)
+	}
+	if opts.CacheDir == "" {
+		opts.CacheDir = defaultCacheDir(t, opts.Dir)
+	}
+	return opts, nil
+}
+
+// defaultCacheDir is a directory of the user's cache for this repository; empty
+// where the user has none.
+func defaultCacheDir(t terminal, dir string) string {
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	base := t.getenv("XDG_CACHE_HOME")
+	if home := t.getenv("HOME"); base == "" && home != "" {
+		base = filepath.Join(home, ".cache")
+	}
+	if !filepath.IsAbs(base) {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(absolute))
+	return filepath.Join(base, "distbot", "repodata", hex.EncodeToString(sum[:16]))
+}
+
+// readDocument reads a document that may be compressed.
+func readDocument(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	plain, err := repomd.Decompress(file, f)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(plain, maxDocument+1))
+	switch {
+	case err != nil:
+		return nil, errors.Join(err, plain.Close())
+	case len(text) > maxDocument:
+		return nil, errors.Join(fmt.Errorf("more than %d MiB", maxDocument>>20), plain.Close())
+	}
+	return text, plain.Close()
+}
+
+// wellFormed checks that a document is XML with the given root element.
+func wellFormed(text []byte, root string) error {
+	d := xml.NewDecoder(bytes.NewReader(text))
+	first := true
+	for {
+		token, err := d.Token()
+		switch {
+		case errors.Is(err, io.EOF) && first:
+			return fmt.Errorf("no <%s> in it", root)
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if start, ok := token.(xml.StartElement); ok && first {
+			if first = false; start.Name.Local != root {
+				return fmt.Errorf("expected <%s>, found <%.40s>", root, start.Name.Local)
+			}
+		}
+	}
+}
+
+// readProgress tells on standard error how many RPMs were read, once a second
+// at most.
+func readProgress(t terminal) func(done, total int) {
+	var mu sync.Mutex
+	last := time.Now()
+	return func(done, total int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if now := time.Now(); now.Sub(last) >= time.Second {
+			last = now
+			fmt.Fprintf(t.stderr, "read %d of %d RPMs\n", done, total)
+		}
+	}
+}

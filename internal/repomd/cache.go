@@ -1,0 +1,219 @@
+package repomd
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+var (
+	// ErrLocked is wrapped when another process has the cache.
+	ErrLocked = errors.New("the cache is in use by another process")
+
+	// ErrDamaged is wrapped when a cache's file does not hold what was
+	// written. Reset makes the cache usable again.
+	ErrDamaged = errors.New("the cache is damaged")
+)
+
+// Cache keeps the metadata of one repository's packages and its compressed
+// blocks in a directory between runs, so that a run reads, renders and
+// compresses what changed and hashes the rest. It holds about as much as the
+// documents, uncompressed; in memory there is only an index of it.
+//
+// Nothing is lost with a Cache: what it gives back was checked, and an empty
+// one gives the same repository.
+//
+// One process has a cache at a time. Put may be called concurrently; the other
+// methods may not.
+type Cache struct {
+	root *os.Root
+	lock *os.File
+
+	mu       sync.Mutex
+	serial   int64 // in the names of the segments
+	segments [segmentCount]*segment
+	packages map[key]*cachedPackage
+	blocks   map[blockKey]cachedBlock
+
+	written []plannedBlock // of the last Write
+}
+
+// cachedPackage is a package and where its fragments lie.
+type cachedPackage struct {
+	item Item
+	at   [len(packageDocuments)]extent
+}
+
+// cachedBlock is where the members of a block lie.
+type cachedBlock [len(packageDocuments)]extent
+
+// blockKey identifies a block by its packages and its compression.
+type blockKey [sha256.Size]byte
+
+// plannedBlock is one block of a repository to be written.
+type plannedBlock struct {
+	key      blockKey
+	packages []*cachedPackage
+}
+
+// OpenCache opens the cache in dir, which is made if it does not exist. One
+// that cannot be read is emptied. The error wraps ErrLocked while another
+// process has it.
+func OpenCache(dir string) (_ *Cache, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("repomd: open cache: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("repomd: open cache: %w", err)
+	}
+	c := &Cache{lock: lock}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrLocked
+		}
+		return c, fmt.Errorf("repomd: open cache %s: %w", dir, err)
+	}
+	if c.root, err = os.OpenRoot(dir); err != nil {
+		return c, fmt.Errorf("repomd: open cache: %w", err)
+	}
+	if err := c.load(); err != nil {
+		// Whatever is wrong with it: everything in it can be made again.
+		return c, c.Reset()
+	}
+	return c, nil
+}
+
+// Close gives the cache back. What was not saved is lost.
+func (c *Cache) Close() error {
+	var errs []error
+	for _, s := range c.segments {
+		if s != nil {
+			errs = append(errs, s.file.Close())
+		}
+	}
+	if c.root != nil {
+		errs = append(errs, c.root.Close())
+	}
+	errs = append(errs, c.lock.Close())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("repomd: close cache: %w", err)
+	}
+	return nil
+}
+
+// Reset empties the cache.
+func (c *Cache) Reset() error {
+	serial := c.serial + 1
+	segments, err := c.createSegments(serial)
+	if err != nil {
+		return err
+	}
+	c.replace(serial, segments)
+	c.packages, c.blocks, c.written = map[key]*cachedPackage{}, map[blockKey]cachedBlock{}, nil
+	return nil
+}
+
+// Items are the packages of the repository that was saved last, in its order.
+func (c *Cache) Items() []Item {
+	var items []Item
+	for _, b := range c.written {
+		for _, p := range b.packages {
+			items = append(items, p.item)
+		}
+	}
+	return items
+}
+
+// Has says whether the metadata of a package is in the cache.
+func (c *Cache) Has(item Item) bool {
+	k, err := item.key()
+	if err != nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.packages[k]
+	return ok
+}
+
+// Put adds the metadata of a package, which Render made of the same File.
+func (c *Cache) Put(item Item, f Fragments) error {
+	k, err := item.key()
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.packages[k]; ok {
+		return nil
+	}
+	p := &cachedPackage{item: item}
+	for i, doc := range packageDocuments {
+		if p.at[i], err = c.segments[i].append(doc.of(f)); err != nil {
+			return err
+		}
+	}
+	c.packages[k] = p
+	return nil
+}
+
+// Fragments returns the metadata of a package that the cache Has. The error
+// wraps ErrDamaged, fs.ErrNotExist for one it has not, or is that of the file
+// system.
+func (c *Cache) Fragments(item Item) (Fragments, error) {
+	k, err := item.key()
+	if err != nil {
+		return Fragments{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, ok := c.packages[k]
+	if !ok {
+		return Fragments{}, fmt.Errorf("repomd: %s is not in the cache: %w", item.NEVRA, fs.ErrNotExist)
+	}
+	var texts [len(packageDocuments)][]byte
+	for i := range texts {
+		if texts[i], err = c.segments[i].read(p.at[i]); err != nil {
+			return Fragments{}, err
+		}
+	}
+	return Fragments{Primary: texts[0], Filelists: texts[1], Other: texts[2]}, nil
+}
+
+// Write is like the function Write, with packages that the cache Has: only
+// blocks that are not in the cache are compressed. The items are in ascending
+// order of CompareItems, or the error wraps ErrOrder; it wraps ErrDamaged when
+// the cache must be Reset.
+func (c *Cache) Write(ctx context.Context, dir string, items []Item, opts Options) (Repomd, error) {
+	if opts.Compression == "" {
+		opts.Compression = Gzip
+	}
+	blocks, err := c.plan(items, opts.Compression)
+	if err != nil {
+		return Repomd{}, err
+	}
+	if err := c.pack(ctx, blocks, opts.Compression); err != nil {
+		return Repomd{}, err
+	}
+	md, err := write(dir, opts, func(root *os.Root) ([]Data, error) {
+		return c.writeDocuments(ctx, root, blocks, len(items), opts.Compression)
+	})
+	if err != nil {
+		return Repomd{}, err
+	}
+	c.written = blocks
+	return md, nil
+}

@@ -1,0 +1,144 @@
+package repomd
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// plan cuts a repository into blocks.
+func (c *Cache) plan(items []Item, compression Compression) ([]plannedBlock, error) {
+	var blocks []plannedBlock
+	var cut cutter
+	var identity []byte
+	flush := func() {
+		if n := len(blocks); n > 0 {
+			blocks[n-1].key = sha256.Sum256(identity)
+		}
+	}
+	for i, item := range items {
+		if i > 0 && CompareItems(items[i-1], item) >= 0 {
+			return nil, fmt.Errorf("repomd: write: %s (%.12s) after %s (%.12s): %w", item.NEVRA, item.SHA256, items[i-1].NEVRA, items[i-1].SHA256, ErrOrder)
+		}
+		k, err := item.key()
+		if err != nil {
+			return nil, err
+		}
+		p, ok := c.packages[k]
+		if !ok {
+			return nil, fmt.Errorf("repomd: write: %s is not in the cache", item.NEVRA)
+		}
+		p.item = item
+		if cut.next(item.Name) || i == 0 {
+			flush()
+			blocks = append(blocks, plannedBlock{})
+			identity = append(identity[:0], compression...)
+			identity = append(identity, '\n')
+		}
+		identity = k.append(identity)
+		last := &blocks[len(blocks)-1]
+		last.packages = append(last.packages, p)
+	}
+	flush()
+	return blocks, nil
+}
+
+// pack compresses the blocks that the cache lacks.
+func (c *Cache) pack(ctx context.Context, blocks []plannedBlock, compression Compression) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for _, b := range blocks {
+		if _, ok := c.blocks[b.key]; ok {
+			continue
+		}
+		work.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return context.Cause(ctx)
+			}
+			return c.packBlock(b, compression)
+		})
+	}
+	return work.Wait()
+}
+
+func (c *Cache) packBlock(b plannedBlock, compression Compression) error {
+	var packed cachedBlock
+	for doc := range packageDocuments {
+		var text []byte
+		err := c.segments[doc].readAll(extentsOf(b.packages, doc), func(part []byte) { text = append(text, part...) })
+		if err != nil {
+			return err
+		}
+		member, err := compression.member(nil, text)
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		packed[doc], err = c.segments[memberSegment].append(member)
+		c.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.blocks[b.key] = packed
+	return nil
+}
+
+func extentsOf(packages []*cachedPackage, doc int) []extent {
+	at := make([]extent, len(packages))
+	for i, p := range packages {
+		at[i] = p.at[doc]
+	}
+	return at
+}
+
+// writeDocuments writes the documents that list packages, all at once.
+func (c *Cache) writeDocuments(ctx context.Context, root *os.Root, blocks []plannedBlock, count int, compression Compression) ([]Data, error) {
+	data := make([]Data, len(packageDocuments))
+	work, ctx := errgroup.WithContext(ctx)
+	for doc := range packageDocuments {
+		work.Go(func() (err error) {
+			data[doc], err = c.writeDocument(ctx, root, doc, blocks, count, compression)
+			return err
+		})
+	}
+	return data, work.Wait()
+}
+
+// writeDocument writes one document. Its text is hashed beside: that is most of
+// the work where little changed.
+func (c *Cache) writeDocument(ctx context.Context, root *os.Root, doc int, blocks []plannedBlock, count int, compression Compression) (Data, error) {
+	w, err := createDocument(root, doc, compression, count)
+	if err != nil {
+		return Data{}, err
+	}
+	defer w.abort()
+	var work errgroup.Group
+	work.Go(func() error {
+		texts := make([]extent, 0, count)
+		for _, b := range blocks {
+			texts = append(texts, extentsOf(b.packages, doc)...)
+		}
+		return c.segments[doc].readAll(texts, w.text)
+	})
+	work.Go(func() error {
+		members := make([]extent, len(blocks))
+		for i, b := range blocks {
+			members[i] = c.blocks[b.key][doc]
+		}
+		return c.segments[memberSegment].readAll(members, w.member)
+	})
+	if err := work.Wait(); err != nil {
+		return Data{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Data{}, context.Cause(ctx)
+	}
+	return w.end()
+}

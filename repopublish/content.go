@@ -1,0 +1,199 @@
+package repopublish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/distbot/distbot/internal/arch"
+	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/repomd"
+	"github.com/distbot/distbot/internal/rpmfile"
+	"github.com/distbot/distbot/internal/tagview"
+)
+
+// content is what a generation consists of.
+type content struct {
+	rev    int64  // of the tag that it shows
+	event  *int64 // the newest one it has seen; nil where none is known
+	arches []string
+	repos  map[string]*archContent
+	builds map[int64]bool // those that have packages in it
+	// goesBack is the generation whose content this is; nil for what the tag
+	// says now.
+	goesBack *int64
+	actor    string
+	reason   string
+}
+
+// archContent is the repository of one architecture.
+type archContent struct {
+	items  []repomd.Item
+	rpmIDs []int64
+	comps  []byte
+}
+
+// newContent is an empty repository for each architecture.
+func newContent(arches []string) *content {
+	c := &content{arches: arches, repos: map[string]*archContent{}, builds: map[int64]bool{}}
+	for _, a := range arches {
+		c.repos[a] = &archContent{}
+	}
+	return c
+}
+
+// packages is how many packages all architectures have together.
+func (c *content) packages() (n int) {
+	for _, repo := range c.repos {
+		n += len(repo.items)
+	}
+	return n
+}
+
+// hrefOf is where a package lies in its repository: in the directory of its
+// first letter, as distributions have it.
+func hrefOf(n rpmfile.NEVRA) string {
+	return path.Join("Packages", strings.ToLower(n.Name[:1]), n.NVRA()+".rpm")
+}
+
+// add puts a package into the repository of an architecture.
+func (c *content) add(a string, rpm db.RPMsOfBuildsRow) {
+	repo := c.repos[a]
+	nevra := rpmfile.NEVRA{Name: rpm.Name, Epoch: int(rpm.Epoch), Version: rpm.Version, Release: rpm.Release, Arch: rpm.Arch}
+	repo.items = append(repo.items, repomd.Item{
+		NEVRA: nevra, File: repomd.File{Href: hrefOf(nevra), SHA256: rpm.Sha256, Size: rpm.Size, Time: rpm.BuildTime},
+	})
+	repo.rpmIDs = append(repo.rpmIDs, rpm.ID)
+	c.builds[rpm.BuildID] = true
+}
+
+// current is what a tag says now, all of it at one moment: a revision and the
+// changes that made it are seen together or not at all.
+func (p *Publisher) current(ctx context.Context, tagID int64) (c *content, err error) {
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, p.Pool, snapshot, func(tx pgx.Tx) error {
+		c, err = p.read(ctx, tx, tagID)
+		return err
+	})
+	return c, err
+}
+
+func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content, error) {
+	q := db.New(tx)
+	tag, err := q.TagForPublish(ctx, tagID)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: read tag %d: %w", tagID, err)
+	}
+	reader := tagview.Reader{Conn: tx}
+	builds, err := reader.LatestBuildIDs(ctx, tag.ID)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: list builds of %s: %w", tag.Name, err)
+	}
+	rpms, err := q.RPMsOfBuilds(ctx, builds)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: list packages of %s: %w", tag.Name, err)
+	}
+	groups, err := reader.Groups(ctx, tag.ID, true)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: list groups of %s: %w", tag.Name, err)
+	}
+	comps, err := compsOf(groups)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: groups of %s: %w", tag.Name, err)
+	}
+	c := newContent(tag.Arches)
+	c.rev = tag.WantRev
+	switch event, err := q.EventOfRev(ctx, db.EventOfRevParams{TagID: tag.ID, Rev: tag.WantRev}); {
+	case err == nil:
+		c.event = &event
+	case !errors.Is(err, pgx.ErrNoRows):
+		return nil, fmt.Errorf("repopublish: read events of %s: %w", tag.Name, err)
+	}
+	for _, a := range c.arches {
+		c.repos[a].comps = comps
+		there := map[string]bool{}
+		for _, rpm := range rpms {
+			if rpm.Source || !arch.Serves(a, rpm.Arch) {
+				continue
+			}
+			// Two builds have a package of one name: the older one's stays, and
+			// the rest of the tag must not wait for the mistake.
+			if name := rpm.Name + "-" + rpm.Version + "-" + rpm.Release + "." + rpm.Arch; there[name] {
+				p.Logger.Warn("repopublish: package left out", "tag", tag.Name, "package", name, "build", rpm.BuildID, "reason", "another build has one of this name")
+				continue
+			} else {
+				there[name] = true
+			}
+			c.add(a, rpm)
+		}
+	}
+	return c, nil
+}
+
+// past is what a generation consists of, for another one like it. Its tree must
+// be there.
+func (p *Publisher) past(ctx context.Context, dir string, hold db.HoldRow) (*content, error) {
+	q := db.New(p.Pool)
+	g, err := q.GenerationByID(ctx, hold.GenerationID)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: read generation %d: %w", hold.Number, err)
+	}
+	rpms, err := q.RPMsOfGeneration(ctx, g.ID)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: list packages of generation %d: %w", g.Number, err)
+	}
+	c := newContent(g.Arches)
+	c.rev, c.event, c.goesBack, c.actor, c.reason = g.Rev, g.Event, &g.ID, hold.Actor, hold.Reason
+	for _, rpm := range rpms {
+		if c.repos[rpm.RepoArch] == nil {
+			continue
+		}
+		c.add(rpm.RepoArch, db.RPMsOfBuildsRow{
+			ID: rpm.ID, BuildID: rpm.BuildID, Name: rpm.Name, Epoch: rpm.Epoch, Version: rpm.Version, Release: rpm.Release, Arch: rpm.Arch,
+			Source: rpm.Source, Sha256: rpm.Sha256, Size: rpm.Size, BuildTime: rpm.BuildTime,
+		})
+	}
+	for a, repo := range c.repos {
+		tree := filepath.Join(dir, strconv.FormatInt(g.Number, 10), a)
+		if repo.comps, err = document(tree, "group"); err != nil {
+			return nil, fmt.Errorf("repopublish: read generation %d: %w", g.Number, err)
+		}
+	}
+	return c, nil
+}
+
+// document reads a document of a repository that was published; nil for none.
+func document(dir, kind string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.Open("repodata/repomd.xml")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	md, err := repomd.ReadRepomd(f)
+	if err != nil {
+		return nil, err
+	}
+	data, ok := md.Find(kind)
+	if !ok {
+		return nil, nil
+	}
+	opened, err := data.Open(root.FS())
+	if err != nil {
+		return nil, err
+	}
+	defer opened.Close()
+	return io.ReadAll(opened)
+}

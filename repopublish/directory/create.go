@@ -1,0 +1,309 @@
+package directory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/distbot/distbot/internal/repomd"
+	"github.com/distbot/distbot/internal/rpmfile"
+)
+
+// ErrBusy is wrapped while another run makes repodata of the same directory.
+var ErrBusy = errors.New("another run is making the repodata of this directory")
+
+// Options say how the repodata of a directory is made.
+type Options struct {
+	// Dir holds the RPMs, at any depth, and gets the directory repodata.
+	Dir string
+	// CacheDir keeps metadata between runs; empty for none.
+	CacheDir string
+	// Update takes from the cache what is known of files that have not
+	// changed: same size, times, and place on the disk. Without it every RPM
+	// is read.
+	Update bool
+	// Comps, Modules and Updateinfo are the texts of these documents. Where one
+	// is nil the repository keeps the one it has.
+	Comps, Modules, Updateinfo []byte
+	// Drop are types of documents that are not kept, such as "modules".
+	Drop        []string
+	Compression repomd.Compression
+	// Exclude are patterns of file names, or of paths relative to Dir, that
+	// are left out (path.Match).
+	Exclude []string
+	// SkipBroken leaves files out that are no RPMs; otherwise they are errors.
+	SkipBroken bool
+	// Revision is the text of <revision>; empty for the time at which the
+	// newest package was built, which is the documents' timestamp, too.
+	Revision string
+	// Workers read RPMs; 0 for as many as there are processors.
+	Workers int
+	// Progress is told after every RPM that was read, concurrently; nil for
+	// nobody.
+	Progress func(done, total int)
+}
+
+// Result says what was made.
+type Result struct {
+	Packages int `json:"packages"`
+	// Read are the RPMs that were read; of the others nothing had changed.
+	Read int `json:"read"`
+	// Changed is false where the repository was the same already.
+	Changed  bool          `json:"changed"`
+	Revision string        `json:"revision"`
+	Kept     []string      `json:"kept"`    // types of documents taken over from before
+	Skipped  []string      `json:"skipped"` // files left out, with reasons
+	Warnings []string      `json:"warnings"`
+	Elapsed  time.Duration `json:"-"`
+}
+
+// BrokenError lists the files that can't be part of a repository.
+type BrokenError struct{ Files []string }
+
+// Error implements error.
+func (e *BrokenError) Error() string {
+	return fmt.Sprintf("%d files can't be part of a repository:\n  %s", len(e.Files), strings.Join(e.Files, "\n  "))
+}
+
+// Create makes the repodata of a directory. A reader finds the repository of
+// before or the new one; after an error it is the one of before. The documents
+// of before stay until the next run, for those who are reading them. The error
+// wraps ErrBusy, *BrokenError, or is that of the file system.
+func Create(ctx context.Context, opts Options) (Result, error) {
+	start := time.Now()
+	unlock, err := lock(opts.Dir)
+	if err != nil {
+		return Result{}, err
+	}
+	defer unlock()
+	before, err := readBefore(opts)
+	if err != nil {
+		return Result{}, err
+	}
+	cache, done, err := openCache(opts)
+	if err != nil {
+		return Result{}, err
+	}
+	result, err := create(ctx, opts, cache, before)
+	if errors.Is(err, repomd.ErrDamaged) {
+		if err = cache.Reset(); err == nil {
+			result, err = create(ctx, opts, cache, before)
+		}
+	}
+	if err := errors.Join(err, done()); err != nil {
+		return Result{}, err
+	}
+	result.Elapsed = time.Since(start)
+	return result, nil
+}
+
+// lock takes the directory until unlock or the end of the process.
+func lock(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("directory: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = ErrBusy
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("directory: %s: %w", dir, err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// openCache opens the cache, or one that goes with the run.
+func openCache(opts Options) (cache *repomd.Cache, done func() error, err error) {
+	dir := opts.CacheDir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "distbot-repodata-"); err != nil {
+			return nil, nil, fmt.Errorf("directory: make a cache for this run: %w", err)
+		}
+	}
+	forget := func() error {
+		if opts.CacheDir != "" {
+			return nil
+		}
+		return os.RemoveAll(dir)
+	}
+	if cache, err = repomd.OpenCache(dir); err != nil {
+		return nil, nil, errors.Join(err, forget())
+	}
+	if !opts.Update {
+		if err := cache.Reset(); err != nil {
+			return nil, nil, errors.Join(err, cache.Close(), forget())
+		}
+	}
+	return cache, func() error { return errors.Join(cache.Close(), forget()) }, nil
+}
+
+func create(ctx context.Context, opts Options, cache *repomd.Cache, before before) (Result, error) {
+	var result Result
+	files, err := walk(ctx, opts)
+	if err != nil {
+		return result, err
+	}
+	items, err := collect(ctx, opts, cache, files, &result)
+	if err != nil {
+		return result, err
+	}
+	slices.SortFunc(items, repomd.CompareItems)
+	result.Warnings = append(result.Warnings, twice(items)...)
+	newest := int64(0)
+	for _, item := range items {
+		newest = max(newest, item.Time)
+	}
+	if result.Revision = opts.Revision; result.Revision == "" {
+		result.Revision = strconv.FormatInt(newest, 10)
+	}
+	keep, err := before.keep(opts)
+	if err != nil {
+		return result, err
+	}
+	for _, d := range keep {
+		result.Kept = append(result.Kept, d.Type)
+	}
+	md, err := cache.Write(ctx, opts.Dir, items, repomd.Options{
+		Revision: result.Revision, Timestamp: newest, Comps: opts.Comps, Modules: opts.Modules, Updateinfo: opts.Updateinfo,
+		Compression: opts.Compression, Replace: true, Keep: keep,
+	})
+	if err != nil {
+		return result, err
+	}
+	result.Packages, result.Changed = len(items), string(md.XML()) != before.text
+	if result.Changed && before.signed {
+		result.Warnings = append(result.Warnings, "repomd.xml.asc was of the repository of before and is removed: sign the new one")
+	}
+	return result, errors.Join(cache.Save(), repomd.Prune(opts.Dir, md, before.md), before.unsign(opts.Dir, result.Changed))
+}
+
+// collect makes an item of every file, reading those that the cache does not
+// know.
+func collect(ctx context.Context, opts Options, cache *repomd.Cache, files []file, result *Result) ([]repomd.Item, error) {
+	known := map[string]repomd.Item{}
+	for _, item := range cache.Items() {
+		known[item.Href] = item
+	}
+	items := make([]repomd.Item, len(files))
+	broken := make([]error, len(files))
+	var unread []int
+	for i, f := range files {
+		if item, ok := known[f.href]; ok && item.Origin == f.origin {
+			items[i] = item
+			continue
+		}
+		unread = append(unread, i)
+	}
+	var read atomic.Int64
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(cmp.Or(opts.Workers, runtime.GOMAXPROCS(0)))
+	for _, i := range unread {
+		work.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			var err error
+			if items[i], err = readPackage(cache, files[i]); isBroken(err) {
+				broken[i], err = err, nil
+			}
+			if done := read.Add(1); opts.Progress != nil {
+				opts.Progress(int(done), len(unread))
+			}
+			return err
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return nil, err
+	}
+	result.Read = len(unread)
+	return without(items, files, broken, opts, result)
+}
+
+// without leaves the broken files out, or refuses them.
+func without(items []repomd.Item, files []file, broken []error, opts Options, result *Result) ([]repomd.Item, error) {
+	var bad []string
+	whole := items[:0]
+	for i, item := range items {
+		if broken[i] != nil {
+			bad = append(bad, fmt.Sprintf("%q: %v", files[i].href, broken[i]))
+			continue
+		}
+		whole = append(whole, item)
+	}
+	if len(bad) > 0 && !opts.SkipBroken {
+		return nil, fmt.Errorf("directory: %s: %w", opts.Dir, &BrokenError{Files: bad})
+	}
+	result.Skipped = bad
+	return whole, nil
+}
+
+// brokenError is what is wrong with one file.
+type brokenError struct{ err error }
+
+// Error implements error.
+func (e *brokenError) Error() string { return e.err.Error() }
+
+func isBroken(err error) bool {
+	var b *brokenError
+	return errors.As(err, &b)
+}
+
+// readPackage reads one RPM and puts its metadata into the cache.
+func readPackage(cache *repomd.Cache, f file) (repomd.Item, error) {
+	opened, err := os.Open(f.path)
+	if err != nil {
+		return repomd.Item{}, fmt.Errorf("directory: %w", err)
+	}
+	defer opened.Close()
+	pkg, digest, err := rpmfile.ReadAll(opened)
+	if err != nil {
+		return repomd.Item{}, &brokenError{err}
+	}
+	info, err := opened.Stat()
+	if err != nil {
+		return repomd.Item{}, fmt.Errorf("directory: %w", err)
+	}
+	if originOf(info) != f.origin || info.Size() != digest.Size {
+		return repomd.Item{}, &brokenError{errors.New("it changed while it was read")}
+	}
+	item := repomd.Item{
+		NEVRA: pkg.NEVRA, Origin: f.origin,
+		// Not the file's time: equal packages make equal repositories.
+		File: repomd.File{Href: f.href, SHA256: digest.SHA256, Size: digest.Size, Time: pkg.BuildTime},
+	}
+	fragments, err := repomd.Render(pkg, item.File)
+	if err != nil {
+		return repomd.Item{}, &brokenError{err}
+	}
+	return item, cache.Put(item, fragments)
+}
+
+// twice warns of packages that clients can't tell apart.
+func twice(items []repomd.Item) []string {
+	var warnings []string
+	for i := 1; i < len(items); i++ {
+		a, b := items[i-1], items[i]
+		if a.NEVRA != b.NEVRA {
+			continue
+		}
+		what := "with different content"
+		if a.SHA256 == b.SHA256 {
+			what = "with the same content"
+		}
+		warnings = append(warnings, fmt.Sprintf("%s is there twice %s: %q and %q", a.NEVRA, what, a.Href, b.Href))
+	}
+	return warnings
+}
