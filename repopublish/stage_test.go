@@ -85,7 +85,8 @@ func (s *stage) complete(t *testing.T, n int, name, version string, rpms ...stri
 		err := db.New(s.Pool).InsertRPMs(t.Context(), db.InsertRPMsParams{
 			BuildID: id, BuildrootIds: []int64{0}, Names: []string{rpmName}, Epochs: []int32{0}, Versions: []string{version},
 			Releases: []string{"1"}, Arches: []string{arch}, Sources: []bool{source}, Sha256s: []string{blob.SHA256},
-			Sizes: []int64{blob.Size}, BuildTimes: []int64{1_700_000_000}, Paths: []string{"-"},
+			Sizes: []int64{blob.Size}, BuildTimes: []int64{1_700_000_000},
+			Paths: []string{"packages/" + name + "/" + version + "/1/" + arch + "/" + rpmName + "-" + version + "-1." + arch + ".rpm"},
 		})
 		if err != nil {
 			t.Fatal(err)

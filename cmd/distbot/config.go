@@ -33,10 +33,12 @@ type Config struct {
 	Lookaside   LookasideConfig `yaml:"lookaside"`
 	Retention   RetentionConfig `yaml:"retention"`
 	Reconcile   ReconcileConfig `yaml:"reconcile"`
+	Signing     SigningConfig   `yaml:"signing"`
 
-	// file is the file's path as it was given, and dir is where it lies: relative
-	// paths start there.
-	file, dir string
+	// file is the file's path as it was given; dir is where it lies, from where
+	// relative paths start, and absolute is the whole of it. All are empty for a
+	// configuration that was not read from a file.
+	file, dir, absolute string
 }
 
 // DatabaseConfig says where PostgreSQL is.
@@ -140,6 +142,7 @@ func defaultConfig() Config {
 		},
 		Lookaside: LookasideConfig{MaxSize: 2 << 30},
 		Retention: RetentionConfig{Generations: 5, GenerationAge: Duration(24 * time.Hour)},
+		Signing:   SigningConfig{Signer: noSigner},
 		Reconcile: ReconcileConfig{Every: Duration(10 * time.Minute)},
 	}
 }
@@ -169,7 +172,7 @@ func loadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
-	config.file = path
+	config.file, config.absolute = path, filepath.Join(dir, filepath.Base(path))
 	return config, nil
 }
 
@@ -184,6 +187,7 @@ func parseConfig(text []byte, dir string) (Config, error) {
 	config.dir = dir
 	config.StateDir = config.path(config.StateDir)
 	config.Distro = config.path(config.Distro)
+	config.Signing.complete(config)
 	if config.ExternalURL == "" {
 		config.ExternalURL = "http://" + config.Listen
 	}
@@ -225,6 +229,7 @@ func (c Config) check(file *settingsFile) {
 	}
 	c.Builder.check(file)
 	c.Builders.check(file)
+	c.Signing.check(file)
 	if c.Retention.Generations < 1 {
 		file.add(at("retention", "generations"), "retention: generations must be at least 1")
 	}

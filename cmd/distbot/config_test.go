@@ -71,6 +71,8 @@ func TestParseConfig(t *testing.T) {
 		"A driver that does not exist is refused":     {"builder: {driver: docker}", `not "docker"`},
 		"What is emulated is not native":              {"builder: {arches: [x86_64, i686], emulate: [i686]}", "emulate: i686 is among arches"},
 		"An architecture must have a name":            {"builder: {emulate: [../../bin]}", `emulate: "../../bin" is no name`},
+		"A signer is somewhere or not":                {"signing: {signer: here}", `signer must be none, child or external, not "here"`},
+		"A socket's path must be short":               {"signing: {signer: child, dir: /" + strings.Repeat("x", 100) + "}", "at most 103"},
 		"A capacity of nothing is refused":            {"builder: {capacity: 0}", "capacity must be between"},
 		"Every problem is told at once": {
 			"listen: nowhere\nbuilder:\n  capacity: 0\n  limits: {memory: lots}\nfrobnicate: 1\nforges:\n  - name: a\n    kind: svn\n    url: x\n    webhook_secret_files: [s]\n" +

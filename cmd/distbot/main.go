@@ -64,7 +64,7 @@ type command struct {
 // commands is every verb, in the order of help.
 func commands() []command {
 	return slices.Concat(serveCommands(), demoCommands(), setupCommands(), planCommands(), deliveryCommands(), buildCommands(), taskCommands(), hostCommands(), builderCommands(),
-		tagCommands(), targetCommands(), userCommands(), permCommands(), tokenCommands(), repoCommands(), bootstrapCommands(), hookCommands())
+		tagCommands(), targetCommands(), userCommands(), permCommands(), tokenCommands(), repoCommands(), signerCommands(), bootstrapCommands(), hookCommands())
 }
 
 // usageError is a mistake in how a command was called.

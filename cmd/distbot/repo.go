@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"slices"
 
 	"github.com/distbot/distbot/repopublish"
 	"github.com/distbot/distbot/tags"
@@ -10,7 +11,7 @@ import (
 
 // repoCommands are the verbs for repositories.
 func repoCommands() []command {
-	return []command{
+	return slices.Concat([]command{
 		repoCreateCommand(),
 		{name: "repo list", args: "TAG", help: "list the generations of a tag's repository, with the events they show", run: withHub(readRepoTag, repoList), flags: repoListFlags},
 		{name: "repo diff", args: "TAG FROM TO", help: "what changed between two generations, and by which events", run: withHub(readRepoDiff, repoDiff), flags: jsonFlag},
@@ -25,7 +26,7 @@ func repoCommands() []command {
 			name: "repo publish", args: "TAG", run: withHub(readRepoPublish, repoPublish), flags: changeFlags,
 			help: "publish what the tag says now; ends a rollback",
 		},
-	}
+	}, repoKeyCommands(), repoSignCommands())
 }
 
 // forRepo puts a refusal into users' words.

@@ -77,6 +77,11 @@ type Server struct {
 	remote                *remoteHosts
 	databaseURL, clientID string
 
+	// signing has things signed; signerChild is nil where the signer is none of
+	// ours.
+	signing     *repopublish.Signing
+	signerChild *signerProcess
+
 	// stopLease ends the lease; leased is closed when it is dropped.
 	stopLease context.CancelFunc
 	leased    <-chan struct{}
@@ -213,6 +218,9 @@ func (s *Server) Open(ctx context.Context) (err error) {
 	if s.store, err = store.Open(filepath.Join(s.Config.StateDir, "store")); err != nil {
 		return err
 	}
+	if err := s.openSigner(ctx); err != nil {
+		return err
+	}
 	s.clientID = queue.NewClientID(s.process)
 	if err := s.openBuilders(ctx); err != nil {
 		return err
@@ -237,6 +245,7 @@ func (s *Server) Open(ctx context.Context) (err error) {
 		front = s.Middleware(door)
 	}
 	mux.Handle("/webhooks/{forge}", front)
+	mux.HandleFunc("GET /keys/{file}", s.publicKey)
 	for pattern, handler := range s.Extra {
 		mux.Handle(pattern, handler)
 	}
@@ -422,6 +431,9 @@ func (s *Server) Close() error {
 			<-s.scheduled
 			<-s.swept
 		}
+	}
+	if s.signerChild != nil {
+		s.signerChild.close()
 	}
 	if s.pool != nil {
 		s.pool.Close()

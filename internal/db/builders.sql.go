@@ -579,7 +579,7 @@ func (q *Queries) PolicyOfTarget(ctx context.Context, name string) (PolicyOfTarg
 }
 
 const rPMsOfBuild = `-- name: RPMsOfBuild :many
-select id, build_id, buildroot_id, name, epoch, version, release, arch, source, sha256, size, build_time, path from rpms where build_id = $1 order by source desc, arch, name
+select id, build_id, buildroot_id, name, epoch, version, release, arch, source, sha256, size, build_time, path, recorded_at from rpms where build_id = $1 order by source desc, arch, name
 `
 
 func (q *Queries) RPMsOfBuild(ctx context.Context, buildID int64) ([]Rpm, error) {
@@ -605,6 +605,7 @@ func (q *Queries) RPMsOfBuild(ctx context.Context, buildID int64) ([]Rpm, error)
 			&i.Size,
 			&i.BuildTime,
 			&i.Path,
+			&i.RecordedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -382,6 +382,23 @@ type RepoHold struct {
 	At           time.Time
 }
 
+type RepomdRecord struct {
+	GenerationID int64
+	Arch         string
+	Sha256       string
+	RecordedAt   time.Time
+}
+
+type RepomdSignature struct {
+	GenerationID int64
+	Arch         string
+	KeyID        int64
+	Signature    []byte
+	SignedAt     time.Time
+	AuditSeq     int64
+	AuditHash    string
+}
+
 type Report struct {
 	ID           int64
 	RepositoryID int64
@@ -449,6 +466,7 @@ type Rpm struct {
 	Size        int64
 	BuildTime   int64
 	Path        string
+	RecordedAt  time.Time
 }
 
 type RpmFragment struct {
@@ -457,6 +475,42 @@ type RpmFragment struct {
 	Primary   []byte
 	Filelists []byte
 	Other     []byte
+}
+
+type RpmSignature struct {
+	RpmID      int64
+	KeyID      int64
+	Header     []byte
+	Sha256     string
+	Size       int64
+	SignedAt   time.Time
+	RecordedAt time.Time
+	AuditSeq   *int64
+	AuditHash  *string
+}
+
+type SignableRepomd struct {
+	Sha256     string
+	RecordedAt time.Time
+}
+
+type SignableRpm struct {
+	Sha256     string
+	Size       int64
+	RecordedAt time.Time
+}
+
+type SigningKey struct {
+	ID          int64
+	Name        string
+	Fingerprint string
+	Algorithm   string
+	UserID      string
+	PublicKey   string
+	Own         bool
+	CreatedAt   time.Time
+	ExpiresAt   *time.Time
+	RetiredAt   *time.Time
 }
 
 type Tag struct {

@@ -476,7 +476,7 @@ func (q *Queries) EndOfTag(ctx context.Context, name string) (EndOfTagRow, error
 }
 
 const generationRPMs = `-- name: GenerationRPMs :many
-select r.id, r.build_id, r.buildroot_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, r.path, g.arch as repo_arch, b.nvr from generation_rpms g join rpms r on r.id = g.rpm_id join builds b on b.id = r.build_id
+select r.id, r.build_id, r.buildroot_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, r.path, r.recorded_at, g.arch as repo_arch, b.nvr from generation_rpms g join rpms r on r.id = g.rpm_id join builds b on b.id = r.build_id
 where g.generation_id = $1 order by r.name, r.arch, r.id
 `
 
@@ -494,6 +494,7 @@ type GenerationRPMsRow struct {
 	Size        int64
 	BuildTime   int64
 	Path        string
+	RecordedAt  time.Time
 	RepoArch    string
 	Nvr         *string
 }
@@ -521,6 +522,7 @@ func (q *Queries) GenerationRPMs(ctx context.Context, generationID int64) ([]Gen
 			&i.Size,
 			&i.BuildTime,
 			&i.Path,
+			&i.RecordedAt,
 			&i.RepoArch,
 			&i.Nvr,
 		); err != nil {

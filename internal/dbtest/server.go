@@ -59,8 +59,8 @@ const (
 var ours = regexp.MustCompile(`^(test|template|making)_([0-9a-f]{8})(?:_[0-9]+)?(?:_builders)?$`)
 
 // roles are what tests make beside a database, named after it: those of build
-// hosts, and an owner. They belong to the whole server.
-var roles = regexp.MustCompile(`^(test_[0-9a-f]{8}_[0-9]+)_(?:hosts|host_[0-9]+|owner)$`)
+// hosts and of the signer, and an owner. They belong to the whole server.
+var roles = regexp.MustCompile(`^(test_[0-9a-f]{8}_[0-9]+)_(?:hosts|host_[0-9]+|owner|signer)$`)
 
 // open starts or adopts the server, removes what killed processes left, and
 // makes the template if it does not exist.

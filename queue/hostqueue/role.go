@@ -2,16 +2,13 @@ package hostqueue
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/pbkdf2"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/distbot/distbot/internal/scram"
 )
 
 // MaxConnections is how many connections a host may have: River's worker needs
@@ -48,7 +45,7 @@ func (n Names) SetRole(ctx context.Context, tx pgx.Tx, hostID int64, password st
 
 func (n Names) setRole(ctx context.Context, tx pgx.Tx, name, password string) error {
 	role := pgx.Identifier{name}.Sanitize()
-	verifier, err := scramVerifier(password)
+	verifier, err := scram.Verifier(password)
 	if err != nil {
 		return err
 	}
@@ -135,26 +132,4 @@ func (n Names) EndSessions(ctx context.Context, conn interface {
 		case <-time.After(endPoll):
 		}
 	}
-}
-
-// scramIterations is PostgreSQL's own number.
-const scramIterations = 4096
-
-// scramVerifier is what PostgreSQL keeps of a password of ASCII characters:
-// SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>, all base64.
-func scramVerifier(password string) (string, error) {
-	salt := make([]byte, 16)
-	_, _ = rand.Read(salt) // never fails
-	salted, err := pbkdf2.Key(sha256.New, password, salt, scramIterations, sha256.Size)
-	if err != nil {
-		return "", err
-	}
-	keyed := func(text string) []byte {
-		mac := hmac.New(sha256.New, salted)
-		mac.Write([]byte(text))
-		return mac.Sum(nil)
-	}
-	stored := sha256.Sum256(keyed("Client Key"))
-	encode := base64.StdEncoding.EncodeToString
-	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", scramIterations, encode(salt), encode(stored[:]), encode(keyed("Server Key"))), nil
 }

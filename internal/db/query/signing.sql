@@ -1,0 +1,70 @@
+-- name: SignableRPM :one
+-- For the signer's role, which may read nothing else than this and the next.
+select sha256, size, recorded_at from signable_rpms where sha256 = @sha256;
+
+-- name: SignableRepomd :one
+select sha256, recorded_at from signable_repomds where sha256 = @sha256;
+
+-- name: SaveSigningKey :one
+-- Makes a key known, or notes that it is retired. Another key of the name, or
+-- the same under another name, is an error of a unique index.
+insert into signing_keys (name, fingerprint, algorithm, user_id, public_key, own, created_at, expires_at, retired_at)
+values (@name, @fingerprint, @algorithm, @user_id, @public_key, @own, @created_at, @expires_at, @retired_at)
+on conflict (name) do update set public_key = excluded.public_key, own = signing_keys.own or excluded.own,
+    expires_at = excluded.expires_at, retired_at = coalesce(signing_keys.retired_at, excluded.retired_at)
+where signing_keys.fingerprint = excluded.fingerprint
+returning id;
+
+-- name: RetireTrustedKey :execrows
+-- A key of somebody else: those of the signer are retired there.
+update signing_keys set retired_at = coalesce(retired_at, @retired_at) where name = @name and not own;
+
+-- name: ListSigningKeys :many
+select * from signing_keys order by name;
+
+-- name: SigningKeysByName :many
+select * from signing_keys where name = any (@names::text[]) order by name;
+
+-- name: RPMSignature :one
+select s.*, k.name, k.fingerprint from rpm_signatures s join signing_keys k on k.id = s.key_id
+where s.rpm_id = @rpm_id and k.name = @key_name;
+
+-- name: SaveRPMSignature :execrows
+-- The first record of a package and a key stays.
+insert into rpm_signatures (rpm_id, key_id, header, sha256, size, signed_at, audit_seq, audit_hash)
+values (@rpm_id, @key_id, @header, @sha256, @size, @signed_at, @audit_seq, @audit_hash)
+on conflict (rpm_id, key_id) do nothing;
+
+-- name: SignaturesOfRPMs :many
+select s.rpm_id, s.sha256, s.size, s.signed_at, k.name, k.fingerprint
+from rpm_signatures s join signing_keys k on k.id = s.key_id
+where s.rpm_id = any (@rpm_ids::bigint[]) order by s.rpm_id, k.name;
+
+-- name: MissingSignatures :many
+-- Packages of builds that lack the signature of one of the keys.
+select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, wanted.name::text as key
+from unnest(@keys::text[]) as wanted (name)
+cross join rpms r
+where r.build_id = any (@build_ids::bigint[])
+  and not exists (select from rpm_signatures s join signing_keys k on k.id = s.key_id where s.rpm_id = r.id and k.name = wanted.name)
+order by r.build_id, r.source desc, r.arch, r.name, wanted.name;
+
+-- name: RPMForSigning :one
+select id, sha256, size, path from rpms where id = @id;
+
+-- name: RecordRepomd :execrows
+-- The digest of a generation's repomd.xml is recorded once; another one for the
+-- same generation changes no row.
+insert into repomd_records (generation_id, arch, sha256) values (@generation_id, @arch, @sha256)
+on conflict (generation_id, arch) do update set sha256 = excluded.sha256 where repomd_records.sha256 = excluded.sha256;
+
+-- name: SaveRepomdSignature :exec
+insert into repomd_signatures (generation_id, arch, key_id, signature, signed_at, audit_seq, audit_hash)
+values (@generation_id, @arch, @key_id, @signature, @signed_at, @audit_seq, @audit_hash)
+on conflict (generation_id, arch, key_id) do nothing;
+
+-- name: SigningReceipts :many
+-- The lines of the signer's log that signatures were made with.
+select audit_seq::bigint as audit_seq, audit_hash::text as audit_hash from rpm_signatures where audit_seq is not null
+union all select audit_seq, audit_hash from repomd_signatures
+order by 1;

@@ -1,0 +1,144 @@
+package repopublish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/pgp"
+	"github.com/distbot/distbot/internal/rpmfile"
+	"github.com/distbot/distbot/internal/rpmsig"
+	"github.com/distbot/distbot/internal/store"
+)
+
+// RecordedSignature is a signature of a package that was made here, or came with
+// the package and was verified: the only ways into the record.
+type RecordedSignature struct {
+	RPMID int64
+	// Key and Fingerprint name the key.
+	Key, Fingerprint string
+	SignedAt         time.Time
+	// Copy is the file that has the signature.
+	Copy store.Blob
+}
+
+// LackingKeys returns which of the needed keys did not sign a package, in their
+// order: none when it may go to a tag that needs them all. Keys are given by
+// name or full fingerprint; an id of 8 digits is nobody's alone and satisfies
+// nothing.
+func LackingKeys(need []string, have []RecordedSignature) (lacking []string) {
+	for _, key := range need {
+		if !slices.ContainsFunc(have, func(s RecordedSignature) bool { return s.Key == key || s.Fingerprint == key }) {
+			lacking = append(lacking, key)
+		}
+	}
+	return lacking
+}
+
+// Signatures returns the recorded signatures of packages, by the packages' ids.
+func (s *Signing) Signatures(ctx context.Context, rpmIDs []int64) (map[int64][]RecordedSignature, error) {
+	rows, err := db.New(s.Pool).SignaturesOfRPMs(ctx, rpmIDs)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: list signatures: %w", err)
+	}
+	all := make(map[int64][]RecordedSignature, len(rpmIDs))
+	for _, row := range rows {
+		all[row.RpmID] = append(all[row.RpmID], RecordedSignature{
+			RPMID: row.RpmID, Key: row.Name, Fingerprint: row.Fingerprint, SignedAt: row.SignedAt,
+			Copy: store.Blob{SHA256: row.Sha256, Size: row.Size},
+		})
+	}
+	return all, nil
+}
+
+// MissingSignature is a package of a build that lacks the signature of a key.
+type MissingSignature struct {
+	RPMID, BuildID int64
+	NEVRA          rpmfile.NEVRA
+	Key            string
+}
+
+// MissingSignatures lists which packages of builds, source packages too, lack the
+// signatures of which of the keys.
+func (s *Signing) MissingSignatures(ctx context.Context, builds []int64, keys []string) ([]MissingSignature, error) {
+	rows, err := db.New(s.Pool).MissingSignatures(ctx, db.MissingSignaturesParams{BuildIds: builds, Keys: keys})
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: list missing signatures: %w", err)
+	}
+	missing := make([]MissingSignature, len(rows))
+	for i, row := range rows {
+		missing[i] = MissingSignature{
+			RPMID: row.ID, BuildID: row.BuildID, Key: row.Key,
+			NEVRA: rpmfile.NEVRA{Name: row.Name, Epoch: int(row.Epoch), Version: row.Version, Release: row.Release, Arch: row.Arch},
+		}
+	}
+	return missing, nil
+}
+
+// RecordOwnSignatures looks at the signatures that a package came with, and
+// records those that are valid and by a key that is known and not retired. It
+// returns the names of these keys: none for a package that is not signed, or by
+// others. A bad signature of a known key, and a payload that is not the one that
+// was signed, are errors, see rpmsig.Verify.
+func (s *Signing) RecordOwnSignatures(ctx context.Context, rpmID int64) ([]string, error) {
+	names, err := s.recordOwn(ctx, rpmID)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: verify the signatures of package %d: %w", rpmID, err)
+	}
+	return names, nil
+}
+
+func (s *Signing) recordOwn(ctx context.Context, rpmID int64) ([]string, error) {
+	q := db.New(s.Pool)
+	rpm, err := q.RPMForSigning(ctx, rpmID)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := q.ListSigningKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var keys []*pgp.PublicKey
+	known := map[string]db.SigningKey{}
+	for _, row := range rows {
+		if row.RetiredAt != nil {
+			continue
+		}
+		public, err := pgp.ParsePublicKeys([]byte(row.PublicKey))
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, public...)
+		known[row.Fingerprint] = row
+	}
+	file, err := s.Store.OpenBlob(store.Blob{SHA256: rpm.Sha256, Size: rpm.Size})
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	verified, err := rpmsig.Verify(ctx, file, keys, s.now())
+	if errors.Is(err, rpmsig.ErrUnsigned) || errors.Is(err, pgp.ErrUnknownKey) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if verified.SHA256 != rpm.Sha256 {
+		return nil, fmt.Errorf("the file in the store has SHA-256 %s: %w", verified.SHA256, store.ErrDigest)
+	}
+	var names []string
+	for _, by := range verified.By {
+		key := known[by.Key.Fingerprint]
+		_, err := q.SaveRPMSignature(ctx, db.SaveRPMSignatureParams{
+			RpmID: rpm.ID, KeyID: key.ID, Sha256: rpm.Sha256, Size: rpm.Size, SignedAt: by.At,
+		})
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, key.Name)
+	}
+	return names, nil
+}

@@ -1,0 +1,235 @@
+package repopublish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/pgp"
+	"github.com/distbot/distbot/internal/tagview"
+	"github.com/distbot/distbot/repopublish/signer"
+)
+
+// SigningKeysExtra is the extra setting of a tag that names the keys of its
+// repository: a name, or a list of names. With the first one packages are
+// signed; with all that are not retired, repomd.xml; all are in the file of
+// public keys. It is not inherited: a tag that buildroots are made from need not
+// be signed, though it inherits from one that is.
+const SigningKeysExtra = "repo.signing_keys"
+
+// maxSigningKeys bounds how many keys a tag may name.
+const maxSigningKeys = 8
+
+// SigningKeysOf returns the names of the keys of a tag's repository, the one that
+// packages are signed with first; none where it is not signed.
+func SigningKeysOf(ctx context.Context, reader tagview.Reader, tagID int64) ([]string, error) {
+	extra, err := reader.Extra(ctx, tagID)
+	if err != nil {
+		return nil, err
+	}
+	names, err := parseSigningKeys(extra[SigningKeysExtra])
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: setting %s of tag %d: %w", SigningKeysExtra, tagID, err)
+	}
+	return names, nil
+}
+
+// parseSigningKeys reads the setting's value; nil where it is not set.
+func parseSigningKeys(value json.RawMessage) (names []string, err error) {
+	if value == nil {
+		return nil, nil
+	}
+	var one string
+	if err := json.Unmarshal(value, &one); err == nil {
+		names = strings.Fields(one)
+	} else if err := json.Unmarshal(value, &names); err != nil {
+		return nil, errors.New("want the name of a key, or a list of names")
+	}
+	if len(names) > maxSigningKeys {
+		return nil, fmt.Errorf("%d keys, at most %d", len(names), maxSigningKeys)
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		if err := signer.CheckKeyName(name); err != nil {
+			return nil, err
+		}
+		if seen[name] {
+			return nil, fmt.Errorf("the key %s is named twice", name)
+		}
+		seen[name] = true
+	}
+	return names, nil
+}
+
+// KeyTakenError says that a key can't have a name, since another key has it or
+// has had it, or has another name.
+type KeyTakenError struct{ Name, Fingerprint string }
+
+// Error implements error.
+func (e *KeyTakenError) Error() string {
+	return fmt.Sprintf("the key %s can't be named %s: another key has that name, or the key another one; keys are never renamed", e.Fingerprint, e.Name)
+}
+
+// SyncKeys makes the signer's keys known to the database, and notes which are
+// retired. Errors wrap ErrNoSigner, *KeyTakenError or are the signer's.
+func (s *Signing) SyncKeys(ctx context.Context) error {
+	if s.Signer == nil {
+		return fmt.Errorf("repopublish: read the signer's keys: %w", ErrNoSigner)
+	}
+	keys, err := s.Signer.Keys(ctx)
+	if err != nil {
+		return fmt.Errorf("repopublish: read the signer's keys: %w", err)
+	}
+	for _, key := range keys {
+		if err := s.saveKey(ctx, key, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TrustKey makes a key of somebody else known, so that its signatures on
+// packages that come with them count. armored is one public key.
+func (s *Signing) TrustKey(ctx context.Context, name string, armored []byte) (signer.Key, error) {
+	public, err := pgp.ParsePublicKeys(armored)
+	if err != nil {
+		return signer.Key{}, err
+	}
+	if len(public) != 1 {
+		return signer.Key{}, fmt.Errorf("repopublish: trust key %s: the file has %d keys, want one", name, len(public))
+	}
+	key, err := signer.NewKey(name, public[0])
+	if err != nil {
+		return signer.Key{}, err
+	}
+	return key, s.saveKey(ctx, key, false)
+}
+
+func (s *Signing) saveKey(ctx context.Context, key signer.Key, own bool) error {
+	_, err := db.New(s.Pool).SaveSigningKey(ctx, db.SaveSigningKeyParams{
+		Name: key.Name, Fingerprint: key.Fingerprint, Algorithm: string(key.Algorithm), UserID: key.UserID, PublicKey: key.PublicKey,
+		Own: own, CreatedAt: key.Created, ExpiresAt: key.Expires, RetiredAt: key.Retired,
+	})
+	var taken *pgconn.PgError
+	if errors.Is(err, pgx.ErrNoRows) || errors.As(err, &taken) && taken.Code == "23505" { // unique_violation
+		err = &KeyTakenError{key.Name, key.Fingerprint}
+	}
+	if err != nil {
+		return fmt.Errorf("repopublish: save key: %w", err)
+	}
+	return nil
+}
+
+// RetireTrusted ends that new packages count by the signature of somebody else's
+// key. Keys of the signer are retired where they lie. The error wraps ErrNoKey.
+func (s *Signing) RetireTrusted(ctx context.Context, name string) error {
+	at := s.now().UTC().Truncate(time.Second)
+	n, err := db.New(s.Pool).RetireTrustedKey(ctx, db.RetireTrustedKeyParams{Name: name, RetiredAt: &at})
+	if err == nil && n == 0 {
+		err = ErrNoKey
+	}
+	if err != nil {
+		return fmt.Errorf("repopublish: retire key %s: %w", name, err)
+	}
+	return nil
+}
+
+// Keys returns all keys that the database knows, by name.
+func (s *Signing) Keys(ctx context.Context) ([]KnownKey, error) {
+	rows, err := db.New(s.Pool).ListSigningKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: list keys: %w", err)
+	}
+	keys := make([]KnownKey, len(rows))
+	for i, row := range rows {
+		keys[i] = knownKey(row)
+	}
+	return keys, nil
+}
+
+// KnownKey is a key of the signer, or one of somebody else that is trusted.
+type KnownKey struct {
+	signer.Key
+	// Own says that the signer has the private half.
+	Own bool `json:"own"`
+}
+
+func knownKey(row db.SigningKey) KnownKey {
+	return KnownKey{Own: row.Own, Key: signer.Key{
+		Name: row.Name, ID: row.Fingerprint[len(row.Fingerprint)-8:], Fingerprint: row.Fingerprint, Algorithm: pgp.Algorithm(row.Algorithm),
+		UserID: row.UserID, Created: row.CreatedAt, Expires: row.ExpiresAt, Retired: row.RetiredAt, PublicKey: row.PublicKey,
+	}}
+}
+
+// PublicKeyFile is the file of public keys for clients, gpgkey= in a .repo file:
+// one armored block for each of the names, in their order, also of keys that are
+// retired. The error wraps ErrNoKey and names what is not known.
+func (s *Signing) PublicKeyFile(ctx context.Context, names []string) (string, error) {
+	rows, err := s.keysNamed(ctx, names)
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	for _, row := range rows {
+		text.WriteString(row.PublicKey)
+	}
+	return text.String(), nil
+}
+
+// keysNamed returns keys in the order of their names; it asks the signer once
+// for those that are not known.
+func (s *Signing) keysNamed(ctx context.Context, names []string) ([]db.SigningKey, error) {
+	asked := s.Signer == nil
+	for {
+		rows, err := db.New(s.Pool).SigningKeysByName(ctx, names)
+		if err != nil {
+			return nil, fmt.Errorf("repopublish: read keys: %w", err)
+		}
+		byName := map[string]db.SigningKey{}
+		for _, row := range rows {
+			byName[row.Name] = row
+		}
+		keys := make([]db.SigningKey, 0, len(names))
+		var unknown []string
+		for _, name := range names {
+			if row, ok := byName[name]; ok {
+				keys = append(keys, row)
+			} else {
+				unknown = append(unknown, name)
+			}
+		}
+		if len(unknown) == 0 {
+			return keys, nil
+		}
+		if asked {
+			return nil, fmt.Errorf("repopublish: keys %s: %w", strings.Join(unknown, ", "), ErrNoKey)
+		}
+		if err := s.SyncKeys(ctx); err != nil {
+			return nil, fmt.Errorf("repopublish: keys %s: %w, as far as can be told: %w", strings.Join(unknown, ", "), ErrNoKey, err)
+		}
+		asked = true
+	}
+}
+
+// ownKey returns a key that the signer can be asked to sign with.
+func (s *Signing) ownKey(ctx context.Context, name string) (db.SigningKey, *pgp.PublicKey, error) {
+	if s.Signer == nil {
+		return db.SigningKey{}, nil, ErrNoSigner
+	}
+	rows, err := s.keysNamed(ctx, []string{name})
+	if err != nil {
+		return db.SigningKey{}, nil, err
+	}
+	public, err := pgp.ParsePublicKeys([]byte(rows[0].PublicKey))
+	if err != nil {
+		return db.SigningKey{}, nil, err
+	}
+	return rows[0], public[0], nil
+}
