@@ -27,6 +27,10 @@ type content struct {
 	arches []string
 	repos  map[string]*archContent
 	builds map[int64]bool // those that have packages in it
+	// keys are those the repository is signed with, need those whose signatures
+	// every package must have, and unsigned tells of builds that are left out.
+	keys, need []string
+	unsigned   map[int64]string
 	// goesBack is the generation whose content this is; nil for what the tag
 	// says now.
 	goesBack *int64
@@ -37,13 +41,14 @@ type content struct {
 // archContent is the repository of one architecture.
 type archContent struct {
 	items  []repomd.Item
-	rpmIDs []int64
+	rpmIDs []int64 // of the items
+	builds []int64 // of the items
 	comps  []byte
 }
 
 // newContent is an empty repository for each architecture.
 func newContent(arches []string) *content {
-	c := &content{arches: arches, repos: map[string]*archContent{}, builds: map[int64]bool{}}
+	c := &content{arches: arches, repos: map[string]*archContent{}, builds: map[int64]bool{}, unsigned: map[int64]string{}}
 	for _, a := range arches {
 		c.repos[a] = &archContent{}
 	}
@@ -71,7 +76,7 @@ func (c *content) add(a string, rpm db.RPMsOfBuildsRow) {
 	repo.items = append(repo.items, repomd.Item{
 		NEVRA: nevra, File: repomd.File{Href: hrefOf(nevra), SHA256: rpm.Sha256, Size: rpm.Size, Time: rpm.BuildTime},
 	})
-	repo.rpmIDs = append(repo.rpmIDs, rpm.ID)
+	repo.rpmIDs, repo.builds = append(repo.rpmIDs, rpm.ID), append(repo.builds, rpm.BuildID)
 	c.builds[rpm.BuildID] = true
 }
 
@@ -111,6 +116,9 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 	}
 	c := newContent(tag.Arches)
 	c.rev = tag.WantRev
+	if c.keys, c.need, err = signingOf(ctx, reader, tag.ID); err != nil {
+		return nil, fmt.Errorf("repopublish: %s: %w", tag.Name, err)
+	}
 	switch event, err := q.EventOfRev(ctx, db.EventOfRevParams{TagID: tag.ID, Rev: tag.WantRev}); {
 	case err == nil:
 		c.event = &event
@@ -140,7 +148,7 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 
 // past is what a generation consists of, for another one like it. Its tree must
 // be there.
-func (p *Publisher) past(ctx context.Context, dir string, hold db.HoldRow) (*content, error) {
+func (p *Publisher) past(ctx context.Context, dir string, tagID int64, hold db.HoldRow) (*content, error) {
 	q := db.New(p.Pool)
 	g, err := q.GenerationByID(ctx, hold.GenerationID)
 	if err != nil {
@@ -152,6 +160,10 @@ func (p *Publisher) past(ctx context.Context, dir string, hold db.HoldRow) (*con
 	}
 	c := newContent(g.Arches)
 	c.rev, c.event, c.goesBack, c.actor, c.reason = g.Rev, g.Event, &g.ID, hold.Actor, hold.Reason
+	// Clients know the keys of now.
+	if c.keys, c.need, err = signingOf(ctx, tagview.Reader{Conn: p.Pool}, tagID); err != nil {
+		return nil, fmt.Errorf("repopublish: tag %d: %w", tagID, err)
+	}
 	for _, rpm := range rpms {
 		if c.repos[rpm.RepoArch] == nil {
 			continue

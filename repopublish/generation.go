@@ -31,6 +31,9 @@ const latest = "latest"
 // number is never used again.
 func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRow, c *content) (*generation, error) {
 	start := time.Now()
+	if err := p.sign(ctx, c); err != nil {
+		return nil, fmt.Errorf("repopublish: sign packages of %s: %w", tag.Name, err)
+	}
 	row, err := db.New(p.Pool).InsertGeneration(ctx, db.InsertGenerationParams{
 		TagID: tag.ID, Rev: c.rev, Event: c.event, RollbackOf: c.goesBack, Actor: c.actor, Reason: c.reason,
 	})
@@ -39,7 +42,7 @@ func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRo
 	}
 	made := &generation{content: c, id: row.ID, number: row.Number}
 	tree := filepath.Join(dir, partial+strconv.FormatInt(row.Number, 10))
-	if err := p.write(ctx, tag.ID, tree, made.number, c); err != nil {
+	if err := p.write(ctx, tag.ID, tree, made, c); err != nil {
 		// The row is swept with the next success; the tree's space may be what
 		// is missing.
 		return nil, errors.Join(fmt.Errorf("repopublish: write generation %d of %s: %w", row.Number, tag.Name, err), os.RemoveAll(tree))

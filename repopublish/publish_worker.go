@@ -32,6 +32,9 @@ type Publisher struct {
 	// CacheDir keeps the metadata of each tag's packages between generations.
 	// What is in it can be made again.
 	CacheDir string
+	// Signing signs the repositories of tags that name keys; nil where nothing
+	// can be signed.
+	Signing *Signing
 	// Keep generations at least, and those that were replaced less than
 	// KeepFor ago: clients that began with one must be able to end with it.
 	Keep    int
@@ -124,7 +127,7 @@ func (w *Worker) next(ctx context.Context, dir string, tag db.TagForPublishRow) 
 		return nil, true, nil
 	default:
 		held = true
-		if c, err = w.past(ctx, dir, hold); err != nil {
+		if c, err = w.past(ctx, dir, tag.ID, hold); err != nil {
 			return nil, true, err
 		}
 	}
@@ -225,7 +228,9 @@ func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublish
 		result := *build.Nvr + " is in the repository of " + tag.Name
 		if made == nil || !made.builds[build.ID] {
 			var err error
-			if result, err = absence(ctx, q, tag, build, result); err != nil {
+			if why := made.whyUnsigned(build.ID); why != "" {
+				result = fmt.Sprintf("%s was tagged into %s and is not in its repository: %s", *build.Nvr, tag.Name, why)
+			} else if result, err = absence(ctx, q, tag, build, result); err != nil {
 				return err
 			}
 		}

@@ -19,7 +19,7 @@ import (
 // write writes the whole tree of a generation: for each architecture the
 // packages, as links to the store, and their metadata. What was written is read
 // again before anybody sees it.
-func (p *Publisher) write(ctx context.Context, tagID int64, tree string, number int64, c *content) error {
+func (p *Publisher) write(ctx context.Context, tagID int64, tree string, g *generation, c *content) error {
 	if err := os.RemoveAll(tree); err != nil {
 		return err
 	}
@@ -28,9 +28,12 @@ func (p *Publisher) write(ctx context.Context, tagID int64, tree string, number 
 		return err
 	}
 	for _, a := range c.arches {
-		if err := p.writeArch(ctx, tagID, filepath.Join(tree, a), a, number, c.repos[a]); err != nil {
+		if err := p.writeArch(ctx, tagID, filepath.Join(tree, a), a, g.number, c.repos[a]); err != nil {
 			return fmt.Errorf("%s: %w", a, err)
 		}
+	}
+	if err := p.signRepomds(ctx, tree, g.id, c); err != nil {
+		return err
 	}
 	return syncTree(tree)
 }
@@ -39,16 +42,16 @@ func (p *Publisher) writeArch(ctx context.Context, tagID int64, dir, a string, n
 	if err := os.MkdirAll(filepath.Join(dir, "Packages"), 0o755); err != nil {
 		return err
 	}
-	slices.SortFunc(repo.items, repomd.CompareItems)
+	items := slices.SortedFunc(slices.Values(repo.items), repomd.CompareItems)
 	work, ctx := errgroup.WithContext(ctx)
 	// The links take as long as the metadata, and wait for the disk's journal.
-	work.Go(func() error { return p.link(ctx, dir, repo.items) })
+	work.Go(func() error { return p.link(ctx, dir, items) })
 	work.Go(func() error {
 		return p.withCache(tagID, a, func(cache *repomd.Cache) error {
-			if err := p.describe(ctx, cache, repo.items); err != nil {
+			if err := p.describe(ctx, cache, items); err != nil {
 				return err
 			}
-			md, err := cache.Write(ctx, dir, repo.items, repomd.Options{
+			md, err := cache.Write(ctx, dir, items, repomd.Options{
 				// The number orders generations for clients; real time would
 				// make equal content differ.
 				Revision: strconv.FormatInt(number, 10), Timestamp: number, Comps: repo.comps,

@@ -299,7 +299,7 @@ func (s *Server) newClient() error {
 	}
 	publisher := &repopublish.Publisher{
 		Pool: s.pool, Jobs: jobs, Store: s.store, ReposDir: s.reposDir(), CacheDir: filepath.Join(s.Config.StateDir, "cache", "repodata"),
-		ExternalURL: s.Config.ExternalURL, Keep: s.Config.Retention.Generations, KeepFor: time.Duration(s.Config.Retention.GenerationAge), Logger: s.Logger,
+		Signing: s.signing, ExternalURL: s.Config.ExternalURL, Keep: s.Config.Retention.Generations, KeepFor: time.Duration(s.Config.Retention.GenerationAge), Logger: s.Logger,
 	}
 	forges := map[string]forge.Forge{}
 	for name, host := range s.hosts {

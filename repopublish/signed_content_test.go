@@ -1,0 +1,151 @@
+package repopublish
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/distbot/distbot/queue/queuetest"
+)
+
+// setExtra gives the destination tag an extra setting.
+func (s *signed) setExtra(t *testing.T, key, value string) {
+	t.Helper()
+	queuetest.Exec(t, s.stage.Pool, "update tag_extra set revoke_event = create_event where tag_id = $1 and key = $2 and revoke_event is null", s.dist.DestTag, key)
+	queuetest.Exec(t, s.stage.Pool, `with event as (insert into events (actor, what) values ('test', 'extra') returning id)
+		insert into tag_extra (tag_id, key, value, create_event) select $1, $2, $3, event.id from event`, s.dist.DestTag, key, value)
+}
+
+// newSignedPublisher publishes f37, which inherits nothing.
+func newSignedPublisher(t *testing.T, keys ...string) *signed {
+	t.Helper()
+	s := newSigned(t, keys...)
+	queuetest.Exec(t, s.stage.Pool, "delete from tag_inheritance")
+	s.stage.Signing = s.Signing
+	s.work(t)
+	return s
+}
+
+func TestATagNamesItsKeys(t *testing.T) {
+	t.Parallel()
+	s := newSignedPublisher(t, "y2026", "y2027")
+	s.setExtra(t, SigningKeysExtra, `"y2026"`)
+	s.tag(t, s.dist.DestTag, s.complete(t, 1, "hello", "1", "hello.x86_64"))
+	s.settled(t)
+	tree := func() string {
+		dir, err := s.latestOf("f37")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(dir, "x86_64")
+	}
+	install := func(names ...string) (string, error) {
+		public, err := s.PublicKeyFile(t.Context(), names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return client(t, tree(), public, "install", "hello")
+	}
+	if out, err := install("y2026"); err != nil || !strings.Contains(out, "Complete!") {
+		t.Fatalf("dnf with all checks: %v\n%s", err, out)
+	}
+	first, err := filepath.Glob(filepath.Join(tree(), "Packages", "y2026", "h", "*.rpm"))
+	if err != nil || len(first) != 1 {
+		t.Fatalf("signed packages: %v, %v", first, err)
+	}
+
+	// Rotation: the packages get the new key and another name, the metadata both
+	// keys, so that clients who know either are served.
+	s.setExtra(t, SigningKeysExtra, `["y2027", "y2026"]`)
+	s.regenerate(t, s.dist.DestTag)
+	s.settled(t)
+	if again, err := filepath.Glob(filepath.Join(tree(), "Packages", "*", "h", "*.rpm")); err != nil || len(again) != 1 || !strings.Contains(again[0], "/y2027/") {
+		t.Errorf("signed packages: %v, %v", again, err)
+	}
+	if out, err := install("y2026", "y2027"); err != nil {
+		t.Errorf("dnf that knows both: %v\n%s", err, out)
+	}
+	public, err := s.PublicKeyFile(t.Context(), []string{"y2026"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := client(t, tree(), public, "makecache"); err != nil {
+		t.Errorf("dnf that knows the old key reads the metadata: %v\n%s", err, out)
+	}
+	if _, err := os.Stat(first[0]); err != nil {
+		t.Errorf("the generation before: %v", err)
+	}
+}
+
+func TestNothingIsPublishedUnsignedForATagWithKeys(t *testing.T) {
+	t.Parallel()
+	s := newSignedPublisher(t, "y2026")
+	s.setExtra(t, SigningKeysExtra, `"nosuch"`)
+	before := queuetest.Value[int](t, s.stage.Pool, "select count(*) from repo_generations where state = 'published'")
+	s.tag(t, s.dist.DestTag, s.complete(t, 1, "hello", "1", "hello.x86_64"))
+	queuetest.WaitRow(t, s.stage.Pool, "publishing is tried", "select exists (select from river_job where kind = 'repopublish.publish' and cardinality(errors) > 0)")
+	if now := queuetest.Value[int](t, s.stage.Pool, "select count(*) from repo_generations where state = 'published'"); now != before {
+		t.Errorf("%d generations were published", now-before)
+	}
+	s.setExtra(t, SigningKeysExtra, `"y2026"`)
+	s.hurry(t)
+	s.settled(t)
+	if files, err := filepath.Glob(filepath.Join(s.ReposDir, "f37", "latest", "x86_64", "Packages", "y2026", "h", "*.rpm")); err != nil || len(files) != 1 {
+		t.Errorf("signed packages: %v, %v", files, err)
+	}
+}
+
+func TestUnsignedContentDoesNotReachATagThatNeedsSignatures(t *testing.T) {
+	t.Parallel()
+	s := newSignedPublisher(t, "y2026")
+	s.setExtra(t, NeedSignaturesExtra, `"y2026"`)
+	good, bad := s.complete(t, 1, "good", "1", "good.x86_64", "good-doc.noarch"), s.complete(t, 2, "bad", "1", "bad.x86_64", "bad-doc.noarch")
+	for _, id := range s.rpmsOf(t, good) {
+		if _, err := s.SignedCopy(t.Context(), id, "y2026"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// One signature of two is none.
+	ids := s.rpmsOf(t, bad)
+	for name, id := range ids {
+		if strings.HasPrefix(name, "bad-doc") {
+			if _, err := s.SignedCopy(t.Context(), id, "y2026"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.tag(t, s.dist.DestTag, good)
+	s.tag(t, s.dist.DestTag, bad)
+	s.settled(t)
+	s.wantPackages(t, "f37", "x86_64", "good-1-1.x86_64", "good-doc-1-1.noarch")
+	said := s.dist.Statuses(t, 2)
+	reason := queuetest.Value[string](t, s.stage.Pool, "select description from reports where commit_id = (select commit_id from builds where id = $1) and context = 'distbot/f37'", bad)
+	if !strings.Contains(reason, "bad-1-1.x86_64 has no signature by y2026") {
+		t.Errorf("the status says %q (%s)", reason, said)
+	}
+	// Signed later, it gets there.
+	for _, id := range ids {
+		if _, err := s.SignedCopy(t.Context(), id, "y2026"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.regenerate(t, s.dist.DestTag)
+	s.settled(t)
+	s.wantPackages(t, "f37", "x86_64", "good-1-1.x86_64", "good-doc-1-1.noarch", "bad-1-1.x86_64", "bad-doc-1-1.noarch")
+}
+
+func TestSettingsOfSignaturesThatAreNone(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string][]string{`"a b"`: {"a", "b"}, `["a"]`: {"a"}} {
+		if got, err := parseNeed([]byte(value)); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v", value, got, err)
+		}
+	}
+	for _, value := range []string{`7`, `[""]`, `{"a": 1}`, `["1","2","3","4","5","6","7","8","9"]`} {
+		if got, err := parseNeed([]byte(value)); err == nil {
+			t.Errorf("%s: %v", value, got)
+		}
+	}
+}
