@@ -111,7 +111,7 @@ func (c *streamCheck) profiles() {
 			}
 		}
 		if len(absent) > 0 {
-			c.add(Warning, RuleProfileRPM, "profile %q names %s, which is no artifact of the stream; dnf cannot install the profile unless another repository has it",
+			c.add(Warning, RuleProfileRPM, "profile %q names %s, not among the artifacts of the stream; dnf cannot install the profile unless another repository has it",
 				profile, list(absent))
 		}
 	}

@@ -47,7 +47,7 @@ func TestCheck(t *testing.T) {
 		},
 		"profiles of absent RPMs": {
 			[]string{with(module("demo", "1", 1, "c"), "  profiles: {p: {rpms: [demo, gone, lost]}}\n  artifacts: {rpms: [demo-0:1-1.x86_64]}\n")},
-			[]string{`1: warning: modulemd demo:1:1:c:x86_64: profile "p" names gone and lost, which is no artifact of the stream; dnf cannot install the profile unless another repository has it [profile-rpm]`},
+			[]string{`1: warning: modulemd demo:1:1:c:x86_64: profile "p" names gone and lost, not among the artifacts of the stream; dnf cannot install the profile unless another repository has it [profile-rpm]`},
 		},
 		"requirements": {
 			[]string{module("demo", "1", 1, "c", "platform: [el8]", "a: [x-y]", "b: [-1]"), module("b", "1", 1, "c")},

@@ -13,8 +13,10 @@ import (
 // leaves a choice and the required module's default stream will do, it is
 // taken, as clients do; else each choice is a combination.
 //
-// The findings are about streams that can be active in no way, and say why. The
-// error wraps [ErrTooLarge] if there are too many combinations.
+// The findings are about streams that can be active in no way, and say why, and
+// about default streams that contradict each other: which of them is active then
+// depends on the order in which a client's solver meets them, so that the first
+// combination is only one of the possible ones. The error wraps [ErrTooLarge] if there are too many combinations.
 func Combinations(x *Index, opts ActivationOptions) ([]Combination, []Finding, error) {
 	if opts.Limit == 0 {
 		opts.Limit = defaultCombinations
@@ -22,7 +24,7 @@ func Combinations(x *Index, opts ActivationOptions) ([]Combination, []Finding, e
 	s := newSolver(x, opts)
 	e := &enumeration{solver: s, seen: map[string]bool{}}
 	base := e.add("", selection{})
-	var findings []Finding
+	findings := contradictions(x, e.out[0].Dropped)
 	for _, module := range slices.Sorted(maps.Keys(s.candidates)) {
 		for _, c := range s.candidates[module] {
 			if base[module] == c {
@@ -44,6 +46,18 @@ func Combinations(x *Index, opts ActivationOptions) ([]Combination, []Finding, e
 		return nil, nil, e.tooMany()
 	}
 	return e.out, findings, nil
+}
+
+// contradictions tells which default streams cannot be active beside the others.
+func contradictions(x *Index, dropped []string) []Finding {
+	var out []Finding
+	for _, d := range x.Defaults {
+		if name := d.Module + ":" + d.Stream; slices.Contains(dropped, name) {
+			out = append(out, finding(d, Warning, RuleDefaultStream,
+				"the default stream %q cannot be active beside the other default streams; which of them are is up to the client", d.Stream))
+		}
+	}
+	return out
 }
 
 // enumeration gathers combinations, each once.

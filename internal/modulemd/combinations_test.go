@@ -121,6 +121,16 @@ func TestCombinations(t *testing.T) {
 				"demo:2 enabled: demo:2@c/1 -tool:1",
 			},
 		},
+		"default streams that contradict each other": {
+			documents: []string{
+				defaultStream("demo", "1"), module("demo", "1", 1, "c"), module("demo", "2", 1, "c"),
+				defaultStream("tool", "1"), module("tool", "1", 1, "c", "demo: [2]"),
+			},
+			want: []string{"default streams: demo:1@c/1* -tool:1", "demo:2 enabled: demo:2@c/1 tool:1@c/1*"},
+			findings: []string{
+				`34: warning: modulemd-defaults tool: the default stream "1" cannot be active beside the other default streams; which of them are is up to the client [default-stream]`,
+			},
+		},
 		"all but some": {
 			documents: []string{
 				module("tool", "1", 1, "c", "demo: [-1, -2]"),

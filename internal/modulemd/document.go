@@ -24,8 +24,9 @@ type Origin struct {
 	// Line is the first line of Text in it, from 1.
 	Line int
 	// Text is the document byte for byte, with its markers and the comments
-	// around it. It is empty for a document that was made, not read; such a
-	// one is written in canonical style. Callers must not change it.
+	// around it, and a line end where the text ended without. It is empty for
+	// a document that was made, not read; such a one is written in canonical
+	// style. Callers must not change it.
 	Text []byte
 }
 
@@ -149,9 +150,8 @@ func readDocument(c chunk, opts ReadOptions) (document, *reader, error) {
 	return nil, r, reject(root, RuleHeader, "unknown format version %d of %s", h.version, h.kind)
 }
 
-// appendText appends the document as it was read, with a "---" before and a
-// line end behind, which the first and last document of a text may lack.
-// A document that was made is appended in canonical style.
+// appendText appends the document as it was read, with a "---" before, which
+// the first document of a text may lack. A document that was made is appended in canonical style.
 func appendText(b []byte, d document) []byte {
 	text := d.origin().Text
 	if len(text) == 0 {
@@ -160,11 +160,7 @@ func appendText(b []byte, d document) []byte {
 	if !hasMarker(text) {
 		b = append(b, "---\n"...)
 	}
-	b = append(b, text...)
-	if !bytes.HasSuffix(text, []byte("\n")) {
-		b = append(b, '\n')
-	}
-	return b
+	return append(b, text...)
 }
 
 // hasMarker reports whether the first line with content is a "---".

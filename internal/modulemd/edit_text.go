@@ -11,7 +11,7 @@ import (
 
 // editor removes entries of lists and mappings from a document's text.
 type editor struct {
-	text  []byte
+	text []byte
 	// lines are where the lines begin, as YAML counts them: not only LF ends one.
 	lines []int
 	// starts are the lines on which a node begins, each once, in order.
@@ -76,7 +76,7 @@ func (t *editor) filterEntries(parent *yaml.Node, key string, keep func(*yaml.No
 		var err error
 		switch {
 		case v.Kind == yaml.ScalarNode:
-			err = t.dropScalar(v, keep)
+			t.dropScalar(v, keep)
 		case v.Style&yaml.FlowStyle != 0:
 			err = t.filterFlow(v, keep)
 		default:
@@ -200,13 +200,12 @@ func (t *editor) afterKey(key *yaml.Node) (int, error) {
 }
 
 // dropScalar replaces a string that stands for a list of one.
-func (t *editor) dropScalar(n *yaml.Node, keep func(*yaml.Node) bool) error {
+func (t *editor) dropScalar(n *yaml.Node, keep func(*yaml.Node) bool) {
 	if keep(n) {
-		return nil
+		return
 	}
 	from := t.offset(n)
 	t.cuts = append(t.cuts, cut{from, scanScalar(t.text, from, true), "[]"})
-	return nil
 }
 
 // filterFlow removes entries of [a, b] or {a: b} with the comma before, or, of

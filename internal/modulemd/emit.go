@@ -142,7 +142,6 @@ func looksDecimal(s string) bool {
 type emitter struct {
 	out    []byte
 	column int
-	indent int
 	// blank: the last character was a blank, or part of an indentation.
 	blank bool
 	// fresh: nothing but indentation and indicators such as "- " are on the

@@ -11,12 +11,12 @@ type Severity int
 const (
 	// Note is worth knowing; nobody is hurt.
 	Note Severity = iota
-	// Warning: the document is read, but means something else than it seems
+	// Warning says that the document is read, but means something else than it seems
 	// to, or tools other than dnf refuse it.
 	Warning
-	// Error: libmodulemd throws the document away, or a client cannot use it.
+	// Error says that libmodulemd throws the document away, or a client cannot use it.
 	Error
-	// Fatal: a client crashes, aborts, or loses other documents, too.
+	// Fatal says that a client crashes, aborts, or loses other documents, too.
 	Fatal
 )
 

@@ -112,6 +112,7 @@ type builder struct {
 	index        *Index
 	streams      map[NSVCA]int
 	byName       map[string][]int // of streams, by N:S
+	incomplete   map[string][]int // those that lack something
 	defaults     map[string]int
 	obsoletes    map[obsoletesKey]int
 	translations map[translationsKey]int
@@ -127,7 +128,7 @@ type translationsKey struct{ module, stream string }
 
 func newBuilder() *builder {
 	return &builder{
-		&Index{}, map[NSVCA]int{}, map[string][]int{}, map[string]int{}, map[obsoletesKey]int{}, map[translationsKey]int{},
+		&Index{}, map[NSVCA]int{}, map[string][]int{}, map[string][]int{}, map[string]int{}, map[obsoletesKey]int{}, map[translationsKey]int{},
 	}
 }
 
@@ -158,23 +159,37 @@ func (b *builder) add(d document) {
 
 // addStream adds a document whose N:S:V:C:A is not there yet. Where it lacks
 // version, context or architecture libmodulemd takes it for any document of the
-// stream that has one, and refuses it.
+// stream that has one, and refuses it; but only if that one came before. As the
+// order of documents is not kept, it is refused in either.
 func (b *builder) addStream(d *Stream) {
 	name := d.NameStream()
-	if d.Version == 0 || d.Context == "" || d.Arch == "" {
-		for _, i := range b.byName[name] {
-			old := b.index.Streams[i]
-			if (d.Version == 0 || d.Version == old.Version) && (d.Context == "" || d.Context == old.Context) &&
-				(d.Arch == "" || d.Arch == old.Arch) {
-				b.index.Findings = append(b.index.Findings, finding(d, Error, RuleDuplicateStream,
-					"without version, context and architecture it cannot be told from %s in line %d; clients use that one", old, old.Line))
-				return
-			}
+	others := b.incomplete[name]
+	if isIncomplete(d) {
+		others = b.byName[name]
+	}
+	for _, i := range others {
+		if old := b.index.Streams[i]; standsFor(d, old) || standsFor(old, d) {
+			b.index.Findings = append(b.index.Findings, finding(d, Error, RuleDuplicateStream,
+				"it cannot be told from %s in line %d, as one of them lacks version, context or architecture; clients use that one", old, old.Line))
+			return
 		}
 	}
-	b.streams[d.NSVCA] = len(b.index.Streams)
-	b.byName[name] = append(b.byName[name], len(b.index.Streams))
+	at := len(b.index.Streams)
+	b.streams[d.NSVCA] = at
+	b.byName[name] = append(b.byName[name], at)
+	if isIncomplete(d) {
+		b.incomplete[name] = append(b.incomplete[name], at)
+	}
 	b.index.Streams = append(b.index.Streams, d)
+}
+
+func isIncomplete(d *Stream) bool { return d.Version == 0 || d.Context == "" || d.Arch == "" }
+
+// standsFor reports whether libmodulemd takes d for other, which is of the same
+// stream.
+func standsFor(d, other *Stream) bool {
+	return (d.Version == 0 || d.Version == other.Version) && (d.Context == "" || d.Context == other.Context) &&
+		(d.Arch == "" || d.Arch == other.Arch)
 }
 
 // put adds a document, in the place of an earlier one with the same key.

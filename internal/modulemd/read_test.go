@@ -72,7 +72,7 @@ func TestABrokenDocumentCostsOnlyItself(t *testing.T) {
 		},
 		"a stream that could be another": {
 			strings.Replace(good, "  context: c\n", "", 1),
-			"14: error: modulemd demo:1:1::x86_64: without version, context and architecture it cannot be told from demo:1:1:c:x86_64 in line 1; clients use that one [duplicate-stream]",
+			"14: error: modulemd demo:1:1::x86_64: it cannot be told from demo:1:1:c:x86_64 in line 1, as one of them lacks version, context or architecture; clients use that one [duplicate-stream]",
 		},
 		"a carriage return that hides a marker": {
 			"---\ndocument: modulemd\r---\rdocument: x\n", "document marker after a line end that is not LF [yaml]",
@@ -125,6 +125,24 @@ func TestRemarks(t *testing.T) {
 	}
 }
 
+// TestAStreamThatCouldBeAnotherIsRefusedInEitherOrder: where it came first
+// libmodulemd reads both, and refuses what it writes of them.
+func TestAStreamThatCouldBeAnotherIsRefusedInEitherOrder(t *testing.T) {
+	t.Parallel()
+	complete := module("demo", "1", 10, "c")
+	incomplete := strings.Replace(complete, "  version: 10\n", "", 1)
+	for _, text := range []string{complete + incomplete, incomplete + complete} {
+		x, _ := findings(t, text, modulemd.ReadOptions{})
+		if len(x.Streams) != 1 || len(x.Findings) != 1 || x.Findings[0].Rule != modulemd.RuleDuplicateStream {
+			t.Errorf("streams %v, findings %v", x.Streams, x.Findings)
+		}
+	}
+	x := readIndex(t, complete, strings.Replace(incomplete, "context: c", "context: d", 1))
+	if len(x.Streams) != 2 {
+		t.Errorf("streams %v, want two", x.Streams)
+	}
+}
+
 func TestScalarsAreText(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"2.10", "00000000", "1e5", "0x10", "yes", "~", "1_000", "12:30:45", "2020-01-01", ".inf", "null"} {
@@ -170,6 +188,18 @@ func TestWriteGivesBackWhatWasRead(t *testing.T) {
 	}
 	if diff := cmp.Diff(out.String(), again.String()); diff != "" {
 		t.Errorf("written again (-want +got):\n%s", diff)
+	}
+}
+
+func TestATextWithoutALineEndHasOne(t *testing.T) {
+	t.Parallel()
+	text := strings.TrimSuffix(strings.Replace(module("demo", "1", 1, "c"), "  description: d\n  license: {module: [MIT]}\n", "  license: {module: [MIT]}\n  description: |\n    a\n    b\n", 1), "\n...\n")
+	var out bytes.Buffer
+	if err := readIndex(t, text).Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != text+"\n" {
+		t.Errorf("written: %q", out.String())
 	}
 }
 

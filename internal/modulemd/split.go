@@ -23,7 +23,7 @@ func split(text []byte, limits Limits) ([]chunk, error) {
 	start, startLine := 0, 1
 	content := false // since start: anything but comments, blanks and directives
 	broken := ""
-	ended := true    // a "..." or the beginning: what follows may be directives
+	ended := true // a "..." or the beginning: what follows may be directives
 	cut := func(at, line int) {
 		chunks = append(chunks, chunk{text[start:at:at], startLine, broken})
 		start, startLine, content, broken = at, line, false, ""
@@ -72,6 +72,10 @@ func split(text []byte, limits Limits) ([]chunk, error) {
 		last := &chunks[len(chunks)-1]
 		from := start - len(last.text)
 		last.text = text[from:len(text):len(text)]
+	}
+	if len(chunks) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+		last := &chunks[len(chunks)-1]
+		last.text = append(last.text, '\n') // into a copy, as its capacity is used up
 	}
 	return chunks, nil
 }
