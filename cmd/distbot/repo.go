@@ -13,6 +13,9 @@ import (
 func repoCommands() []command {
 	return slices.Concat([]command{
 		repoCreateCommand(),
+		repoClosureCommand(),
+		repoSlimCommand(),
+		repoVerifyCommand(),
 		{name: "repo list", args: "TAG", help: "list the generations of a tag's repository, with the events they show", run: withHub(readRepoTag, repoList), flags: repoListFlags},
 		{name: "repo diff", args: "TAG FROM TO", help: "what changed between two generations, and by which events", run: withHub(readRepoDiff, repoDiff), flags: jsonFlag},
 		{

@@ -17,7 +17,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/distbot/distbot/internal/modulemd"
 	"github.com/distbot/distbot/internal/repomd"
+	"github.com/distbot/distbot/internal/tasklog"
 	"github.com/distbot/distbot/repopublish/directory"
 )
 
@@ -101,7 +103,7 @@ func repoCreate(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	return nil
 }
 
-func repoCreateOptions(t terminal, flags *flag.FlagSet) (directory.Options, error) {
+func repoCreateOptions(t terminal, flags *flag.FlagSet) (_ directory.Options, err error) {
 	value := func(name string) string { return flags.Lookup(name).Value.String() }
 	set := func(name string) bool { return value(name) == "true" }
 	if flags.NArg() != 1 {
@@ -138,17 +140,37 @@ func repoCreateOptions(t terminal, flags *flag.FlagSet) (directory.Options, erro
 		}
 		*document.into = text
 	}
-	for _, file := range listFlag(flags, "modules") {
-		text, err := readDocument(file)
-		if err != nil {
-			return opts, fmt.Errorf("--modules %s: %w", file, err)
-		}
-		opts.Modules = append(opts.Modules, text...)
+	if opts.Modules, err = readModules(t, listFlag(flags, "modules")); err != nil {
+		return opts, err
 	}
 	if opts.CacheDir == "" {
 		opts.CacheDir = defaultCacheDir(t, opts.Dir)
 	}
 	return opts, nil
+}
+
+// readModules makes one document of several files, and tells what is strange
+// about them; nil for no files.
+func readModules(t terminal, names []string) ([]byte, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	var files []directory.ModulesFile
+	for _, name := range names {
+		text, err := readDocument(name)
+		if err != nil {
+			return nil, fmt.Errorf("--modules %s: %w", name, err)
+		}
+		files = append(files, directory.ModulesFile{Name: name, Text: text})
+	}
+	merged, findings, err := directory.MergeModules(files)
+	if err != nil {
+		return nil, fmt.Errorf("--modules: %w", err)
+	}
+	for _, f := range modulemd.AtLeast(findings, modulemd.Warning) {
+		fmt.Fprintf(t.stderr, "%s\n", tasklog.Printable(f.String()))
+	}
+	return merged, nil
 }
 
 // defaultCacheDir is a directory of the user's cache for this repository; empty
@@ -158,6 +180,16 @@ func defaultCacheDir(t terminal, dir string) string {
 	if err != nil {
 		return ""
 	}
+	base := userCache(t)
+	if base == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(absolute))
+	return filepath.Join(base, "distbot", "repodata", hex.EncodeToString(sum[:16]))
+}
+
+// userCache is the directory of the user's cache; empty where there is none.
+func userCache(t terminal) string {
 	base := t.getenv("XDG_CACHE_HOME")
 	if home := t.getenv("HOME"); base == "" && home != "" {
 		base = filepath.Join(home, ".cache")
@@ -165,8 +197,7 @@ func defaultCacheDir(t terminal, dir string) string {
 	if !filepath.IsAbs(base) {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(absolute))
-	return filepath.Join(base, "distbot", "repodata", hex.EncodeToString(sum[:16]))
+	return base
 }
 
 // readDocument reads a document that may be compressed.

@@ -48,7 +48,7 @@ func checkWellFormed(r io.Reader, item Item) error {
 			PkgID string `xml:"pkgid,attr"`
 		} `xml:"package"`
 	}
-	d := newDecoder(r, maxDocumentBytes)
+	d := newDecoder(r, MaxDocumentBytes)
 	if err := d.Decode(&doc); err != nil {
 		return d.fault("read", err)
 	}

@@ -2,8 +2,6 @@ package repomd
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"io/fs"
@@ -24,9 +22,9 @@ const (
 )
 
 // Open reads the document that d describes from a repository, checks it
-// against the size and the SHA-256 of repomd.xml, and returns its content,
+// against the size and the checksum of repomd.xml, and returns its content,
 // decompressed while it is read. The compressed document is held in memory. The
-// error wraps ErrChecksum (also when repomd.xml has no SHA-256 of it),
+// error wraps ErrChecksum (also when repomd.xml has none that is trusted),
 // ErrTooLarge beyond 512 MiB, ErrMalformed, or is that of the file system.
 func (d Data) Open(repository fs.FS) (io.ReadCloser, error) {
 	f, err := repository.Open(path.Clean(d.Href))
@@ -43,9 +41,8 @@ func (d Data) Open(repository fs.FS) (io.ReadCloser, error) {
 	case d.Size != 0 && d.Size != int64(len(text)):
 		return nil, fmt.Errorf("repomd: read %s: %d bytes, repomd.xml says %d: %w", d.Type, len(text), d.Size, ErrChecksum)
 	}
-	sum := sha256.Sum256(text)
-	if got := hex.EncodeToString(sum[:]); got != d.SHA256 {
-		return nil, fmt.Errorf("repomd: read %s: SHA-256 is %s, repomd.xml says %q: %w", d.Type, got, d.SHA256, ErrChecksum)
+	if err := d.verify(text); err != nil {
+		return nil, err
 	}
 	return Decompress(d.Href, bytes.NewReader(text))
 }

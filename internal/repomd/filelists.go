@@ -17,7 +17,7 @@ type Filelist struct {
 // in document order; the paths include directories and ghosts. The slice is
 // reused after visit returns. Bounds and errors are those of ReadPrimary.
 func ReadFilelists(r io.Reader, visit func(Filelist) error) error {
-	d := newDecoder(r, maxDocumentBytes)
+	d := newDecoder(r, MaxDocumentBytes)
 	var list Filelist
 	var file []byte
 	depth, inFile, inRoot := 0, false, false

@@ -27,7 +27,7 @@ func ReadPackages(record Data, r io.Reader, visit func(PrimaryPackage) error) er
 		return err
 	}
 	// Padding behind what was decompressed is part of the file.
-	if _, err := io.Copy(io.Discard, io.LimitReader(packed, maxDocumentBytes)); err != nil {
+	if _, err := io.Copy(io.Discard, io.LimitReader(packed, MaxDocumentBytes)); err != nil {
 		return fmt.Errorf("repomd: read %.200q: %w", record.Href, err)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != record.SHA256 {

@@ -12,8 +12,8 @@ import (
 	"github.com/distbot/distbot/internal/rpmfile"
 )
 
-// maxDocumentBytes bounds a document that lists packages, decompressed.
-const maxDocumentBytes = 2 << 30
+// MaxDocumentBytes bounds a document that lists packages, decompressed.
+const MaxDocumentBytes = 2 << 30
 
 // PrimaryPackage is what a reader of primary.xml learns about one package.
 type PrimaryPackage struct {
@@ -39,7 +39,7 @@ type Dependencies struct {
 // the repository, are errors, as are documents of more than 2 GiB. The error
 // wraps ErrMalformed or ErrTooLarge, or is that of r or, unchanged, of visit.
 func ReadPrimary(r io.Reader, visit func(PrimaryPackage) error) error {
-	d := newDecoder(r, maxDocumentBytes)
+	d := newDecoder(r, MaxDocumentBytes)
 	inRoot := false
 	for {
 		t, err := d.Token()

@@ -25,7 +25,8 @@ func TestReadRepomdOfCreaterepo(t *testing.T) {
     <size>5</size>
     <open-size>6</open-size>
   </data>
-  <data type="primary_db"><checksum type="sha512">cc</checksum><location href="repodata/p.sqlite.bz2"/><database_version>10</database_version></data>
+  <data type="primary_db"><checksum type="sha">cc</checksum><location href="repodata/p.sqlite.bz2"/><database_version>10</database_version></data>
+  <data type="other"><checksum type="sha512">` + sha512Hex + `</checksum><location href="repodata/o.xml"/></data>
 </repomd>`
 	got, err := ReadRepomd(strings.NewReader(text))
 	if err != nil {
@@ -37,11 +38,14 @@ func TestReadRepomdOfCreaterepo(t *testing.T) {
 			OpenSHA256: strings.Repeat("b", 64), OpenSize: 6,
 		},
 		{Type: "primary_db", Href: "repodata/p.sqlite.bz2"},
+		{Type: "other", Href: "repodata/o.xml", SHA512: sha512Hex},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+const sha512Hex = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 const primaryPackage = `<package type="rpm"><name>a</name><arch>x86_64</arch><version epoch="1" ver="2" rel="3"/>
 <checksum type="sha256" pkgid="YES">ff</checksum><size package="9"/><location href="Packages/a.rpm"/>

@@ -28,11 +28,13 @@ type Data struct {
 	Type      string // "primary", "filelists", "other", "group", "group_gz", "modules", …
 	Href      string // path relative to the repository
 	SHA256    string // of the file, lower-case hex; empty where repomd.xml gives another checksum
+	SHA512    string // of the file, where repomd.xml gives that; Write gives none
 	Size      int64  // of the file; 0 when unknown
 	Timestamp int64  // seconds since 1970
 	// OpenSHA256 and OpenSize are those of the decompressed document; empty
 	// when it is not compressed.
 	OpenSHA256 string
+	OpenSHA512 string
 	OpenSize   int64
 }
 
@@ -51,7 +53,7 @@ func (r Repomd) Find(kind string) (Data, bool) {
 func (r Repomd) Identity() string {
 	lines := make([]string, len(r.Data))
 	for i, d := range r.Data {
-		lines[i] = d.Type + " " + d.SHA256 + "\n"
+		lines[i] = d.Type + " " + d.SHA256 + d.SHA512 + "\n"
 	}
 	slices.Sort(lines)
 	sum := sha256.Sum256([]byte(strings.Join(lines, "")))
@@ -128,23 +130,20 @@ func ReadRepomd(r io.Reader) (Repomd, error) {
 			return Repomd{}, fmt.Errorf("repomd: read repomd.xml: location %.200q of %.40q leaves the repository: %w", d.Href, d.Type, ErrMalformed)
 		}
 		for _, sum := range []struct {
-			from checksum
-			into *string
-		}{{rec.Checksum, &d.SHA256}, {rec.Open, &d.OpenSHA256}} {
-			if sum.from.Type != "sha256" {
+			from           checksum
+			sha256, sha512 *string
+		}{{rec.Checksum, &d.SHA256, &d.SHA512}, {rec.Open, &d.OpenSHA256, &d.OpenSHA512}} {
+			text := strings.TrimSpace(sum.from.Text)
+			into := map[string]*string{SHA256: sum.sha256, SHA512: sum.sha512}[sum.from.Type]
+			if into == nil {
 				continue
 			}
-			text := strings.TrimSpace(sum.from.Text)
-			if !isSHA256(text) {
+			if !IsChecksum(sum.from.Type, text) {
 				return Repomd{}, fmt.Errorf("repomd: read repomd.xml: checksum %.80q of %.40q: %w", text, d.Type, ErrMalformed)
 			}
-			*sum.into = text
+			*into = text
 		}
 		md.Data = append(md.Data, d)
 	}
 	return md, nil
-}
-
-func isSHA256(s string) bool {
-	return len(s) == sha256.Size*2 && strings.Trim(s, "0123456789abcdef") == ""
 }

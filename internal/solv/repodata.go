@@ -39,11 +39,17 @@ func (p *Pool) addDir(ctx context.Context, dir string) error {
 // AddRepodata adds a repository from its repodata, which lies in files below
 // repodata/ of the file system. Of the documents that repomd.xml names, primary
 // is read now and filelists when a question needs it, so that the file system
-// must last as long as the pool; both are checked against their SHA-256. After
+// must last as long as the pool; both are checked against their checksums. After
 // an error the pool can only be closed: it is the context's or the file
 // system's, or wraps an error of repomd, ErrMalformed or ErrTooLarge, or is
 // ErrClosed.
 func (p *Pool) AddRepodata(ctx context.Context, name string, rank Rank, files fs.FS) (*Repo, error) {
+	return p.AddRepodataFunc(ctx, name, rank, files, func(repomd.PrimaryPackage) error { return nil })
+}
+
+// AddRepodataFunc is AddRepodata that also calls visit for every package, in
+// the order of primary.xml, before it is added. An error of visit is wrapped.
+func (p *Pool) AddRepodataFunc(ctx context.Context, name string, rank Rank, files fs.FS, visit func(repomd.PrimaryPackage) error) (*Repo, error) {
 	repo, err := p.newRepo(name, rank)
 	if err != nil {
 		return nil, err
@@ -54,6 +60,9 @@ func (p *Pool) AddRepodata(ctx context.Context, name string, rank Rank, files fs
 	}
 	byChecksum := map[string]int32{}
 	if err := readPrimary(ctx, files, md, func(pkg repomd.PrimaryPackage) error {
+		if err := visit(pkg); err != nil {
+			return err
+		}
 		byChecksum[pkg.Checksum] = int32(len(p.packages))
 		return p.add(repo, &Package{NEVRA: pkg.NEVRA, Dependencies: pkg.Dependencies, Files: pkg.Files})
 	}); err != nil {
@@ -69,6 +78,16 @@ func (p *Pool) AddRepodata(ctx context.Context, name string, rank Rank, files fs
 		})
 	}
 	return repo, nil
+}
+
+// ReadRepodata calls visit for every package of the repository whose repodata
+// the file system holds. Errors are those of AddRepodata, or of visit.
+func ReadRepodata(ctx context.Context, files fs.FS, visit func(repomd.PrimaryPackage) error) error {
+	md, err := readRepomd(files)
+	if err != nil {
+		return fmt.Errorf("solv: read repodata: %w", err)
+	}
+	return readPrimary(ctx, files, md, visit)
 }
 
 func readRepomd(files fs.FS) (repomd.Repomd, error) {

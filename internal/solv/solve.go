@@ -174,7 +174,12 @@ func (p *Pool) providers(d rpmfile.Dependency) ([]C.Id, error) {
 	}
 }
 
-// compatible says whether packages of an architecture can be installed.
+// Compatible says whether packages of an architecture can be installed; source
+// packages can't. A closed pool is compatible with nothing.
+func (p *Pool) Compatible(arch string) bool {
+	return p.c != nil && arch != "src" && arch != "nosrc" && p.compatible(arch)
+}
+
 func (p *Pool) compatible(arch string) bool {
 	text := C.CString(arch)
 	defer C.free(unsafe.Pointer(text))

@@ -1,0 +1,52 @@
+package closure
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/distbot/distbot/internal/modulemd"
+)
+
+// unite makes one index of the documents of several repositories as a client
+// sees them: of documents of one N:S:V:C:A all artifacts count, and if defaults
+// clash there are none at all. Clashes are told.
+func unite(repos []Repo) (*modulemd.Index, []modulemd.Finding, error) {
+	var parts, defaults []modulemd.Part
+	streams := map[modulemd.NSVCA]*modulemd.Stream{}
+	var obsoletes []*modulemd.Obsoletes
+	for _, r := range repos {
+		if r.Modules == nil {
+			continue
+		}
+		parts = append(parts, modulemd.Part{Name: r.Name, Index: r.Modules})
+		defaults = append(defaults, modulemd.Part{Name: r.Name, Index: &modulemd.Index{Defaults: r.Modules.Defaults}})
+		obsoletes = append(obsoletes, r.Modules.Obsoletes...)
+		for _, s := range r.Modules.Streams {
+			streams[s.NSVCA] = withArtifacts(streams[s.NSVCA], s)
+		}
+	}
+	findings := modulemd.AtLeast(modulemd.Clashes(parts), modulemd.Warning)
+	merged, err := modulemd.Merge(defaults, modulemd.MergeOptions{})
+	if errors.Is(err, modulemd.ErrConflict) {
+		merged, err = &modulemd.Index{}, nil // told as a clash
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return modulemd.NewIndex(slices.Collect(maps.Values(streams)), merged.Defaults, obsoletes, nil), findings, nil
+}
+
+// withArtifacts is a document with the artifacts of another one of the same
+// N:S:V:C:A as well.
+func withArtifacts(s, other *modulemd.Stream) *modulemd.Stream {
+	if s == nil {
+		return other
+	}
+	both := *s
+	both.Text = nil
+	both.Artifacts = slices.Concat(s.Artifacts, other.Artifacts)
+	slices.Sort(both.Artifacts)
+	both.Artifacts = slices.Compact(both.Artifacts)
+	return &both
+}

@@ -1,0 +1,113 @@
+package slim
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/distbot/distbot/internal/repomd"
+	"github.com/distbot/distbot/internal/rpmfile"
+	"github.com/distbot/distbot/internal/solv"
+)
+
+// maxNear is how many near matches an entry has.
+const maxNear = 3
+
+// missing is the error for entries that match nothing.
+func (c *catalog) missing(ctx context.Context, entries []string) error {
+	names, err := c.names()
+	if err != nil {
+		return err
+	}
+	defer names.Close()
+	all := &MissingError{}
+	for _, entry := range entries {
+		near, err := c.near(ctx, names, entry)
+		if err != nil {
+			return err
+		}
+		all.Missing = append(all.Missing, Missing{entry, near})
+	}
+	return all
+}
+
+// names is a pool of the packages with nothing but their names.
+func (c *catalog) names() (*solv.Pool, error) {
+	p, err := solv.New("x86_64")
+	if err != nil {
+		return nil, fmt.Errorf("slim: %w", err)
+	}
+	var packages []solv.Package
+	for name := range c.named {
+		packages = append(packages, solv.Package{NEVRA: rpmfile.NEVRA{Name: name, Version: "1", Release: "1", Arch: "noarch"}, Dependencies: repomd.Dependencies{}})
+	}
+	slices.SortFunc(packages, func(a, b solv.Package) int { return cmp.Compare(a.Name, b.Name) })
+	if _, err := p.AddPackages("names", solv.Rank{}, packages); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("slim: %w", err)
+	}
+	return p, nil
+}
+
+// near says what comes near to an entry: other streams and profiles of the
+// module, other versions of the package, or packages with a similar name.
+func (c *catalog) near(ctx context.Context, names *solv.Pool, entry string) ([]string, error) {
+	if spec, isStream := strings.CutPrefix(entry, "@"); isStream {
+		return c.nearStream(spec), nil
+	}
+	// What follows a name looks like a version or an architecture.
+	if name, ok := c.nameIn(entry); ok && strings.IndexFunc(entry[len(name):], unicode.IsDigit) >= 0 {
+		var there []string
+		for _, id := range c.named[name] {
+			there = append(there, c.packages[id].String())
+		}
+		slices.Sort(there)
+		return list(slices.Compact(there), " is there"), nil
+	}
+	near, err := names.Nearest(ctx, entry)
+	if errors.Is(err, solv.ErrMalformed) || errors.Is(err, solv.ErrTooLarge) {
+		return nil, nil // nothing is called so
+	}
+	for i, text := range near {
+		near[i] = strings.TrimSuffix(text, "-1-1.noarch is there") + " is there"
+	}
+	return near, err
+}
+
+// nearStream are streams of a module that was asked for, or other modules.
+func (c *catalog) nearStream(spec string) []string {
+	stream, _, _ := strings.Cut(spec, "/")
+	module, _, _ := strings.Cut(stream, ":")
+	var there, modules []string
+	for _, part := range c.modules {
+		for _, s := range part.Index.Streams {
+			switch {
+			case s.NameStream() == stream:
+				for profile := range s.Profiles {
+					there = append(there, "@"+stream+"/"+profile)
+				}
+			case s.Name == module:
+				there = append(there, "@"+s.NameStream())
+			}
+			modules = append(modules, "@"+s.NameStream())
+		}
+	}
+	if len(there) == 0 {
+		there = modules
+	}
+	slices.Sort(there)
+	return list(slices.Compact(there), " is there")
+}
+
+// list are the first few texts, each with a suffix.
+func list(texts []string, suffix string) []string {
+	var out []string
+	for _, text := range texts[:min(len(texts), maxNear)] {
+		out = append(out, text+suffix)
+	}
+	return out
+}

@@ -1,0 +1,269 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/distbot/distbot/internal/flock"
+	"github.com/distbot/distbot/internal/repomd"
+)
+
+// web is a repository at an HTTP(S) address, with a cache of what was fetched.
+type web struct {
+	base     *url.URL
+	client   *http.Client
+	cache    string
+	forget   bool // the cache goes with the snapshot
+	attempts int
+	pause    time.Duration
+}
+
+func openWeb(source Source, opts Options) (origin, error) {
+	base, err := url.Parse(source.Location)
+	if err != nil {
+		return nil, errors.New("not a URL")
+	}
+	w := &web{base: base, client: opts.Client, cache: opts.CacheDir, attempts: opts.Attempts, pause: opts.Pause}
+	if w.client == nil {
+		w.client = NewClient()
+	}
+	if w.cache == "" {
+		w.forget = true
+		if w.cache, err = os.MkdirTemp("", "distbot-snapshot-"); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+func (w *web) close() error {
+	w.client.CloseIdleConnections()
+	if w.forget {
+		return os.RemoveAll(w.cache)
+	}
+	return nil
+}
+
+// get asks for a file, from an offset on. The error wraps fs.ErrNotExist when
+// the server says that there is none, errTransient when asking again may help.
+func (w *web) get(ctx context.Context, href string, from int64) (*http.Response, error) {
+	return w.ask(ctx, http.MethodGet, href, from)
+}
+
+func (w *web) size(ctx context.Context, href string) (size int64, err error) {
+	err = w.again(ctx, func() error {
+		answer, err := w.ask(ctx, http.MethodHead, href, 0)
+		if err != nil {
+			return err
+		}
+		size = answer.ContentLength
+		return answer.Body.Close()
+	})
+	return size, err
+}
+
+func (w *web) ask(ctx context.Context, method, href string, from int64) (*http.Response, error) {
+	at := *w.base
+	at.Path, at.RawPath = strings.TrimSuffix(w.base.Path, "/")+"/"+href, ""
+	ctx, cancel := context.WithCancelCause(ctx)
+	request, err := http.NewRequestWithContext(ctx, method, at.String(), nil)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	request.Header.Set("User-Agent", "distbot")
+	if from > 0 {
+		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
+	}
+	answer, err := w.client.Do(request)
+	if err != nil {
+		cancel(nil)
+		return nil, w.trouble(ctx, href, err)
+	}
+	answer.Body = watch(ctx, cancel, answer.Body)
+	if err := statusError(answer, from); err != nil {
+		answer.Body.Close()
+		return nil, fmt.Errorf("get %s: %w", href, err)
+	}
+	return answer, nil
+}
+
+// trouble is an error of the client, without the URL in it, which may hold a
+// password.
+func (w *web) trouble(ctx context.Context, href string, err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	if cause := context.Cause(ctx); cause != nil || errors.Is(err, errRedirect) {
+		return fmt.Errorf("get %s: %w", href, errors.Join(err, cause))
+	}
+	return fmt.Errorf("get %s: %w: %w", href, err, errTransient)
+}
+
+// errTransient is wrapped when trying again may help.
+var errTransient = errors.New("the server or the way to it is in trouble")
+
+// errRange is returned when a server can't go on where a download stopped.
+var errRange = errors.New("no such range")
+
+func statusError(answer *http.Response, from int64) error {
+	switch code := answer.StatusCode; {
+	case code == http.StatusOK:
+		return nil
+	case code == http.StatusPartialContent && from > 0:
+		if !strings.HasPrefix(answer.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", from)) {
+			return errRange
+		}
+		return nil
+	case code == http.StatusRequestedRangeNotSatisfiable && from > 0:
+		return errRange
+	case code == http.StatusNotFound || code == http.StatusGone:
+		return fmt.Errorf("%s: %w", answer.Status, fs.ErrNotExist)
+	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
+		return fmt.Errorf("%s: %w", answer.Status, errTransient)
+	}
+	return errors.New(answer.Status)
+}
+
+func (w *web) small(ctx context.Context, href string, limit int64) (text []byte, err error) {
+	err = w.again(ctx, func() error {
+		answer, err := w.get(ctx, href, 0)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		if text, err = readBounded(answer.Body, limit); err != nil && !errors.Is(err, repomd.ErrTooLarge) {
+			return w.trouble(ctx, href, err)
+		}
+		return err
+	})
+	return text, err
+}
+
+// again does something until it succeeds or trying again is of no use.
+func (w *web) again(ctx context.Context, do func() error) error {
+	pause := w.pause
+	for attempt := 1; ; attempt++ {
+		err := do()
+		if err == nil || !errors.Is(err, errTransient) || attempt == w.attempts {
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		case <-timer.C:
+		}
+		pause *= 2
+	}
+}
+
+// file returns the file from the cache, where it is put if it is not there.
+func (w *web) file(ctx context.Context, want wanted) (*os.File, error) {
+	final := filepath.Join(w.cache, filepath.FromSlash(want.cacheName))
+	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := flock.Take(ctx, final+flock.Suffix, flock.Exclusive)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Remove()
+	if f, err := os.Open(final); err == nil {
+		if check(f, want.kind, want.sum, want.size, want.limit) == nil {
+			return f, nil
+		}
+		f.Close()
+		if err := os.Remove(final); err != nil { // whoever damaged it
+			return nil, err
+		}
+	}
+	part := final + ".part"
+	err = w.again(ctx, func() error { return w.download(ctx, want, part) })
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Rename(part, final); err != nil {
+		return nil, err
+	}
+	return os.Open(final)
+}
+
+// download completes the file at part. One that turns out to be another file
+// is removed; the error wraps repomd.ErrChecksum then.
+func (w *web) download(ctx context.Context, want wanted, part string) (err error) {
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, f.Close())
+		if errors.Is(err, repomd.ErrChecksum) || errors.Is(err, fs.ErrNotExist) {
+			err = errors.Join(err, os.Remove(part))
+		}
+	}()
+	have, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	resumed := have > 0
+	if have < want.limit || have == 0 {
+		if err := w.fill(ctx, want, f, have); err != nil {
+			return err
+		}
+	}
+	err = check(f, want.kind, want.sum, want.size, want.limit)
+	if errors.Is(err, repomd.ErrChecksum) && resumed {
+		// What was there may have been of another file: once more from the start.
+		if err := f.Truncate(0); err != nil {
+			return err
+		}
+		if err := w.fill(ctx, want, f, 0); err != nil {
+			return err
+		}
+		err = check(f, want.kind, want.sum, want.size, want.limit)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// fill fetches the file from an offset on, or all of it from a server that
+// knows no ranges.
+func (w *web) fill(ctx context.Context, want wanted, f *os.File, from int64) error {
+	answer, err := w.get(ctx, want.href, from)
+	if errors.Is(err, errRange) {
+		from = 0
+		answer, err = w.get(ctx, want.href, 0)
+	}
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusPartialContent {
+		from = 0
+	}
+	if err := f.Truncate(from); err != nil {
+		return err
+	}
+	n, err := io.Copy(io.NewOffsetWriter(f, from), io.LimitReader(answer.Body, want.limit-from+1))
+	switch {
+	case err != nil:
+		return w.trouble(ctx, want.href, err)
+	case n > want.limit-from:
+		return fmt.Errorf("get %s: more than the %d bytes that are expected: %w", want.href, want.limit, repomd.ErrChecksum)
+	}
+	return nil
+}

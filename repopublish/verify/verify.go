@@ -1,0 +1,105 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/distbot/distbot/internal/modulemd"
+	"github.com/distbot/distbot/internal/repomd"
+	"github.com/distbot/distbot/repopublish/snapshot"
+)
+
+// Options say how thoroughly repositories are verified.
+type Options struct {
+	// RPMs reads every RPM: its checksum, name and label. Otherwise only its
+	// place and size are looked at.
+	RPMs bool
+	// Snapshot says how repositories are read.
+	Snapshot snapshot.Options
+}
+
+// Verify verifies repositories, and that clients can have them all at once. What
+// is wrong with them is in the report; the error is that of the network, file
+// system or context, or wraps snapshot.ErrNoRepository.
+func Verify(ctx context.Context, sources []snapshot.Source, opts Options) (Report, error) {
+	var report Report
+	var parts []modulemd.Part
+	for _, source := range sources {
+		v := &verifier{opts: opts, source: source, modules: &modulemd.Index{}, told: RepoReport{Name: source.Name}}
+		if err := v.verify(ctx); err != nil {
+			return Report{}, fmt.Errorf("verify: %w", err)
+		}
+		report.Repos = append(report.Repos, v.told)
+		report.Findings = append(report.Findings, v.findings...)
+		parts = append(parts, modulemd.Part{Name: source.Name, Index: v.modules})
+	}
+	for _, f := range modulemd.Clashes(parts) {
+		report.Findings = append(report.Findings, ofModules(f.Source, f))
+	}
+	report.sort()
+	return report, nil
+}
+
+// ofModules is a finding about a module document.
+func ofModules(repo string, f modulemd.Finding) Finding {
+	message := f.Message
+	if f.Document != "" {
+		message = f.Document + ": " + message
+	}
+	if f.Line > 0 {
+		message = fmt.Sprintf("modules.yaml:%d: %s", f.Line, message)
+	}
+	return Finding{f.Severity, Rule(f.Rule), repo, message}
+}
+
+// verifier verifies one repository.
+type verifier struct {
+	opts     Options
+	source   snapshot.Source
+	of       *snapshot.Snapshot
+	packages []repomd.PrimaryPackage // without dependencies and files
+	modules  *modulemd.Index
+	told     RepoReport
+	findings []Finding
+}
+
+func (v *verifier) find(severity modulemd.Severity, rule Rule, format string, args ...any) {
+	v.findings = append(v.findings, Finding{severity, rule, v.source.Name, fmt.Sprintf(format, args...)})
+}
+
+// isContent says whether err is about what was read and not about reading.
+func isContent(err error) bool {
+	for _, of := range []error{
+		snapshot.ErrUnstable, snapshot.ErrDamaged, repomd.ErrMalformed, repomd.ErrTooLarge, repomd.ErrChecksum, modulemd.ErrTooLarge,
+	} {
+		if errors.Is(err, of) {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *verifier) verify(ctx context.Context) (err error) {
+	opts := v.opts.Snapshot
+	opts.All = true
+	if v.of, err = snapshot.Open(ctx, v.source, opts); err != nil {
+		if isContent(err) {
+			v.find(modulemd.Fatal, RuleDocument, "%v", err)
+			return nil
+		}
+		return err
+	}
+	defer func() { err = errors.Join(err, v.of.Close()) }()
+	v.told.Revision, v.told.Documents = v.of.Repomd.Revision, len(v.of.Repomd.Data)
+	for _, d := range v.of.Repomd.Data {
+		if err := v.document(ctx, d); err != nil {
+			return err
+		}
+	}
+	v.duplicates()
+	if err := v.lists(ctx); err != nil {
+		return err
+	}
+	return v.rpms(ctx)
+}

@@ -1,0 +1,190 @@
+package verify
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/distbot/distbot/internal/modulemd"
+	"github.com/distbot/distbot/internal/rpmfile/rpmtest"
+	"github.com/distbot/distbot/repopublish/moduletest"
+	"github.com/distbot/distbot/repopublish/snapshot"
+	"github.com/distbot/distbot/repopublish/snapshot/snapshottest"
+)
+
+func mustVerify(t testing.TB, rpms bool, locations ...string) Report {
+	t.Helper()
+	var sources []snapshot.Source
+	for i, location := range locations {
+		sources = append(sources, snapshot.Source{Name: string(rune('a' + i)), Location: location})
+	}
+	r, err := Verify(t.Context(), sources, Options{RPMs: rpms, Snapshot: snapshot.Options{Pause: time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestGoodRepositories(t *testing.T) {
+	t.Parallel()
+	v := moduletest.Load(t)
+	ours := v.Write(t, "full")
+	theirs := v.Write(t, "full")
+	modules := filepath.Join(t.TempDir(), "modules.yaml")
+	snapshottest.Replace(t, modules, *v.Repos["full"].Modules)
+	for _, args := range [][]string{
+		{"createrepo_c", "-q", "--database", theirs}, {"modifyrepo_c", "--mdtype=modules", modules, filepath.Join(theirs, "repodata")},
+	} {
+		if out, err := exec.CommandContext(t.Context(), rpmtest.Tool(t, args[0]), args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%q: %v\n%s", args, err, out)
+		}
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(ours)))
+	t.Cleanup(server.Close)
+	for what, location := range map[string]string{"distbot's": ours, "createrepo_c's": theirs, "one on the web": server.URL} {
+		for _, rpms := range []bool{false, true} {
+			r := mustVerify(t, rpms, location)
+			if !r.OK() || len(r.Findings) > 0 {
+				t.Errorf("%s: %v", what, r.Findings)
+			}
+			if r.Repos[0].Packages != 8 || r.Repos[0].Streams != 3 || rpms && r.Repos[0].Read != 8 {
+				t.Errorf("%s: %+v", what, r.Repos)
+			}
+		}
+	}
+}
+
+// TestModuleDocuments is what was recorded of dnf: documents that it dies of or
+// misreads are found.
+func TestModuleDocuments(t *testing.T) {
+	t.Parallel()
+	v := moduletest.Load(t)
+	for repo, want := range map[string]struct {
+		rule Rule
+		rpms bool
+	}{
+		"w-noepoch":          {Rule(modulemd.RuleArtifact), false},
+		"w-baddate":          {Rule(modulemd.RuleDate), false},
+		"w-broken":           {Rule(modulemd.RuleYAML), false},
+		"w-samensvca":        {Rule(modulemd.RuleDuplicateStream), false},
+		"w-noyaml":           {RuleModular, true},
+		"w-artifact-missing": {RuleModular, true},
+	} {
+		r := mustVerify(t, want.rpms, v.Write(t, repo))
+		if r.OK() || !has(r, want.rule) {
+			t.Errorf("%s: %v", repo, r.Findings)
+		}
+	}
+	if r := mustVerify(t, false, v.Write(t, "w-noyaml")); !r.OK() || !has(r, RuleModular) {
+		t.Errorf("modular RPMs by their names: %v", r.Findings)
+	}
+	full, clashing := v.Write(t, "full"), v.Write(t, "w-defprofile")
+	if r := mustVerify(t, false, full, clashing); r.OK() || !has(r, Rule(modulemd.RuleDefaultsClash)) {
+		t.Errorf("clashing defaults: %v", r.Findings)
+	}
+	if r := mustVerify(t, false, full, v.Write(t, "slim")); !r.OK() {
+		t.Errorf("a slim repository beside a full one: %v", r.Findings)
+	}
+}
+
+func has(r Report, rule Rule) bool {
+	for _, f := range r.Findings {
+		if f.Rule == rule {
+			return true
+		}
+	}
+	return false
+}
+
+func TestDamagedRepositories(t *testing.T) {
+	t.Parallel()
+	v := moduletest.Load(t)
+	for what, test := range map[string]struct {
+		damage func(t *testing.T, dir string)
+		rule   Rule
+		text   string
+		rpms   bool
+	}{
+		"a document that is another": {func(t *testing.T, dir string) {
+			found, err := filepath.Glob(filepath.Join(dir, "repodata", "*-filelists.xml.gz"))
+			if err != nil || len(found) != 1 {
+				t.Fatal(found, err)
+			}
+			snapshottest.Flip(t, found[0])
+		}, RuleDocument, "filelists", false},
+		"a size that is wrong": {func(t *testing.T, dir string) {
+			path := filepath.Join(dir, "repodata", "repomd.xml")
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			snapshottest.Replace(t, path, strings.ReplaceAll(string(text), "<open-size>", "<open-size>9"))
+		}, RuleOpenChecksum, "decompressed", false},
+		"an RPM that is missing": {func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, "other-1.0-1.el8.x86_64.rpm")); err != nil {
+				t.Fatal(err)
+			}
+		}, RuleRPM, "other-1.0-1.el8.x86_64", false},
+		"an RPM that is longer": {func(t *testing.T, dir string) {
+			f, err := os.OpenFile(filepath.Join(dir, "other-1.0-1.el8.x86_64.rpm"), os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.WriteString("x"); err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+		}, RuleRPM, "primary.xml says", false},
+		"an RPM that is another, with the same size": {func(t *testing.T, dir string) {
+			snapshottest.Flip(t, filepath.Join(dir, "other-1.0-1.el8.x86_64.rpm"))
+		}, RuleRPM, "is not the one", true},
+		"a number of packages that is wrong": {func(t *testing.T, dir string) {
+			moduletest.Lie(t, dir, `packages="4"`, `packages="5"`)
+		}, RuleCount, "primary announces 5 packages and has 4", false},
+		"a package that primary calls otherwise": {func(t *testing.T, dir string) {
+			moduletest.Lie(t, dir, "<name>other</name>", "<name>otter</name>")
+		}, RuleRPM, "is other-1.0-1.el8.x86_64 in its header, primary.xml says otter", true},
+		"a package twice": {func(t *testing.T, dir string) {
+			moduletest.Lie(t, dir, "<name>demo-extra</name>", "<name>other</name>\n<version epoch=\"0\" ver=\"1.0\" rel=\"1.el8\"/>")
+			moduletest.Lie(t, dir, `ver="3.0" rel="1.el8"`, `ver="1.0" rel="1.el8"`)
+		}, RuleDuplicate, "other-1.0-1.el8.x86_64 is there twice with different content", false},
+		"a package that only primary knows": {func(t *testing.T, dir string) {
+			moduletest.Lie(t, dir, `pkgid="YES">`, `pkgid="YES"> 00`)
+		}, RuleDisagree, "filelists lacks 4 packages", false},
+		"checksums that can be forged": {func(t *testing.T, dir string) {
+			moduletest.Lie(t, dir, `<checksum type="sha256"`, `<checksum type="sha"`)
+		}, RuleChecksum, `type "sha"`, false},
+		"a location outside": {func(t *testing.T, dir string) {
+			moduletest.Lie(t, dir, `href="`, `href="../`)
+		}, RuleDocument, "leaves the repository", false},
+		"a bomb": {func(t *testing.T, dir string) {
+			moduletest.Lie(t, dir, "<metadata", `<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">]><metadata`)
+		}, RuleDocument, "directive", false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			dir := v.Write(t, "base")
+			test.damage(t, dir)
+			r := mustVerify(t, test.rpms, dir)
+			if r.OK() {
+				t.Fatal("nothing found")
+			}
+			for _, f := range r.Findings {
+				if f.Rule == test.rule && strings.Contains(f.Message, test.text) {
+					return
+				}
+			}
+			t.Errorf("findings %v", r.Findings)
+		})
+	}
+	_, err := Verify(t.Context(), []snapshot.Source{{Name: "none", Location: t.TempDir()}}, Options{})
+	if !errors.Is(err, snapshot.ErrNoRepository) {
+		t.Errorf("no repository: %v", err)
+	}
+}
