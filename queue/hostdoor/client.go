@@ -64,7 +64,7 @@ func NewHost(config HostConfig) (*Host, error) {
 // Transport makes HTTPS requests to the hub, by HTTP/1.1, the hub's only one.
 func (h *Host) Transport() *http.Transport {
 	return &http.Transport{
-		TLSClientConfig: h.tls.Clone(),
+		TLSClientConfig:     h.tls.Clone(),
 		TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute, IdleConnTimeout: time.Minute,
 	}
 }
