@@ -29,6 +29,9 @@ type Attempt struct {
 	work   Work
 	// recipe is what the buildroot is made of, as it is recorded.
 	recipe json.RawMessage
+	// seen is the generation of the build tag's repository that is part of it;
+	// nil for none.
+	seen *int64
 }
 
 // Begin opens an attempt that the host was given, and says so in the commit's
@@ -45,7 +48,7 @@ func (s *Stages) Begin(ctx context.Context, host queue.Holder, claim queue.Claim
 		a.work, err = s.work(ctx, a)
 	}
 	if err == nil {
-		err = a.noteRecipe(ctx)
+		err = a.noteRoot(ctx)
 	}
 	if err == nil {
 		return a, nil
@@ -112,18 +115,24 @@ func (s *Stages) Check(ctx context.Context, host queue.Holder, claim queue.Claim
 	return err
 }
 
-// noteRecipe keeps what the attempt's buildroot is made of until its results are
-// there: repositories have moved on by then.
-func (a *Attempt) noteRecipe(ctx context.Context) error {
+// noteRoot keeps what the attempt's buildroot is made of: repositories will have
+// moved on when its results are there, or when somebody asks which one a build
+// has seen.
+func (a *Attempt) noteRoot(ctx context.Context) error {
 	var err error
 	if a.recipe, err = json.Marshal(recorded(a.work.Root)); err != nil {
 		return fmt.Errorf("builders: note recipe: %w", err)
 	}
-	if a.task.TokenDigest == nil {
-		return nil // the same Attempt will see the end
+	note := db.SetTaskRootParams{ID: a.task.ID, Attempt: a.task.Attempt, GenerationID: a.seen}
+	if a.task.TokenDigest != nil { // else the same Attempt will see the end
+		note.Recipe = a.recipe
 	}
-	if err := db.New(a.stages.Pool).SetTaskRecipe(ctx, db.SetTaskRecipeParams{ID: a.task.ID, Attempt: a.task.Attempt, Recipe: a.recipe}); err != nil {
-		return fmt.Errorf("builders: note recipe of task %d: %w", a.task.ID, err)
+	n, err := db.New(a.stages.Pool).SetTaskRoot(ctx, note)
+	if err != nil {
+		return fmt.Errorf("builders: note buildroot of task %d: %w", a.task.ID, err)
+	}
+	if n == 0 {
+		return queue.ErrLostAttempt
 	}
 	return nil
 }
@@ -172,7 +181,7 @@ func (s *Stages) work(ctx context.Context, a *Attempt) (Work, error) {
 	if a.build.RebuildOf != nil && a.task.Method == queue.MethodBuildArch {
 		root, err = s.rebuildRecipe(ctx, a)
 	} else {
-		root, err = s.recipe(ctx, a.build, group, a.task.RootArch)
+		root, a.seen, err = s.recipe(ctx, a.build, group, a.task.RootArch)
 	}
 	if err != nil {
 		return Work{}, err

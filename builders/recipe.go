@@ -32,39 +32,41 @@ const (
 // was there a moment ago.
 const repoPoll = time.Second
 
-// recipe says what the buildroot of a build is made of for one architecture.
-func (s *Stages) recipe(ctx context.Context, build db.GetBuildRow, group, arch string) (Recipe, error) {
+// recipe says what the buildroot of a build is made of for one architecture, and
+// which generation of its build tag's repository is part of it; nil for none.
+func (s *Stages) recipe(ctx context.Context, build db.GetBuildRow, group, arch string) (root Recipe, seen *int64, err error) {
 	parts, err := s.Recipes.of(ctx, s.Pool, build, group)
 	if err != nil {
-		return Recipe{}, err
+		return Recipe{}, nil, err
 	}
-	root := Recipe{Tag: build.BuildTagName, Arch: arch, Install: slices.Clone(parts.install)}
+	root = Recipe{Tag: build.BuildTagName, Arch: arch, Install: slices.Clone(parts.install)}
 	if len(root.Install) == 0 {
-		return Recipe{}, &Failure{Phase: PhaseBuildroot, Reason: fmt.Sprintf("tag %s has no group %q, or it is empty: add it to distro.yaml", build.BuildTagName, group)}
+		return Recipe{}, nil, &Failure{Phase: PhaseBuildroot, Reason: fmt.Sprintf("tag %s has no group %q, or it is empty: add it to distro.yaml", build.BuildTagName, group)}
 	}
 	if root.Macros, err = extra.Macros(build.BuildTagExtra); err != nil {
-		return Recipe{}, &Failure{Phase: PhaseBuildroot, Reason: fmt.Sprintf("tag %s: %v", build.BuildTagName, err), Err: err}
+		return Recipe{}, nil, &Failure{Phase: PhaseBuildroot, Reason: fmt.Sprintf("tag %s: %v", build.BuildTagName, err), Err: err}
 	}
 	generation, err := db.New(s.Pool).LatestGeneration(ctx, build.BuildTag)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return Recipe{}, &queue.WaitError{After: repoPoll, Reason: "the first repository of " + build.BuildTagName + " is being made"}
+		return Recipe{}, nil, &queue.WaitError{After: repoPoll, Reason: "the first repository of " + build.BuildTagName + " is being made"}
 	case err != nil:
-		return Recipe{}, fmt.Errorf("builders: repository of %s: %w", build.BuildTagName, err)
+		return Recipe{}, nil, fmt.Errorf("builders: repository of %s: %w", build.BuildTagName, err)
 	}
 	if slices.Contains(generation.Arches, arch) {
 		dir := filepath.Join(s.ReposDir, build.BuildTagName, strconv.FormatInt(generation.Number, 10), arch)
 		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 			// The tag was given another name, under which its repository is made.
-			return Recipe{}, &queue.WaitError{After: repoPoll, Reason: "the repository of " + build.BuildTagName + " is being made"}
+			return Recipe{}, nil, &queue.WaitError{After: repoPoll, Reason: "the repository of " + build.BuildTagName + " is being made"}
 		}
 		root.Repos = append(root.Repos, Repo{Name: build.BuildTagName, URL: "file://" + dir, Cost: 1})
+		seen = &generation.ID
 	}
 	for i, repo := range parts.external {
 		// dnf prefers the lower cost among equal packages: nearer tags first.
 		root.Repos = append(root.Repos, Repo{Name: repo.Name, URL: strings.ReplaceAll(repo.URL, "$arch", arch), Cost: 10 * (i + 1)})
 	}
-	return root, nil
+	return root, seen, nil
 }
 
 // recipeParts is what recipes need of a tag's settings.

@@ -23,6 +23,7 @@ type chainStep struct {
 func nextStep(chain db.Chain, builds []db.ChainBuildsRow) chainStep {
 	last := chain.CurrentGroup == builds[len(builds)-1].GroupNumber
 	complete, tagged, inBuildRepo, inDestRepo := true, true, true, true
+	held := "" // a repository that lacks a build, and who holds it
 	for _, b := range builds {
 		if b.GroupNumber != chain.CurrentGroup || b.BuildID == nil {
 			continue
@@ -33,6 +34,12 @@ func nextStep(chain db.Chain, builds []db.ChainBuildsRow) chainStep {
 		complete = complete && b.BuildState == queue.BuildComplete
 		tagged = tagged && b.Tagged
 		inBuildRepo, inDestRepo = inBuildRepo && b.InBuildRepo, inDestRepo && b.InDestRepo
+		switch {
+		case !b.InBuildRepo && b.BuildRepoHeld != "":
+			held = b.BuildRepoHeld
+		case last && !b.InDestRepo && b.DestRepoHeld != "":
+			held = b.DestRepoHeld
+		}
 	}
 	switch {
 	case !complete:
@@ -46,7 +53,11 @@ func nextStep(chain db.Chain, builds []db.ChainBuildsRow) chainStep {
 	case !last && inBuildRepo:
 		return chainStep{start: chain.CurrentGroup + 1}
 	}
-	return chainStep{waits: fmt.Sprintf("waiting for the repository that holds the builds of group %d", chain.CurrentGroup)}
+	waits := fmt.Sprintf("waiting for the repository that holds the builds of group %d", chain.CurrentGroup)
+	if held != "" {
+		waits += ": that of " + held
+	}
+	return chainStep{waits: waits}
 }
 
 // whyFailed says why a chain can't go on with a build; empty if it can.

@@ -163,12 +163,19 @@ func FollowRepository(ctx context.Context, tx pgx.Tx, inserter Inserter, tagID i
 	return insertIfAny(ctx, tx, inserter, jobs)
 }
 
+// insertIfAny enqueues jobs of QueueControl that somebody waits for, and wakes
+// those who work it, whatever else was enqueued a moment ago.
 func insertIfAny(ctx context.Context, tx pgx.Tx, inserter Inserter, jobs []river.JobArgs) error {
 	if len(jobs) == 0 {
 		return nil
 	}
-	_, err := insertAll(ctx, tx, inserter, jobs)
-	return err
+	if _, err := insertAll(ctx, tx, inserter, jobs); err != nil {
+		return err
+	}
+	if err := db.New(tx).WakeQueue(ctx, QueueControl); err != nil {
+		return fmt.Errorf("queue: wake %s: %w", QueueControl, err)
+	}
+	return nil
 }
 
 // SplitAsked parts what a chain was asked to build into forge, name and ref;

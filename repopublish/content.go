@@ -63,6 +63,16 @@ func (c *content) packages() (n int) {
 	return n
 }
 
+// bytes is what the packages of all architectures have together.
+func (c *content) bytes() (n int64) {
+	for _, repo := range c.repos {
+		for _, item := range repo.items {
+			n += item.Size
+		}
+	}
+	return n
+}
+
 // hrefOf is where a package lies in its repository: in the directory of its
 // first letter, as distributions have it.
 func hrefOf(n rpmfile.NEVRA) string {

@@ -10,39 +10,16 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/generations"
 	"github.com/distbot/distbot/queue"
 )
-
-// ErrNoTag says that there is no tag of that name.
-var ErrNoTag = errors.New("repopublish: no such tag")
-
-// NoGenerationError says that a tag has no generation to go back to.
-type NoGenerationError struct {
-	Tag    string
-	Number int64 // 0 for the one before the newest
-	// State is that of a generation that was there once; empty for none.
-	State string
-}
-
-// Error implements error.
-func (e *NoGenerationError) Error() string {
-	switch {
-	case e.Number == 0:
-		return fmt.Sprintf("repopublish: %s has no generation before its newest one", e.Tag)
-	case e.State == "expired":
-		return fmt.Sprintf("repopublish: generation %d of %s was removed, since newer ones replaced it long ago", e.Number, e.Tag)
-	case e.State != "":
-		return fmt.Sprintf("repopublish: generation %d of %s was never published", e.Number, e.Tag)
-	}
-	return fmt.Sprintf("repopublish: %s has no generation %d", e.Tag, e.Number)
-}
 
 // liveTag reads a tag by its name and locks it against another change of what
 // its repository is to be.
 func liveTag(ctx context.Context, tx pgx.Tx, name string) (db.LiveTagRow, error) {
 	tag, err := db.New(tx).LiveTag(ctx, name)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return tag, fmt.Errorf("%w: %q", ErrNoTag, name)
+		return tag, fmt.Errorf("%w: %q", generations.ErrNoTag, name)
 	}
 	if err != nil {
 		return tag, fmt.Errorf("repopublish: read tag %s: %w", name, err)
@@ -56,7 +33,7 @@ func liveTag(ctx context.Context, tx pgx.Tx, name string) (db.LiveTagRow, error)
 // GoBack has the content of an older generation published again, as a new one,
 // and keeps the tag's repository so until Release. number 0 stands for the
 // generation before the newest. It returns the number it goes back to. The error
-// wraps ErrNoTag or is a *NoGenerationError.
+// wraps generations.ErrNoTag or is a *generations.MissingError.
 func GoBack(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagName string, number int64, actor, reason string) (int64, error) {
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		tag, err := liveTag(ctx, tx, tagName)
@@ -71,17 +48,21 @@ func GoBack(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagNam
 			g, err = q.Generation(ctx, db.GenerationParams{TagID: tag.ID, Number: number})
 		}
 		if errors.Is(err, pgx.ErrNoRows) {
-			return &NoGenerationError{Tag: tagName, Number: number}
+			return &generations.MissingError{Tag: tagName, Number: number}
 		}
 		if err != nil {
 			return fmt.Errorf("repopublish: read generation of %s: %w", tagName, err)
 		}
 		if g.State != "published" {
-			return &NoGenerationError{Tag: tagName, Number: g.Number, State: g.State}
+			return &generations.MissingError{Tag: tagName, Number: g.Number, State: g.State}
 		}
 		number = g.Number
 		if err := q.SetHold(ctx, db.SetHoldParams{TagID: tag.ID, GenerationID: g.ID, Actor: actor, Reason: reason}); err != nil {
 			return fmt.Errorf("repopublish: hold %s: %w", tagName, err)
+		}
+		// Those who wait for it learn why.
+		if err := queue.FollowRepository(ctx, tx, jobs, tag.ID); err != nil {
+			return err
 		}
 		_, err = queue.Insert(ctx, tx, jobs, queue.PublishArgs{TagID: tag.ID})
 		return err
@@ -92,7 +73,7 @@ func GoBack(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagNam
 // Publish has a tag's repository made of what the tag says now, also where
 // nothing changed since the newest generation, and ends a hold. It returns
 // whether there was one, and the revision that the new generation will show at
-// least. The error wraps ErrNoTag.
+// least. The error wraps generations.ErrNoTag.
 func Publish(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagName string) (held bool, rev int64, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		tag, err := liveTag(ctx, tx, tagName)
@@ -104,7 +85,11 @@ func Publish(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagNa
 		if err != nil {
 			return fmt.Errorf("repopublish: release %s: %w", tagName, err)
 		}
-		held = n > 0
+		if held = n > 0; held {
+			if err := queue.FollowRepository(ctx, tx, jobs, tag.ID); err != nil {
+				return err
+			}
+		}
 		if rev, err = q.RaiseRev(ctx, tag.ID); err != nil {
 			return fmt.Errorf("repopublish: want %s: %w", tagName, err)
 		}

@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/distbot/distbot/internal/generations"
 	"github.com/distbot/distbot/queue/queuetest"
 )
 
@@ -102,15 +104,15 @@ func TestGoBack(t *testing.T) {
 		queuetest.Exec(t, s.Pool, "update repo_generations set state = 'expired' where number = 1")
 		for number, want := range map[int64]string{1: "was removed", 99: "has no generation 99"} {
 			_, err := GoBack(t.Context(), s.Pool, s.Jobs, "f37", number, "pat", "")
-			var none *NoGenerationError
+			var none *generations.MissingError
 			if !errors.As(err, &none) || !strings.Contains(err.Error(), want) {
 				t.Errorf("generation %d: %v", number, err)
 			}
 		}
-		if _, err := GoBack(t.Context(), s.Pool, s.Jobs, "nosuch", 1, "pat", ""); !errors.Is(err, ErrNoTag) {
+		if _, err := GoBack(t.Context(), s.Pool, s.Jobs, "nosuch", 1, "pat", ""); !errors.Is(err, generations.ErrNoTag) {
 			t.Errorf("got %v, want ErrNoTag", err)
 		}
-		if _, _, err := Publish(t.Context(), s.Pool, s.Jobs, "nosuch"); !errors.Is(err, ErrNoTag) {
+		if _, _, err := Publish(t.Context(), s.Pool, s.Jobs, "nosuch"); !errors.Is(err, generations.ErrNoTag) {
 			t.Errorf("got %v, want ErrNoTag", err)
 		}
 	})
@@ -161,27 +163,28 @@ func TestDiff(t *testing.T) {
 	t.Parallel()
 	s := twoGenerations(t)
 	last := s.newest(t)
-	d, err := Diff(t.Context(), s.Pool, "f37", last-2, last)
+	d, err := generations.Diff(t.Context(), s.Pool, "f37", last-2, last)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []ArchDifference{{Arch: "x86_64", Packages: []PackageChange{
+	want := []generations.ArchDifference{{Arch: "x86_64", Packages: []generations.PackageChange{
 		{Name: "hello", Arch: "x86_64", From: "1-1", To: "2-1"},
 		{Name: "hello-doc", Arch: "noarch", From: "1-1"},
 		{Name: "world", Arch: "x86_64", To: "1-1"},
 	}}}
-	if diff := cmp.Diff(want, d.Arch); diff != "" {
+	builds := cmpopts.IgnoreFields(generations.PackageChange{}, "FromBuild", "ToBuild")
+	if diff := cmp.Diff(want, d.Arch, builds); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	back, err := Diff(t.Context(), s.Pool, "f37", last, last-2)
-	if err != nil || len(back.Arch) != 1 || back.Arch[0].Packages[0] != (PackageChange{Name: "hello", Arch: "x86_64", From: "2-1", To: "1-1"}) || len(back.Events) != 0 {
+	back, err := generations.Diff(t.Context(), s.Pool, "f37", last, last-2)
+	if err != nil || len(back.Arch) != 1 || !cmp.Equal(back.Arch[0].Packages[0], generations.PackageChange{Name: "hello", Arch: "x86_64", From: "2-1", To: "1-1"}, builds) || len(back.Events) != 0 {
 		t.Errorf("the other way: %+v, %v", back, err)
 	}
-	var none *NoGenerationError
-	if _, err := Diff(t.Context(), s.Pool, "f37", 1, 99); !errors.As(err, &none) {
+	var none *generations.MissingError
+	if _, err := generations.Diff(t.Context(), s.Pool, "f37", 1, 99); !errors.As(err, &none) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Diff(t.Context(), s.Pool, "nosuch", 1, 2); !errors.Is(err, ErrNoTag) {
+	if _, err := generations.Diff(t.Context(), s.Pool, "nosuch", 1, 2); !errors.Is(err, generations.ErrNoTag) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -203,7 +203,7 @@ func (w *Worker) announceHeld(ctx context.Context, job *river.Job[queue.PublishA
 // publishRow marks the generation published and lists what it holds.
 func (w *Worker) publishRow(ctx context.Context, tx pgx.Tx, made *generation) error {
 	q := db.New(tx)
-	n, err := q.PublishGeneration(ctx, db.PublishGenerationParams{ID: made.id, Arches: made.arches, Packages: int32(made.packages())})
+	n, err := q.PublishGeneration(ctx, db.PublishGenerationParams{ID: made.id, Arches: made.arches, Packages: int32(made.packages()), Bytes: made.bytes()})
 	if err != nil {
 		return err
 	}

@@ -162,7 +162,9 @@ type Target struct {
 	ArchPolicy []ArchPolicy
 	// NoarchContent is warn if it is empty.
 	NoarchContent Text
-	line          int
+	// RepoLag is a duration, 0 if it is empty.
+	RepoLag Text
+	line    int
 }
 
 // Text is a scalar kept as it is written, with its line: 1.10 stays 1.10.

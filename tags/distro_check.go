@@ -123,6 +123,7 @@ func (c *checker) target(name string, target Target) {
 	}
 	c.branches(name, target.Branches)
 	c.archPolicies(name, target)
+	c.repoLag(name, target)
 }
 
 func (c *checker) branches(target string, branches []Text) {

@@ -195,6 +195,7 @@ func (r *distroReader) target(key, node *yaml.Node) Target {
 		field{"branches", r.textsInto(&target.Branches)},
 		field{"arch_policy", r.archPolicies(&target.ArchPolicy)},
 		field{"noarch_content", r.textInto(&target.NoarchContent)},
+		field{"repo_lag", r.textInto(&target.RepoLag)},
 	)
 	return target
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -21,6 +22,10 @@ type TargetConfig struct {
 	Lagging, BestEffort []string
 	// NoarchContent is NoarchWarn or NoarchFail; empty is NoarchWarn.
 	NoarchContent string
+	// RepoLag is how long after its build tag changed a build may still begin
+	// with the repository from before, in whole seconds up to MaxRepoLag; 0 is
+	// never.
+	RepoLag time.Duration
 }
 
 // TargetChange says what to change of a target; what is nil stays.
@@ -29,6 +34,7 @@ type TargetChange struct {
 	Branches                []string
 	Lagging, BestEffort     []string
 	NoarchContent           *string
+	RepoLag                 *time.Duration
 }
 
 // target looks up a target that must be known. Koji knows those that were
@@ -75,7 +81,7 @@ func (e *Edit) AddTarget(ctx context.Context, name string, config TargetConfig) 
 
 func (e *Edit) insertTarget(ctx context.Context, name string, config TargetConfig) error {
 	config.NoarchContent = cmp.Or(config.NoarchContent, NoarchWarn)
-	if err := config.checkPolicies(); err != nil {
+	if err := cmp.Or(config.checkPolicies(), config.checkLag()); err != nil {
 		return err
 	}
 	buildTag, err := e.tag(ctx, config.BuildTag)
@@ -98,6 +104,7 @@ func (e *Edit) insertTarget(ctx context.Context, name string, config TargetConfi
 	err = e.q.InsertTarget(ctx, db.InsertTargetParams{
 		Name: name, BuildTag: buildTag.ID, DestTag: destTag.ID, Branches: config.Branches, CreateEvent: event,
 		Lagging: config.Lagging, BestEffort: config.BestEffort, NoarchContent: config.NoarchContent,
+		RepoLagSeconds: int64(config.RepoLag / time.Second),
 	})
 	if err != nil {
 		return fmt.Errorf("tags: add target %s: %w", name, err)
@@ -121,6 +128,7 @@ func (e *Edit) EditTarget(ctx context.Context, name string, c TargetChange) erro
 	config := TargetConfig{
 		BuildTag: old.BuildTagName, DestTag: old.DestTagName, Branches: old.Branches,
 		Lagging: old.Lagging, BestEffort: old.BestEffort, NoarchContent: old.NoarchContent,
+		RepoLag: time.Duration(old.RepoLagSeconds) * time.Second,
 	}
 	if c.BuildTag != nil {
 		config.BuildTag = *c.BuildTag
@@ -139,6 +147,9 @@ func (e *Edit) EditTarget(ctx context.Context, name string, c TargetChange) erro
 	}
 	if c.NoarchContent != nil {
 		config.NoarchContent = *c.NoarchContent
+	}
+	if c.RepoLag != nil {
+		config.RepoLag = *c.RepoLag
 	}
 	if c.Name != nil && *c.Name != name {
 		if err := e.renameTarget(ctx, name, *c.Name); err != nil {

@@ -62,6 +62,7 @@ func (m *model) export() ([]byte, error) {
 		target.set("dest_tag", text(t.DestTag))
 		target.set("branches", texts(t.Branches))
 		target.setPolicies(t)
+		target.setLag(t)
 		targets.set(name, target.flow())
 	}
 	if x.common != "" {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -163,7 +164,7 @@ func (c chance) operation(ctx context.Context, e *tags.Edit) error {
 		return e.AddTarget(ctx, c.group(), tags.TargetConfig{
 			BuildTag: tag, DestTag: c.tag(), Branches: pick(c, nil, []string{"f37"}, []string{"b", "a/ä", "b"}),
 			Lagging: pick(c, nil, []string{"riscv64"}, []string{"i686", "x86_64", "x86_64_v2"}), BestEffort: pick(c, nil, []string{"s390x"}),
-			NoarchContent: pick(c, "", tags.NoarchWarn, tags.NoarchFail),
+			NoarchContent: pick(c, "", tags.NoarchWarn, tags.NoarchFail), RepoLag: pick(c, 0, 45*time.Second, 90*time.Minute),
 		})
 	default:
 		url := pick(c, "https://a.example/$arch", "file:///b", "http://c.example:80/x?y=1#z")

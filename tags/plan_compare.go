@@ -236,21 +236,21 @@ func (p *planner) targets() {
 		old, there := p.have.targets[name]
 		now := p.want.targets[name]
 		if !there {
-			p.step(Create, "target", name, ": "+now.BuildTag+" -> "+now.DestTag+inBrackets(append([]string{branchWords(now.Branches)}, now.policyWords()...)))
+			p.step(Create, "target", name, ": "+now.BuildTag+" -> "+now.DestTag+inBrackets(slices.Concat([]string{branchWords(now.Branches)}, now.policyWords(), lagWords(now))))
 			p.do(func(ctx context.Context, e *Edit) error { return e.AddTarget(ctx, name, now) })
 			continue
 		}
 		words := textChange("build_tag", old.BuildTag, now.BuildTag)
 		words = append(words, textChange("dest_tag", old.DestTag, now.DestTag)...)
 		words = append(words, textChange("branches", strings.Join(old.Branches, " "), strings.Join(now.Branches, " "))...)
-		words = append(words, policyChanges(old, now)...)
+		words = append(append(words, policyChanges(old, now)...), lagChange(old, now)...)
 		if len(words) == 0 {
 			continue
 		}
 		p.step(Change, "target", name, afterColon(words))
 		change := TargetChange{
 			BuildTag: &now.BuildTag, DestTag: &now.DestTag, Branches: now.Branches,
-			Lagging: now.Lagging, BestEffort: now.BestEffort, NoarchContent: &now.NoarchContent,
+			Lagging: now.Lagging, BestEffort: now.BestEffort, NoarchContent: &now.NoarchContent, RepoLag: &now.RepoLag,
 		}
 		p.do(func(ctx context.Context, e *Edit) error { return e.EditTarget(ctx, name, change) })
 	}

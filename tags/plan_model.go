@@ -114,6 +114,7 @@ func (d *Distro) model() *model {
 		m.setTarget(name, TargetConfig{
 			BuildTag: target.BuildTag.Value, DestTag: target.DestTag.Value, Branches: values(target.Branches),
 			Lagging: target.with(queue.PolicyLagging), BestEffort: target.with(queue.PolicyBestEffort), NoarchContent: target.NoarchContent.Value,
+			RepoLag: target.repoLag(),
 		})
 	}
 	return m

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/distbot/distbot/internal/db"
 )
@@ -173,6 +174,7 @@ func (r *modelReader) targets(ctx context.Context) error {
 		r.model.setTarget(row.Name, TargetConfig{
 			BuildTag: row.BuildTag, DestTag: row.DestTag, Branches: row.Branches,
 			Lagging: row.Lagging, BestEffort: row.BestEffort, NoarchContent: row.NoarchContent,
+			RepoLag: time.Duration(row.RepoLagSeconds) * time.Second,
 		})
 	}
 	return err

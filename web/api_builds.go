@@ -85,12 +85,14 @@ func (s *server) summary(line buildLine) apiBuildSummary {
 // apiBuildDetail is the answer of /api/v1/builds/ID.
 type apiBuildDetail struct {
 	apiBuildSummary
-	RetryOf   *int64      `json:"retry_of"`
-	RetriedAs []int64     `json:"retried_as"`
-	Tasks     []apiTask   `json:"tasks"`
-	RPMs      []apiRPM    `json:"rpms"`
-	Statuses  []apiStatus `json:"statuses"`
-	Tags      []string    `json:"tags"`
+	RetryOf   *int64    `json:"retry_of"`
+	RetriedAs []int64   `json:"retried_as"`
+	Tasks     []apiTask `json:"tasks"`
+	// Saw are the generations of the build tag that buildroots were made of.
+	Saw      []apiSeen   `json:"saw"`
+	RPMs     []apiRPM    `json:"rpms"`
+	Statuses []apiStatus `json:"statuses"`
+	Tags     []string    `json:"tags"`
 	// SkippedArches are architectures of the build tag that nothing is built for.
 	SkippedArches []queue.SkippedArch `json:"skipped_arches"`
 	Warnings      []string            `json:"warnings"`
@@ -190,7 +192,7 @@ func (s *server) apiBuild(r *http.Request) (any, error) {
 		Package: b.Package, Forge: b.Forge, FullName: b.FullName, DestTagName: b.DestTagName,
 	}}
 	answer := apiBuildDetail{
-		RetryOf: b.RetryOf, RetriedAs: data.Retries, Tasks: []apiTask{}, RPMs: []apiRPM{}, Statuses: []apiStatus{}, Tags: []string{},
+		RetryOf: b.RetryOf, RetriedAs: data.Retries, Tasks: []apiTask{}, Saw: apiSeenOf(data.Saw), RPMs: []apiRPM{}, Statuses: []apiStatus{}, Tags: []string{},
 		SkippedArches: []queue.SkippedArch{}, Warnings: data.Warnings,
 	}
 	for _, skipped := range data.Skipped {

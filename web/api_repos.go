@@ -18,11 +18,14 @@ type apiRepo struct {
 	WantRev  int64  `json:"want_rev"`
 	BuiltRev int64  `json:"built_rev"`
 	URL      string `json:"url"`
+	// Hold is null unless somebody went back to an older generation: then
+	// nothing newer is published until that ends.
+	Hold *apiHold `json:"hold"`
 }
 
 // apiRepos answers with the repositories of all tags.
 func (s *server) apiRepos(r *http.Request) (any, error) {
-	rows, err := s.queries.ReposOverview(r.Context())
+	rows, err := s.queries.ReposOverview(r.Context(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +34,7 @@ func (s *server) apiRepos(r *http.Request) (any, error) {
 		repos[i] = apiRepo{
 			Tag: row.Name, Arches: row.Arches, Generation: row.Generation, Packages: row.Packages, PublishedAt: utcOrNull(row.PublishedAt),
 			WantRev: row.WantRev, BuiltRev: row.BuiltRev, URL: s.ExternalURL + "/repos/" + url.PathEscape(row.Name) + "/latest/",
+			Hold: apiHoldOf(holdOf(row)),
 		}
 	}
 	return struct {

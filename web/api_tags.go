@@ -206,6 +206,9 @@ type apiTarget struct {
 	DestTag      int64    `json:"dest_tag"`
 	DestTagName  string   `json:"dest_tag_name"`
 	Branches     []string `json:"branches"`
+	// RepoLag is for how many seconds after the build tag changed builds may
+	// begin with its repository from before.
+	RepoLag int64 `json:"repo_lag_seconds"`
 	// LastBuild is the newest build for it, null before the first.
 	LastBuild *apiLastBuild `json:"last_build"`
 }
@@ -224,7 +227,7 @@ func (s *server) apiTargetsOf(rows []db.TargetsOverviewRow) []apiTarget {
 	for i, row := range rows {
 		told[i] = apiTarget{
 			ID: row.ID, Name: row.Name, BuildTag: row.BuildTag, BuildTagName: row.BuildTagName,
-			DestTag: row.DestTag, DestTagName: row.DestTagName, Branches: row.Branches,
+			DestTag: row.DestTag, DestTagName: row.DestTagName, Branches: row.Branches, RepoLag: row.RepoLagSeconds,
 		}
 		if row.BuildID != nil {
 			told[i].LastBuild = &apiLastBuild{ID: *row.BuildID, NVR: row.Nvr, State: orEmpty(row.State), URL: s.buildURL(*row.BuildID)}

@@ -104,6 +104,11 @@ func (a asOf) ExplainURL(name, subject string) string {
 	return a.address("/tags/"+url.PathEscape(name)+"/explain", url.Values{"subject": {subject}})
 }
 
+// GroupURL is the address of one comps group of a tag.
+func (a asOf) GroupURL(name, group string) string {
+	return a.address("/tags/"+url.PathEscape(name)+"/groups", url.Values{"group": {group}})
+}
+
 // TagsURL is the address of the list of tags.
 func (a asOf) TagsURL() string { return a.address("/tags", url.Values{}) }
 

@@ -38,7 +38,7 @@ var badges = map[string]badge{
 	"refused": {Class: "bad", Icon: "bad", Text: "refused"},
 
 	"building":  {Class: "busy", Icon: "busy", Text: "being made"},
-	"published": {Class: "ok", Icon: "ok", Text: "published"},
+	"published": {Class: "off", Icon: "ok", Text: "kept"},
 	"expired":   {Class: "off", Icon: "off", Text: "expired"},
 
 	"sent":       {Class: "ok", Icon: "ok", Text: "sent"},
@@ -47,6 +47,8 @@ var badges = map[string]badge{
 	"unsendable": {Class: "bad", Icon: "bad", Text: "could not be sent"},
 
 	"current": {Class: "ok", Icon: "ok", Text: "up to date"},
+	"held":    {Class: "idle", Icon: "idle", Text: "held"},
+	"latest":  {Class: "ok", Icon: "ok", Text: "latest"},
 	"stale":   {Class: "busy", Icon: "busy", Text: "being updated"},
 	"listed":  {Class: "ok", Icon: "ok", Text: "listed"},
 	"blocked": {Class: "bad", Icon: "bad", Text: "blocked"},

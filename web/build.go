@@ -16,10 +16,12 @@ import (
 // buildView is what a build's page shows.
 type buildView struct {
 	db.GetBuildRow
-	NVRText  string
-	Origin   origin
-	Running  bool
-	Tasks    []taskLine
+	NVRText string
+	Origin  origin
+	Running bool
+	Tasks   []taskLine
+	// Saw are the generations of the build tag that its buildroots were made of.
+	Saw      []seenGeneration
 	RPMs     []db.Rpm
 	Statuses []statusLine
 	Tags     []db.TagBuildsOfRow
@@ -71,6 +73,9 @@ func (s *server) readBuild(ctx context.Context, id int64) (*buildView, error) {
 		Publishing: b.State == queue.BuildComplete && !b.Scratch && b.PublishedAt == nil,
 	}
 	if data.Tasks, err = s.taskTree(ctx, id); err != nil {
+		return nil, err
+	}
+	if data.Saw, err = s.generationsSeen(ctx, id, data.Tasks); err != nil {
 		return nil, err
 	}
 	if data.RPMs, err = q.RPMsOfBuild(ctx, id); err != nil {
@@ -145,10 +150,12 @@ func deliveryOf(report db.Report) string {
 
 // buildrootView is what the page of a buildroot shows.
 type buildrootView struct {
-	Build    db.GetBuildRow
-	NVRText  string
-	Task     db.Task
-	Root     db.Buildroot
+	Build   db.GetBuildRow
+	NVRText string
+	Task    db.Task
+	Root    db.Buildroot
+	// Saw is the generation that it was made of, nil where none is known.
+	Saw      *seenGeneration
 	Packages []db.BuildrootRPMsRow
 }
 
@@ -180,5 +187,8 @@ func (s *server) buildroot(r *http.Request) (*view, error) {
 		return nil, err
 	}
 	data.NVRText = nvrOf(data.Build.Nvr, data.Build.PlannedNvr, data.Build.Package)
+	if data.Saw, err = s.generationOfRoot(ctx, data.Root); err != nil {
+		return nil, err
+	}
 	return &view{page: "buildroot", Title: "Buildroot of " + data.NVRText, Nav: "builds", Data: data}, nil
 }

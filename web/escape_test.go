@@ -12,6 +12,7 @@ import (
 func TestStrangersTextIsNeverMarkup(t *testing.T) {
 	t.Parallel()
 	s := newTagFixture(t)
+	s.exec(generationsSQL)
 	const evil = `"'><script>alert(1)</script>{{.}}` + "\u202e\x1b[31m"
 	for _, column := range []string{
 		"builds.nvr", "builds.planned_nvr", "builds.reason", "builds.phase", "builds.target", "builds.ref", "builds.commit_id", "builds.version", "builds.release",
@@ -22,7 +23,7 @@ func TestStrangersTextIsNeverMarkup(t *testing.T) {
 		"rpms.name", "rpms.version", "rpms.release", "rpms.arch", "rpms.sha256", "rpms.path",
 		"reports.description", "reports.last_error", "planned_pushes.ref", "planned_pushes.commit_id", "planned_pushes.target", "planned_pushes.reason",
 		"leases.host", "leases.client_id", "hosts.name", "hosts.comment", "hosts.unready", "hosts.driver", "hosts.version",
-		"build_skipped_arches.arch", "build_skipped_arches.reason", "build_warnings.text", "users.name", "permissions.name", "events.actor", "events.what", "groups.name", "group_config.display_name", "group_config.description",
+		"build_skipped_arches.arch", "build_skipped_arches.reason", "build_warnings.text", "users.name", "permissions.name", "events.actor", "events.what", "repo_generations.actor", "repo_generations.reason", "repo_holds.actor", "repo_holds.reason", "groups.name", "group_config.display_name", "group_config.description",
 		"group_config.langonly", "group_package_listing.package", "group_package_listing.type", "group_package_listing.requires",
 		"tag_extra.key", "tag_extra.value", "tag_external_repos.name", "tag_external_repos.url", "tag_packages.extra_arches", "tag_config.arches",
 	} {
@@ -37,6 +38,8 @@ func TestStrangersTextIsNeverMarkup(t *testing.T) {
 			'missing', jsonb_build_array(jsonb_build_object('text', $1::text, 'needed_by', $1::text, 'nearest', jsonb_build_array($1::text))))`, evil)
 	}
 	s.exec("update tags set arches = array[$1]", evil)
+	s.exec("update repo_generations set arches = array[$1]", evil)
+	s.exec("update generation_rpms set arch = $1 where generation_id = 2", evil)
 	s.exec("update tag_inheritance set pkg_filter = $1 || ']|.*'", evil)
 	s.exec("update build_targets set branches = array[$1]", evil)
 	s.exec("update hosts set arches = array[$1], emulated = array[$1], channels = array[$1]", evil)
@@ -58,7 +61,8 @@ func TestStrangersTextIsNeverMarkup(t *testing.T) {
 		ofTag + "/packages?event=4&name=" + url.QueryEscape(evil), ofTag + "/explain?subject=" + url.QueryEscape(evil), "/tags/" + url.PathEscape(evil),
 		"/", "/?package=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", "/builds/1", "/builds/2", "/builds/3", "/builds/1/buildroot/3",
 		"/tasks/4/logs/build.log", "/tasks/12/logs/build.log", "/packages", "/repos", "/deliveries", "/deliveries/1", "/deliveries/3", "/hosts",
-		"/packages/" + url.PathEscape(pkg), "/repos/" + url.PathEscape(tag),
+		"/packages/" + url.PathEscape(pkg), "/repos/" + url.PathEscape(tag), "/repos/" + url.PathEscape(tag) + "/2", "/repos/" + url.PathEscape(tag) + "/3",
+		"/repos/" + url.PathEscape(tag) + "/4", "/queue",
 	} {
 		a, want := s.get(path), http.StatusOK
 		if strings.HasSuffix(path, "subject="+url.QueryEscape(evil)) || path == "/tags/"+url.PathEscape(evil) {

@@ -102,13 +102,19 @@ func (s *server) repoFile(w http.ResponseWriter, r *http.Request) error {
 		redirectToDir(w, r)
 		return nil
 	}
-	cache := forever
+	up, cache := "/repos/"+url.PathEscape(tag), forever
 	if generation == "latest" {
 		if generation, err = s.latestGeneration(tag); err != nil {
 			return err
 		}
-		generation = s.generationWith(tag, generation, rest)
-		cache = "no-cache"
+		if cache = "no-cache"; outlives(rest) {
+			generation = s.generationWith(tag, generation, rest)
+			if namedByDigest.MatchString(path.Base(rest)) {
+				cache = forever
+			}
+		}
+	} else {
+		up += "/" + generation
 	}
 	if !generationNumber.MatchString(generation) {
 		return errNotFound
@@ -118,7 +124,7 @@ func (s *server) repoFile(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer root.Close()
-	return s.serveTree(w, r, publicTree{root: root, cache: cache, up: "/repos/" + url.PathEscape(tag)}, rest)
+	return s.serveTree(w, r, publicTree{root: root, cache: cache, up: up}, rest)
 }
 
 // latestGeneration reads which generation of a tag is the latest.
@@ -138,15 +144,25 @@ func (s *server) latestGeneration(tag string) (string, error) {
 // lookBack is how many generations before the latest a file is looked for.
 const lookBack = 1000
 
+// namedByDigest is a document of repodata whose name holds the SHA-256 of its
+// content: what it names never changes, wherever it is asked for.
+var namedByDigest = regexp.MustCompile(`^[0-9a-f]{64}-[a-z_]+\.[a-z.]+$`)
+
+// outlives reports whether a file of a generation is worth looking for in those
+// before it: what repomd.xml names. repomd.xml and what signs it are those of
+// the latest, or they are not there, and so is whatever else is guessed.
+func outlives(rest string) bool {
+	return namedByDigest.MatchString(path.Base(rest)) || strings.HasSuffix(rest, ".rpm")
+}
+
 // generationWith is the newest generation that has a file, among the latest and
-// those before it that are kept; the latest if none has. A client that read
-// repomd.xml just before a switch asks for what that one named: names of
-// metadata carry their digest and those of packages are never used again, so
-// the file it finds is the one it means. repomd.xml and what signs it are those
-// of the latest, or they are not there.
+// those before it that are kept, lookBack at most; the latest if none has. A
+// client that read repomd.xml just before a switch asks for what that one named:
+// names of metadata carry their digest and those of packages are never used
+// again, so the file it finds is the one it means.
 func (s *server) generationWith(tag, latest, rest string) string {
 	newest, err := strconv.ParseInt(latest, 10, 64)
-	if err != nil || strings.HasPrefix(path.Base(rest), "repomd.xml") {
+	if err != nil {
 		return latest
 	}
 	root, err := os.OpenRoot(s.ReposDir)

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	rpmPath  = "/packages/libhello/1.2/1.fc37/x86_64/libhello-1.2-1.fc37.x86_64.rpm"
-	repomd   = "/x86_64/repodata/repomd.xml"
-	inRepo   = "/x86_64/Packages/l/libhello-1.2-1.fc37.x86_64.rpm"
-	scratch  = "/scratch/4/x86_64/hello-data-5-1.fc37.noarch.rpm"
-	passwd   = "root:"
-	keepLong = "public, max-age=31536000, immutable"
+	rpmPath   = "/packages/libhello/1.2/1.fc37/x86_64/libhello-1.2-1.fc37.x86_64.rpm"
+	repomdXML = "/x86_64/repodata/repomd.xml"
+	inRepo    = "/x86_64/Packages/l/libhello-1.2-1.fc37.x86_64.rpm"
+	scratch   = "/scratch/4/x86_64/hello-data-5-1.fc37.noarch.rpm"
+	passwd    = "root:"
+	keepLong  = "public, max-age=31536000, immutable"
 )
 
 func TestFiles(t *testing.T) {
@@ -27,8 +27,8 @@ func TestFiles(t *testing.T) {
 	}{
 		"A package is served by Koji's layout":   {rpmPath, "0123456789", "application/x-rpm", keepLong},
 		"A scratch build's package is served":    {scratch, "scratch", "application/x-rpm", keepLong},
-		"A generation is served for good":        {"/repos/f37/1" + repomd, "<repomd><revision>1</revision></repomd>", "application/xml", keepLong},
-		"The latest generation is asked for":     {"/repos/f37/latest" + repomd, "<repomd><revision>2</revision></repomd>", "application/xml", "no-cache"},
+		"A generation is served for good":        {"/repos/f37/1" + repomdXML, "<repomd><revision>1</revision></repomd>", "application/xml", keepLong},
+		"The latest generation is asked for":     {"/repos/f37/latest" + repomdXML, "<repomd><revision>2</revision></repomd>", "application/xml", "no-cache"},
 		"A package of a repository is served":    {"/repos/f37/2" + inRepo, "0123456789", "application/x-rpm", keepLong},
 		"A package of the latest is asked for":   {"/repos/f37/latest" + inRepo, "0123456789", "application/x-rpm", "no-cache"},
 		"Escaped characters of a name are plain": {strings.ReplaceAll(rpmPath, "-", "%2D"), "0123456789", "application/x-rpm", keepLong},
@@ -82,8 +82,8 @@ func TestFilesCanBeReadInPartsAndAskedForAgain(t *testing.T) {
 func TestLatestMovesOnAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
-	before := s.get("/repos/f37/latest" + repomd)
-	s.write(s.config.ReposDir, "f37/3"+repomd, "<repomd><revision>3</revision></repomd>")
+	before := s.get("/repos/f37/latest" + repomdXML)
+	s.write(s.config.ReposDir, "f37/3"+repomdXML, "<repomd><revision>3</revision></repomd>")
 	link := filepath.Join(s.config.ReposDir, "f37", ".partial-latest")
 	if err := os.Symlink("3", link); err != nil {
 		t.Fatal(err)
@@ -91,16 +91,16 @@ func TestLatestMovesOnAtOnce(t *testing.T) {
 	if err := os.Rename(link, filepath.Join(s.config.ReposDir, "f37", "latest")); err != nil {
 		t.Fatal(err)
 	}
-	after := s.get("/repos/f37/latest"+repomd, "If-None-Match", before.header.Get("ETag"))
+	after := s.get("/repos/f37/latest"+repomdXML, "If-None-Match", before.header.Get("ETag"))
 	if after.status != http.StatusOK || !strings.Contains(after.body, "<revision>3<") {
 		t.Errorf("status %d, body %q, want generation 3", after.status, after.body)
 	}
-	const primary = "/x86_64/repodata/0123-primary.xml.gz"
+	primary := "/x86_64/repodata/" + strings.Repeat("0123", 16) + "-primary.xml.gz"
 	s.write(s.config.ReposDir, "f37/2"+primary, "primary of 2")
 	if a := s.get("/repos/f37/latest" + primary); a.status != http.StatusOK || a.body != "primary of 2" {
 		t.Errorf("metadata that a reader of generation 2 asks for: status %d, body %q", a.status, a.body)
 	}
-	if a := s.get("/repos/f37/latest/x86_64/repodata/4567-primary.xml.gz"); a.status != http.StatusNotFound {
+	if a := s.get("/repos/f37/latest/x86_64/repodata/" + strings.Repeat("4567", 16) + "-primary.xml.gz"); a.status != http.StatusNotFound {
 		t.Errorf("metadata that no generation has: status %d, want 404", a.status)
 	}
 }
@@ -134,12 +134,12 @@ func TestWhatIsNotPublicIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{
-		"/repos/f37/2/x86_64/passwd", "/repos/f37/2/x86_64/etc/passwd", "/repos/f37/2/x86_64/near", "/repos/f37/77/passwd", "/repos/f37/78" + repomd, "/repos/evil/1/etc/passwd",
-		"/repos/other/2" + repomd, "/repos/bad/latest/passwd", "/repos/f37/latest/../../../../etc/passwd", "/repos/f37/2/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+		"/repos/f37/2/x86_64/passwd", "/repos/f37/2/x86_64/etc/passwd", "/repos/f37/2/x86_64/near", "/repos/f37/77/passwd", "/repos/f37/78" + repomdXML, "/repos/evil/1/etc/passwd",
+		"/repos/other/2" + repomdXML, "/repos/bad/latest/passwd", "/repos/f37/latest/../../../../etc/passwd", "/repos/f37/2/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
 		"/repos/f37/2/..%2f..%2f..%2fetc%2fpasswd", "/repos/f37%2f2/x86_64/repodata/repomd.xml", "/repos/..%2f..%2fetc/1/passwd", "/repos/f37/2/x86_64%2frepodata/repomd.xml",
 		`/repos/f37/2/x86_64\repodata\repomd.xml`, "/repos/f37/2/x86_64/repodata/repomd.xml/", "/repos/f37/2/x86_64/repodata/repomd.xml/x", "/repos/f37/2/x86_64/nope",
-		"/repos/f37/.lock", "/repos/f37/.partial-3/x86_64/repodata/repomd.xml", "/repos/f37/9/x86_64/", "/repos/f37/02" + repomd, "/repos/f37/-1/x", "/repos/f37/latest/x86_64/%00",
-		"/repos/f37/2/" + strings.Repeat("a", 5000), "/repos/nope/latest" + repomd, "/repos/./1/x", "/repos/%2e%2e/1/x",
+		"/repos/f37/.lock", "/repos/f37/.partial-3/x86_64/repodata/repomd.xml", "/repos/f37/9/x86_64/", "/repos/f37/02" + repomdXML, "/repos/f37/-1/x", "/repos/f37/latest/x86_64/%00",
+		"/repos/f37/2/" + strings.Repeat("a", 5000), "/repos/nope/latest" + repomdXML, "/repos/./1/x", "/repos/%2e%2e/1/x",
 		"/packages/libhello/1.2/blob", "/packages/libhello/1.2/blobs/ab/abcdef", "/packages/blobs/ab/abcdef", "/packages/libhello/1.2/1.fc37/abs", "/scratch/5/half",
 		"/packages/libhello/../../blobs/ab/abcdef", "/packages/..%2fblobs/ab/abcdef", "/packages/%2e%2e/blobs/ab/abcdef", "/scratch/%2e%2e/tmp/half", "/scratch/..%2ftmp/half",
 		"/blobs/ab/abcdef", "/tmp/half", "/store/blobs/ab/abcdef", "/static/../server.go", "/static/nope.css", "/scratch/nope/x",
@@ -199,7 +199,8 @@ func TestListings(t *testing.T) {
 		t.Error("a listing is not sorted")
 	}
 	s.page("/repos/f37/latest/x86_64/repodata/", `href="./repomd.xml"`, "39 B")
-	s.page("/repos/f37/2/", `href="/repos/f37"`, `href="./x86_64/"`)
+	s.page("/repos/f37/2/", `href="/repos/f37/2"`, `href="./x86_64/"`)
+	s.page("/repos/f37/latest/", `href="/repos/f37"`, `href="./x86_64/"`)
 	s.write(s.config.StoreDir, "packages/libhello/1.2/1.fc37/x86_64/.hidden", "")
 	if err := os.Symlink("/etc/passwd", filepath.Join(s.config.StoreDir, "packages/libhello/1.2/1.fc37/x86_64/link")); err != nil {
 		t.Fatal(err)
@@ -224,7 +225,7 @@ func TestDnfRepoFile(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	a := s.get("/repos/f37.repo")
-	want := "[f37]\nname=f37 - $basearch\nbaseurl=https://distbot.example/repos/f37/latest/$basearch/\nenabled=1\ngpgcheck=0\nmetadata_expire=5m\n"
+	want := "[f37]\nname=f37 - $basearch\nbaseurl=https://distbot.example/repos/f37/latest/$basearch/\nenabled=1\ngpgcheck=0\nrepo_gpgcheck=0\nmetadata_expire=5m\n"
 	if a.status != http.StatusOK || a.body != want || !strings.HasPrefix(a.header.Get("Content-Type"), "text/plain") {
 		t.Errorf("status %d, Content-Type %q, body:\n%s", a.status, a.header.Get("Content-Type"), a.body)
 	}

@@ -41,6 +41,7 @@ func newFixture(t *testing.T, change ...func(*Config)) *site {
 	s.write(s.config.ReposDir, "f37/1/x86_64/repodata/repomd.xml", "<repomd><revision>1</revision></repomd>")
 	s.write(s.config.ReposDir, "f37/2/x86_64/repodata/repomd.xml", "<repomd><revision>2</revision></repomd>")
 	s.write(s.config.ReposDir, "f37/2/x86_64/Packages/l/libhello-1.2-1.fc37.x86_64.rpm", "0123456789")
+	s.write(s.config.ReposDir, "f37/2/riscv64/repodata/repomd.xml", "<repomd><revision>2</revision></repomd>")
 	s.write(s.config.ReposDir, "f37/.lock", "")
 	s.write(s.config.ReposDir, "f37/.partial-3/x86_64/repodata/repomd.xml", "half")
 	if err := os.Symlink("2", filepath.Join(s.config.ReposDir, "f37", "latest")); err != nil {

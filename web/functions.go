@@ -19,6 +19,7 @@ func (s *server) functions() template.FuncMap {
 		"explain": asOf{}.ExplainURL,
 		"fields":  strings.Fields,
 		"file":    fileURL,
+		"lag":     lag,
 		"is":      func(flag *bool) bool { return flag != nil && *flag },
 		"seg":     url.PathEscape,
 		"short":   short,
@@ -118,6 +119,18 @@ func duration(d time.Duration) string {
 		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
 	}
 	return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
+}
+
+// lag tells seconds as they are written in distro.yaml: 10m.
+func lag(seconds int64) string {
+	text := (time.Duration(seconds) * time.Second).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // size tells bytes in powers of 1024.

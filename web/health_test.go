@@ -28,7 +28,7 @@ func TestWithoutDatabaseTheProcessIsAliveAndNotReady(t *testing.T) {
 	for path, want := range map[string]int{
 		"/healthz": 200, "/readyz": 503, "/": 500, "/metrics": 500,
 		// Clients that install packages need no database.
-		rpmPath: 200, "/repos/f37/latest" + repomd: 200,
+		rpmPath: 200, "/repos/f37/latest" + repomdXML: 200,
 	} {
 		recorder := httptest.NewRecorder()
 		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))

@@ -95,12 +95,12 @@ func TestPages(t *testing.T) {
 		"Repositories say what they hold and how to install from them": {
 			path: "/repos",
 			facts: []string{
-				`href="/repos/f37/2/">2</a>`, `data-state="current"`, `data-state="stale"`, "[f37]\nname=f37 - $basearch\nbaseurl=https://distbot.example/repos/f37/latest/$basearch/\nenabled=1\ngpgcheck=0\n",
+				`href="/repos/f37/2">2</a>`, `data-state="current"`, `data-state="stale"`, "[f37]\nname=f37 - $basearch\nbaseurl=https://distbot.example/repos/f37/latest/$basearch/\nenabled=1\ngpgcheck=0\nrepo_gpgcheck=0\n",
 				"not yet",
 			},
 		},
 		"A tag has its generations": {
-			path: "/repos/f37-build", facts: []string{`href="/tags/f37-build"`, `href="/repos/f37-build/1/">1</a>`, "8 <span class=\"quiet\">of 9 wanted</span>", `data-state="building"`, `href="/repos/f37">f37</a>`},
+			path: "/repos/f37-build", facts: []string{`href="/tags/f37-build"`, `href="/repos/f37-build/1">1</a>`, "8 <span class=\"quiet\">of 9 wanted</span>", `data-state="building"`, `href="/repos/f37">f37</a>`},
 		},
 		"An expired generation has no link": {path: "/repos/f37", facts: []string{`data-state="expired"`}, not: []string{`href="/repos/f37/1/"`}},
 		"Deliveries have states and reasons": {
@@ -145,7 +145,9 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	s := newTagFixture(t)
 	// The fixture's other packages have rows but no files.
 	s.exec("delete from rpms where path not in ('packages/libhello/1.2/1.fc37/x86_64/libhello-1.2-1.fc37.x86_64.rpm', 'packages/libhello/1.2/1.fc37/src/libhello-1.2-1.fc37.src.rpm')")
-	s.write(s.config.ReposDir, "f37-build/1/x86_64/repodata/repomd.xml", "<repomd/>")
+	for _, arch := range []string{"x86_64", "riscv64"} {
+		s.write(s.config.ReposDir, "f37-build/1/"+arch+"/repodata/repomd.xml", "<repomd/>")
+	}
 	if err := os.Symlink("1", filepath.Join(s.config.ReposDir, "f37-build", "latest")); err != nil {
 		t.Fatal(err)
 	}

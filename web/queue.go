@@ -84,6 +84,8 @@ func (s *server) waitingTasks(ctx context.Context, filter queueFilter, hosts []d
 // whyWaiting says what a task waits for.
 func whyWaiting(task db.WaitingTasksRow, hosts []db.ListHostsRow) string {
 	switch {
+	case task.WaitsForRepo && task.HeldAt != nil:
+		return waitsForHeld(task.BuildTagName, task.HeldBy, task.HeldWhy, *task.HeldAt)
 	case task.WaitsForRepo:
 		return "the repository of " + task.BuildTagName + " is being made"
 	case task.WaitsForTime:

@@ -1,66 +1,74 @@
 package web
 
 import (
-	"fmt"
+	"context"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/tagview"
 )
 
-// generationRows is how many generations a tag's page lists.
-const generationRows = 50
-
-// plainTag is a tag that can be the name of a section of a .repo file.
-var plainTag = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.+-]*$`)
-
 // repoLine is a tag and its repository.
 type repoLine struct {
 	db.ReposOverviewRow
-	// State is current or stale.
+	// State is current, stale or held.
 	State string
-	// RepoFile is the text of its .repo file, empty before there is anything
-	// to install from.
-	RepoFile string
+	Held  *hold
+	// RepoFile is nil before there is anything to install from.
+	RepoFile *repoSnippet
 }
 
-// repoState is current, or stale while a change is on its way.
-func repoState(builtRev, wantRev int64) string {
-	if builtRev < wantRev {
+// repoState is current, stale while a change is on its way, or held while none
+// can be.
+func repoState(builtRev, wantRev int64, held bool) string {
+	switch {
+	case held:
+		return "held"
+	case builtRev < wantRev:
 		return "stale"
 	}
 	return "current"
 }
 
-// listRepos reads all tags.
-func (s *server) listRepos(r *http.Request) ([]repoLine, error) {
-	rows, err := s.queries.ReposOverview(r.Context())
+// listRepos reads all tags, or one.
+func (s *server) listRepos(ctx context.Context, name *string) ([]repoLine, error) {
+	rows, err := s.queries.ReposOverview(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	lines := make([]repoLine, len(rows))
 	for i, row := range rows {
-		lines[i] = repoLine{ReposOverviewRow: row, State: repoState(row.BuiltRev, row.WantRev)}
-		if row.Generation > 0 && plainTag.MatchString(row.Name) {
-			lines[i].RepoFile = s.repoText(row.Name)
+		lines[i] = repoLine{ReposOverviewRow: row, Held: holdOf(row), State: repoState(row.BuiltRev, row.WantRev, row.HeldAt != nil)}
+		if row.Generation == 0 {
+			continue
+		}
+		if lines[i].RepoFile, err = s.snippet(ctx, row.Name, row.ID, 0); err != nil {
+			return nil, err
 		}
 	}
 	return lines, nil
 }
 
-// repoText is a .repo file as dnf reads it (dnf.conf(5)). Packages are not
-// signed, so gpgcheck must be off; what is built is to be seen within minutes.
-func (s *server) repoText(tag string) string {
-	return fmt.Sprintf("[%[1]s]\nname=%[1]s - $basearch\nbaseurl=%[2]s/repos/%[3]s/latest/$basearch/\nenabled=1\ngpgcheck=0\nmetadata_expire=5m\n",
-		tag, s.ExternalURL, url.PathEscape(tag))
+// repoNamed reads the repository of one tag.
+func (s *server) repoNamed(ctx context.Context, tag string) (repoLine, error) {
+	if !isText(tag) {
+		return repoLine{}, errNotFound
+	}
+	lines, err := s.listRepos(ctx, &tag)
+	if err == nil && len(lines) == 0 {
+		err = s.noTag(ctx, asOf{}, tag)
+	}
+	if err != nil {
+		return repoLine{}, err
+	}
+	return lines[0], nil
 }
 
 // repoList is the page of all repositories.
 func (s *server) repoList(r *http.Request) (*view, error) {
-	lines, err := s.listRepos(r)
+	lines, err := s.listRepos(r.Context(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +82,7 @@ func (s *server) repo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if tag, ok := strings.CutSuffix(name, ".repo"); ok {
-		return s.dnfRepo(w, r, tag)
+		return s.dnfRepo(w, r, tag, 0)
 	}
 	v, err := withTimeout(r, func(r *http.Request) (*view, error) { return s.repoPage(r, name) })
 	if err != nil {
@@ -84,46 +92,40 @@ func (s *server) repo(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// dnfRepo answers with a .repo file.
-func (s *server) dnfRepo(w http.ResponseWriter, r *http.Request, tag string) error {
-	if _, err := s.tags.Tag(r.Context(), tag); err != nil {
-		return err
-	}
-	if !plainTag.MatchString(tag) {
-		return errNotFound
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write([]byte(s.repoText(tag))) // the client hanging up is its own affair
-	return nil
-}
-
 // repoView is what a tag's page shows.
 type repoView struct {
 	repoLine
-	Generations []db.GenerationsOfTagRow
-	Inherits    []tagview.Link
+	Generations   []generationLine
+	Inherits      []tagview.Link
+	Older, Newest string
 }
 
-// repoPage is the page of a tag's repository.
+// repoPage is the page of a tag's repository, with its generations, the newest
+// first.
 func (s *server) repoPage(r *http.Request, name string) (*view, error) {
-	lines, err := s.listRepos(r)
+	q, ctx := queryOf(r), r.Context()
+	before := q.number("before", 1, 1<<62)
+	if q.err != nil {
+		return nil, q.err
+	}
+	line, err := s.repoNamed(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	for _, line := range lines {
-		if line.Name != name {
-			continue
-		}
-		data := repoView{repoLine: line}
-		data.Generations, err = s.queries.GenerationsOfTag(r.Context(), db.GenerationsOfTagParams{TagID: line.ID, MaxRows: generationRows})
-		if err != nil {
-			return nil, err
-		}
-		if data.Inherits, err = s.tags.Parents(r.Context(), line.ID); err != nil {
-			return nil, err
-		}
-		return &view{page: "repo", Title: name, Nav: "repos", Data: data}, nil
+	data := repoView{repoLine: line}
+	more := false
+	if data.Generations, more, err = s.listGenerations(ctx, line, before, pageRows); err != nil {
+		return nil, err
 	}
-	return nil, errNotFound
+	path := "/repos/" + url.PathEscape(name)
+	if more {
+		data.Older = older(path, q.values, "before", data.Generations[len(data.Generations)-1].NumberText())
+	}
+	if before != nil {
+		data.Newest = newest(path, q.values, "before")
+	}
+	if data.Inherits, err = s.tags.Parents(ctx, line.ID); err != nil {
+		return nil, err
+	}
+	return &view{page: "repo", Title: name, Nav: "repos", Data: data}, nil
 }

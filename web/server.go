@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"html/template"
@@ -33,6 +34,8 @@ type Config struct {
 	// https URL. It is what .repo files and the API point to.
 	ExternalURL string
 	Logger      *slog.Logger
+	// Signing tells what of a tag's repository is signed; nil where nothing is.
+	Signing func(ctx context.Context, tag string) (RepoSigning, error)
 
 	// Now is the clock that ages are told by; time.Now by default.
 	Now func() time.Time
@@ -120,6 +123,7 @@ func (s *server) routes() http.Handler {
 	mux.Handle("GET /targets", s.page(s.targets))
 	mux.Handle("GET /repos", s.page(s.repoList))
 	mux.Handle("GET /repos/{tag}", s.raw(s.repo))
+	mux.Handle("GET /repos/{tag}/{generation}", s.raw(s.generation))
 	mux.Handle("GET /deliveries", s.page(s.deliveryList))
 	mux.Handle("GET /deliveries/{id}", s.page(s.delivery))
 	mux.Handle("GET /queue", s.page(s.queuePage))
@@ -147,6 +151,9 @@ func (s *server) routes() http.Handler {
 	mux.Handle("GET /api/v1/tags/{tag}/explain", s.json(s.apiTagExplain))
 	mux.Handle("GET /api/v1/targets", s.json(s.apiTargets))
 	mux.Handle("GET /api/v1/repos", s.json(s.apiRepos))
+	mux.Handle("GET /api/v1/repos/{tag}/generations", s.json(s.apiGenerations))
+	mux.Handle("GET /api/v1/repos/{tag}/generations/{generation}", s.json(s.apiOneGeneration))
+	mux.Handle("GET /api/v1/repos/{tag}/diff", s.json(s.apiDifference))
 	mux.Handle("GET /api/v1/deliveries", s.json(s.apiDeliveries))
 	mux.Handle("GET /api/", s.json(func(*http.Request) (any, error) { return nil, errNotFound }))
 

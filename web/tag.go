@@ -27,6 +27,8 @@ type tagHead struct {
 	tagview.Tag
 	// Page is which of the tag's pages it is, empty for the first.
 	Page string
+	// Held is who holds the tag's repository now, nil for nobody.
+	Held *hold
 }
 
 // tagPage is one of the pages of a tag.
@@ -68,7 +70,11 @@ func (s *server) tagHead(r *http.Request, q *query, page string) (tagHead, error
 	if errors.Is(err, tagview.ErrNoTag) {
 		return head, s.noTag(r.Context(), head.asOf, name)
 	}
-	if err != nil || head.Past == nil {
+	if err != nil {
+		return head, err
+	}
+	if head.Past == nil {
+		head.Held, err = s.holdOfTag(r.Context(), head.ID, head.Name)
 		return head, err
 	}
 	_, err = s.tags.Tag(r.Context(), name)

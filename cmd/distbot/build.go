@@ -54,27 +54,55 @@ func buildStates() []string {
 
 // buildView is a build for people and programs.
 type buildView struct {
-	ID         int64        `json:"id"`
-	NVR        string       `json:"nvr"`
-	Package    string       `json:"package"`
-	Target     string       `json:"target"`
-	State      string       `json:"state"`
-	Reason     string       `json:"reason"`
-	Scratch    bool         `json:"scratch"`
-	Repository string       `json:"repository"`
-	Ref        string       `json:"ref"`
-	Commit     string       `json:"commit"`
-	Created    time.Time    `json:"created_at"`
-	Finished   *time.Time   `json:"finished_at"`
-	Published  *time.Time   `json:"published_at"`
-	Tasks      []taskView   `json:"tasks,omitempty"`
-	RPMs       []string     `json:"rpms,omitempty"`
-	Statuses   []statusView `json:"statuses,omitempty"`
+	ID         int64      `json:"id"`
+	NVR        string     `json:"nvr"`
+	Package    string     `json:"package"`
+	Target     string     `json:"target"`
+	State      string     `json:"state"`
+	Reason     string     `json:"reason"`
+	Scratch    bool       `json:"scratch"`
+	Repository string     `json:"repository"`
+	Ref        string     `json:"ref"`
+	Commit     string     `json:"commit"`
+	Created    time.Time  `json:"created_at"`
+	Finished   *time.Time `json:"finished_at"`
+	Published  *time.Time `json:"published_at"`
+	Tasks      []taskView `json:"tasks,omitempty"`
+	// Saw are the generations of the build tag that buildroots were made of, by
+	// task.
+	Saw      []seenView   `json:"saw,omitempty"`
+	RPMs     []string     `json:"rpms,omitempty"`
+	Statuses []statusView `json:"statuses,omitempty"`
 	// Skipped are architectures of the build tag that nothing is built for.
 	Skipped  []queue.SkippedArch `json:"skipped_arches,omitempty"`
 	Warnings []string            `json:"warnings,omitempty"`
 	// Rebuilds in the same buildroots, the newest first.
 	Rebuilds []rebuildView `json:"rebuilds,omitempty"`
+}
+
+// seenView is the generation of a repository that a task's buildroot was made
+// of. Until is the event after which the tag was another, 0 while none is.
+type seenView struct {
+	Task       int64  `json:"task"`
+	Tag        string `json:"tag"`
+	Generation int64  `json:"generation"`
+	Event      int64  `json:"event"`
+	Until      int64  `json:"until_event"`
+	RollbackOf int64  `json:"rollback_of"`
+}
+
+// String says which generation it is, and which events of the tag it shows.
+func (s seenView) String() string {
+	text := fmt.Sprintf("%s generation %d", s.Tag, s.Generation)
+	switch {
+	case s.RollbackOf != 0:
+		text += fmt.Sprintf(", which went back to %d", s.RollbackOf)
+	case s.Event != 0 && s.Until != 0:
+		text += fmt.Sprintf(", events %d to %d", s.Event, s.Until-1)
+	case s.Event != 0:
+		text += fmt.Sprintf(", event %d and later", s.Event)
+	}
+	return text
 }
 
 type statusView struct {
@@ -189,6 +217,13 @@ func viewBuild(ctx context.Context, q *db.Queries, b db.GetBuildRow) (buildView,
 	if view.Tasks, err = viewTasks(ctx, q, tasks); err != nil {
 		return view, err
 	}
+	seen, err := q.GenerationsOfBuild(ctx, b.ID)
+	if err != nil {
+		return view, err
+	}
+	for _, s := range seen {
+		view.Saw = append(view.Saw, seenView{Task: s.TaskID, Tag: s.Tag, Generation: s.Number, Event: s.Event, Until: s.UntilEvent, RollbackOf: s.RollbackOf})
+	}
 	skipped, err := q.SkippedArches(ctx, b.ID)
 	if err != nil {
 		return view, err
@@ -265,6 +300,11 @@ func printBuild(w io.Writer, config Config, view buildView) {
 			line += " (" + task.Policy + ")"
 		}
 		fmt.Fprintln(w, line+suffix(": ", task.Reason))
+		for _, seen := range view.Saw {
+			if seen.Task == task.ID {
+				fmt.Fprintf(w, "%s  built with %s\n", indent, tasklog.Printable(seen.String()))
+			}
+		}
 		printFinding(w, indent+"  ", task.Finding)
 	}
 	for _, s := range view.Skipped {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/distbot/distbot/queue/queuetest"
 )
@@ -280,37 +279,6 @@ func TestCanceledChain(t *testing.T) {
 	f.call(t, "build", "chain", "cancel", "1").want(t, exitFailed)
 	f.wait(t, "the chain stays canceled after its build told of its end", `select c.state = 'CANCELED' and not exists
 		(select from river_job where kind = 'distgit.chain' and state <> 'completed') from chains c`)
-}
-
-// BenchmarkRepositorySwitch measures how long after the switch to a repository
-// that holds a build the command ends that waits for it.
-func BenchmarkRepositorySwitch(b *testing.B) {
-	f := newFlow(b, 1)
-	conn, err := pgx.ConnectConfig(b.Context(), f.pool.Config().ConnConfig)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(b.Context())) }()
-	var total, worst time.Duration
-	n := 0
-	for b.Loop() {
-		name := packageName(n)
-		if _, there := f.heads[name]; !there {
-			b.StopTimer()
-			f.makeRepository(b, filepath.Join(f.server.Config.path("git"), "rpms"), name)
-			b.StartTimer()
-		}
-		f.call(b, "build", "submit", name, "--target", "f37", "--wait-repo").want(b, exitDone)
-		ended := time.Now()
-		var switched time.Time
-		if err := conn.QueryRow(b.Context(), "select max(published_at) from repo_generations").Scan(&switched); err != nil {
-			b.Fatal(err)
-		}
-		took := ended.Sub(switched)
-		total, worst, n = total+took, max(worst, took), n+1
-	}
-	b.ReportMetric(float64(total.Milliseconds())/float64(n), "ms/switch")
-	b.ReportMetric(float64(worst.Milliseconds()), "ms-worst")
 }
 
 func TestSideTag(t *testing.T) {

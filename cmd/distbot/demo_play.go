@@ -244,7 +244,7 @@ func (d *Demo) summarizeBuild(ctx context.Context, q *db.Queries, row db.ListBui
 }
 
 func (d *Demo) summarizeRepos(ctx context.Context, q *db.Queries) ([]summaryRepo, error) {
-	overview, err := q.ReposOverview(ctx)
+	overview, err := q.ReposOverview(ctx, nil)
 	if err != nil {
 		return nil, err
 	}

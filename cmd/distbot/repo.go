@@ -5,7 +5,7 @@ import (
 	"flag"
 	"slices"
 
-	"github.com/distbot/distbot/repopublish"
+	"github.com/distbot/distbot/internal/generations"
 	"github.com/distbot/distbot/tags"
 )
 
@@ -34,9 +34,9 @@ func repoCommands() []command {
 
 // forRepo puts a refusal into users' words.
 func forRepo(tag string, err error) error {
-	var none *repopublish.NoGenerationError
+	var none *generations.MissingError
 	switch {
-	case errors.Is(err, repopublish.ErrNoTag):
+	case errors.Is(err, generations.ErrNoTag):
 		return noSuch("tag", tag)
 	case errors.As(err, &none):
 		return inUsersWords(&tags.RefusedError{Fault: tags.FaultGeneric, Text: forUsers(none) + "; distbot repo list " + tag + " shows those there are"}, "")

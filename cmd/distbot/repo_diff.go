@@ -6,9 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"strconv"
+	"time"
 
+	"github.com/distbot/distbot/internal/generations"
 	"github.com/distbot/distbot/internal/tasklog"
-	"github.com/distbot/distbot/repopublish"
 )
 
 // repoGenerations are two generations of a tag.
@@ -39,7 +40,7 @@ func generationNumber(text string) (int64, error) {
 }
 
 func repoDiff(ctx context.Context, h *hub, asked repoGenerations) error {
-	d, err := repopublish.Diff(ctx, h.pool, asked.tag, asked.from, asked.to)
+	d, err := generations.Diff(ctx, h.pool, asked.tag, asked.from, asked.to)
 	if err != nil {
 		return forRepo(asked.tag, err)
 	}
@@ -56,7 +57,7 @@ func repoDiff(ctx context.Context, h *hub, asked repoGenerations) error {
 		return err
 	}
 	for _, e := range d.Events {
-		if _, err := fmt.Fprintf(h.stdout, "event %d, %s, %s: %s\n", e.Event, e.At, tasklog.Printable(e.Actor), tasklog.Printable(e.What)); err != nil {
+		if _, err := fmt.Fprintf(h.stdout, "event %d, %s, %s: %s\n", e.Event, e.At.Format(time.RFC3339), tasklog.Printable(e.Actor), tasklog.Printable(e.What)); err != nil {
 			return err
 		}
 	}

@@ -134,7 +134,7 @@ func packageID(ctx context.Context, r tagview.Reader, name string) (int64, error
 func printTags(ctx context.Context, t terminal, flags *flag.FlagSet, r tagview.Reader, list []tagEntry) error {
 	repos := map[int64]db.ReposOverviewRow{}
 	if r.At.IsNow() {
-		rows, err := db.New(r.Conn).ReposOverview(ctx)
+		rows, err := db.New(r.Conn).ReposOverview(ctx, nil)
 		if err != nil {
 			return err
 		}
@@ -184,6 +184,9 @@ func ownArches(tag tagview.Tag) string {
 
 // repoState says how far a tag's repository is.
 func repoState(repo db.ReposOverviewRow) string {
+	if repo.HeldAt != nil {
+		return "held by " + repo.HeldBy
+	}
 	if repo.BuiltRev < repo.WantRev {
 		return "being made"
 	}

@@ -118,7 +118,7 @@ func lastChange(ctx context.Context, r tagview.Reader, tagID int64) (*tagview.Ev
 }
 
 func readRepo(ctx context.Context, r tagview.Reader, tagID int64) (*tagRepo, error) {
-	rows, err := db.New(r.Conn).ReposOverview(ctx)
+	rows, err := db.New(r.Conn).ReposOverview(ctx, nil)
 	if err != nil {
 		return nil, err
 	}

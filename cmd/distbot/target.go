@@ -6,6 +6,7 @@ import (
 	"flag"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -25,14 +26,15 @@ func targetCommands() []command {
 			},
 		},
 		{
-			name: "target add", args: "TARGET BUILD-TAG [DEST-TAG] [--branch NAME]", help: "make a target; the destination is the tag of its name, unless another is given", run: targetAdd,
+			name: "target add", args: "TARGET BUILD-TAG [DEST-TAG] [--branch NAME] [--repo-lag TIME]", help: "make a target; the destination is the tag of its name, unless another is given", run: targetAdd,
 			flags: func(flags *flag.FlagSet) {
 				changeFlags(flags)
 				flags.Var(&words{}, "branch", "build pushes to this `branch`; may be repeated")
+				lagFlag(flags)
 			},
 		},
 		{
-			name: "target edit", args: "TARGET [--rename NAME] [--build-tag TAG] [--dest-tag TAG] [--branch NAME | --no-branches]", help: "change a target", run: targetEdit,
+			name: "target edit", args: "TARGET [--rename NAME] [--build-tag TAG] [--dest-tag TAG] [--branch NAME | --no-branches] [--repo-lag TIME]", help: "change a target", run: targetEdit,
 			flags: func(flags *flag.FlagSet) {
 				changeFlags(flags)
 				flags.String("rename", "", "the new `name`, also in the past")
@@ -40,6 +42,7 @@ func targetCommands() []command {
 				flags.String("dest-tag", "", "the `tag` that builds go into")
 				flags.Var(&words{}, "branch", "build pushes to this `branch` instead of those so far; may be repeated")
 				flags.Bool("no-branches", false, "build no pushes")
+				lagFlag(flags)
 			},
 		},
 		{name: "target remove", args: "TARGET", help: "remove a target", run: targetRemove, flags: changeFlags},
@@ -59,6 +62,26 @@ type targetView struct {
 	Lagging       []string `json:"lagging"`
 	BestEffort    []string `json:"best_effort"`
 	NoarchContent string   `json:"noarch_content"`
+	// RepoLag is how long after a change of the build tag its repository from
+	// before may still be built with.
+	RepoLagSeconds int64 `json:"repo_lag_seconds"`
+}
+
+// lagFlag defines --repo-lag.
+func lagFlag(flags *flag.FlagSet) {
+	flags.String("repo-lag", "", "begin builds with the repository from before for this `time` after the build tag changed, as 10m; 0: never")
+}
+
+// lagAsked reads --repo-lag; nil where it is not given.
+func lagAsked(flags *flag.FlagSet) (*time.Duration, error) {
+	if !given(flags, "repo-lag") {
+		return nil, nil
+	}
+	lag, err := tags.ParseRepoLag(value(flags, "repo-lag"))
+	if err != nil {
+		return nil, usage("--repo-lag: %v", err)
+	}
+	return &lag, nil
 }
 
 // policy says what the target says of architectures, as distro.yaml does.
@@ -71,6 +94,14 @@ func (t targetView) policy() string {
 		words = append(words, a+"="+queue.PolicyBestEffort)
 	}
 	return strings.Join(words, " ")
+}
+
+// lagWords says how far a repository may lag.
+func lagWords(seconds int64) string {
+	if seconds == 0 {
+		return "-"
+	}
+	return tags.RepoLagText(time.Duration(seconds) * time.Second)
 }
 
 func targetList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
@@ -89,7 +120,7 @@ func targetList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 				continue
 			}
 			views = append(views, targetView(row))
-			table = append(table, []string{row.Name, row.BuildTagName, row.DestTagName, dash(strings.Join(row.Branches, " ")), dash(targetView(row).policy())})
+			table = append(table, []string{row.Name, row.BuildTagName, row.DestTagName, dash(strings.Join(row.Branches, " ")), dash(targetView(row).policy()), lagWords(row.RepoLagSeconds)})
 		}
 		if name := value(flags, "name"); name != "" && len(views) == 0 {
 			return noSuch("target", name)
@@ -97,7 +128,7 @@ func targetList(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 		if wantsJSON(flags) {
 			return writeJSON(t.stdout, views)
 		}
-		return writeTable(t.stdout, []string{"TARGET", "BUILD TAG", "DESTINATION", "BRANCHES", "ARCH POLICY"}, table)
+		return writeTable(t.stdout, []string{"TARGET", "BUILD TAG", "DESTINATION", "BRANCHES", "ARCH POLICY", "REPO LAG"}, table)
 	})
 }
 
@@ -109,6 +140,13 @@ func targetAdd(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	config := tags.TargetConfig{BuildTag: names[1], DestTag: names[0], Branches: allOf(flags, "branch")}
 	if len(names) == 3 {
 		config.DestTag = names[2]
+	}
+	lag, err := lagAsked(flags)
+	if err != nil {
+		return err
+	}
+	if lag != nil {
+		config.RepoLag = *lag
 	}
 	return change(ctx, t, flags, func(e *tags.Edit) (string, error) {
 		if err := tags.CheckBranches(names[0], config.Branches); err != nil {
@@ -141,6 +179,9 @@ func targetEdit(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	if given(flags, "branch") || isSet(flags, "no-branches") {
 		c.Branches = append([]string{}, allOf(flags, "branch")...)
 	}
+	if c.RepoLag, err = lagAsked(flags); err != nil {
+		return err
+	}
 	return change(ctx, t, flags, func(e *tags.Edit) (string, error) {
 		if err := tags.CheckBranches(name, c.Branches); err != nil {
 			return "", err
@@ -151,7 +192,8 @@ func targetEdit(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 		}
 		same := func(to *string, from string) bool { return to == nil || *to == from }
 		if same(c.Name, name) && same(c.BuildTag, old.BuildTagName) && same(c.DestTag, old.DestTagName) &&
-			(c.Branches == nil || slices.Equal(c.Branches, old.Branches)) && e.User.Has(tags.PermTarget) {
+			(c.Branches == nil || slices.Equal(c.Branches, old.Branches)) &&
+			(c.RepoLag == nil || int64(*c.RepoLag/time.Second) == old.RepoLagSeconds) && e.User.Has(tags.PermTarget) {
 			return "", nil
 		}
 		return "target " + name + " is changed", e.EditTarget(ctx, name, c)

@@ -225,7 +225,7 @@ func (q *Queries) BuildOfTask(ctx context.Context, taskID int64) (BuildOfTaskRow
 }
 
 const buildrootOfTask = `-- name: BuildrootOfTask :one
-select id, task_id, attempt, tag, arch, repo_key, driver, created_at, recipe from buildroots where task_id = $1 order by attempt desc limit 1
+select id, task_id, attempt, tag, arch, repo_key, driver, created_at, recipe, generation_id from buildroots where task_id = $1 order by attempt desc limit 1
 `
 
 func (q *Queries) BuildrootOfTask(ctx context.Context, taskID int64) (Buildroot, error) {
@@ -241,6 +241,7 @@ func (q *Queries) BuildrootOfTask(ctx context.Context, taskID int64) (Buildroot,
 		&i.Driver,
 		&i.CreatedAt,
 		&i.Recipe,
+		&i.GenerationID,
 	)
 	return i, err
 }
@@ -325,6 +326,64 @@ func (q *Queries) FinishBuild(ctx context.Context, arg FinishBuildParams) (int64
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const generationsOfBuild = `-- name: GenerationsOfBuild :many
+select t.id as task_id, g.id, g.number, g.state, tag.name as tag, g.published_at, coalesce(g.event, 0)::bigint as event,
+       coalesce(case when g.rollback_of is null then (select r.event from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev and r.event is not null
+                                             order by r.rev limit 1) end, 0)::bigint as until_event,
+       coalesce(back.number, 0)::bigint as rollback_of
+from tasks t join tasks o on o.id = coalesce(t.copy_of, t.id)
+join repo_generations g on g.id = o.generation_id join tags tag on tag.id = g.tag_id
+left join repo_generations back on back.id = g.rollback_of
+where t.build_id = $1 order by t.id
+`
+
+type GenerationsOfBuildRow struct {
+	TaskID      int64
+	ID          int64
+	Number      int64
+	State       string
+	Tag         string
+	PublishedAt *time.Time
+	Event       int64
+	UntilEvent  int64
+	RollbackOf  int64
+}
+
+// The generations of its build tag that the buildroots of a build were made of,
+// by task: the current attempt's, or that of the task whose results it has. event
+// is 0 where none is known, until_event is that of the change after which the tag
+// was another: 0 while none is, or where somebody went back to what the
+// generation holds.
+func (q *Queries) GenerationsOfBuild(ctx context.Context, buildID int64) ([]GenerationsOfBuildRow, error) {
+	rows, err := q.db.Query(ctx, generationsOfBuild, buildID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []GenerationsOfBuildRow{}
+	for rows.Next() {
+		var i GenerationsOfBuildRow
+		if err := rows.Scan(
+			&i.TaskID,
+			&i.ID,
+			&i.Number,
+			&i.State,
+			&i.Tag,
+			&i.PublishedAt,
+			&i.Event,
+			&i.UntilEvent,
+			&i.RollbackOf,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const getBuild = `-- name: GetBuild :one
@@ -479,7 +538,7 @@ func (q *Queries) InsertRPMs(ctx context.Context, arg InsertRPMsParams) error {
 }
 
 const latestGeneration = `-- name: LatestGeneration :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1
 `
 
 func (q *Queries) LatestGeneration(ctx context.Context, tagID int64) (RepoGeneration, error) {
@@ -499,6 +558,7 @@ func (q *Queries) LatestGeneration(ctx context.Context, tagID int64) (RepoGenera
 		&i.RollbackOf,
 		&i.Actor,
 		&i.Reason,
+		&i.Bytes,
 	)
 	return i, err
 }
@@ -619,8 +679,9 @@ func (q *Queries) RPMsOfBuild(ctx context.Context, buildID int64) ([]Rpm, error)
 
 const recordResults = `-- name: RecordResults :exec
 with root as (
-    insert into buildroots (task_id, attempt, tag, arch, repo_key, driver, recipe)
-    values ($1, $2, $13, $14, $15, $16, $17)
+    insert into buildroots (task_id, attempt, tag, arch, repo_key, driver, recipe, generation_id)
+    values ($1, $2, $13, $14, $15, $16, $17,
+            (select generation_id from tasks where id = $1 and attempt = $2))
     returning id
 ), installed as (
     insert into buildroot_rpms (buildroot_id, nevra, digest, repo, sha256)

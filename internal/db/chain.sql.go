@@ -160,39 +160,45 @@ select cb.group_number, cb.position, cb.asked, cb.repository_id, cb.package_id, 
        coalesce(root.state, '')::text as task_state,
        (b.tagged_rev is not null)::boolean as tagged,
        (coalesce(bt.built_rev >= b.build_tag_rev, false))::boolean as in_build_repo,
-       (coalesce(dt.built_rev >= b.tagged_rev, false))::boolean as in_dest_repo
+       (coalesce(dt.built_rev >= b.tagged_rev, false))::boolean as in_dest_repo,
+       coalesce(bt.name || ' is held by ' || bh.actor, '')::text as build_repo_held, coalesce(dt.name || ' is held by ' || dh.actor, '')::text as dest_repo_held
 from chain_builds cb
 left join builds b on b.id = cb.build_id
 left join tasks root on root.id = b.task_id
 left join tags bt on bt.id = b.build_tag
 left join tags dt on dt.id = b.dest_tag
+left join repo_holds bh on bh.tag_id = b.build_tag
+left join repo_holds dh on dh.tag_id = b.dest_tag
 where cb.chain_id = $1
 order by cb.group_number, cb.position
 `
 
 type ChainBuildsRow struct {
-	GroupNumber  int32
-	Position     int32
-	Asked        string
-	RepositoryID *int64
-	PackageID    *int64
-	Ref          string
-	CommitID     string
-	CommittedAt  *time.Time
-	Spec         string
-	PlannedNvr   string
-	BuildID      *int64
-	Nvr          *string
-	BuildState   string
-	BuildReason  string
-	TaskState    string
-	Tagged       bool
-	InBuildRepo  bool
-	InDestRepo   bool
+	GroupNumber   int32
+	Position      int32
+	Asked         string
+	RepositoryID  *int64
+	PackageID     *int64
+	Ref           string
+	CommitID      string
+	CommittedAt   *time.Time
+	Spec          string
+	PlannedNvr    string
+	BuildID       *int64
+	Nvr           *string
+	BuildState    string
+	BuildReason   string
+	TaskState     string
+	Tagged        bool
+	InBuildRepo   bool
+	InDestRepo    bool
+	BuildRepoHeld string
+	DestRepoHeld  string
 }
 
 // The builds of a chain with how far each is: in_build_repo and in_dest_repo
-// say that the published repositories hold it, or are newer.
+// say that the published repositories hold it, or are newer; *_held whose the
+// repository is and who holds it, empty where nobody does.
 func (q *Queries) ChainBuilds(ctx context.Context, chainID int64) ([]ChainBuildsRow, error) {
 	rows, err := q.db.Query(ctx, chainBuilds, chainID)
 	if err != nil {
@@ -221,6 +227,8 @@ func (q *Queries) ChainBuilds(ctx context.Context, chainID int64) ([]ChainBuilds
 			&i.Tagged,
 			&i.InBuildRepo,
 			&i.InDestRepo,
+			&i.BuildRepoHeld,
+			&i.DestRepoHeld,
 		); err != nil {
 			return nil, err
 		}

@@ -12,7 +12,7 @@ import (
 
 const assignTasks = `-- name: AssignTasks :execrows
 update tasks t set state = 'ASSIGNED', attempt = t.attempt + 1, host_id = a.host_id, client_id = a.client_id, root_arch = a.root_arch,
-                   assigned_at = now(), started_at = null, phase = '', river_job_id = nullif(a.job_id, 0), token_digest = null
+                   assigned_at = now(), started_at = null, phase = '', river_job_id = nullif(a.job_id, 0), token_digest = null, generation_id = null
 from (select unnest($1::bigint[]) as id, unnest($2::bigint[]) as host_id, unnest($3::text[]) as client_id,
              unnest($4::text[]) as root_arch, unnest($5::bigint[]) as job_id) a
 where t.id = a.id and t.state = 'FREE'
@@ -493,14 +493,14 @@ func (q *Queries) LockHostByName(ctx context.Context, arg LockHostByNameParams) 
 
 const loseTasksOfHost = `-- name: LoseTasksOfHost :many
 with lost as (
-    select t.id, t.attempt, t.client_id, t.host_id, t.started_at, t.state, t.river_job_id
+    select t.id, t.attempt, t.client_id, t.host_id, t.started_at, t.state, t.river_job_id, t.generation_id
     from tasks t
     where t.host_id = $3 and t.client_id = $4::text and t.state in ('ASSIGNED', 'OPEN')
       and ($5::bigint[] is null or t.id = any($5::bigint[]))
     order by t.id for no key update
 ), kept as (
-    insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome)
-    select id, attempt, client_id, host_id, started_at, $6::text from lost where state = 'OPEN'
+    insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome, generation_id)
+    select id, attempt, client_id, host_id, started_at, $6::text, generation_id from lost where state = 'OPEN'
     on conflict (task_id, attempt) do nothing
 )
 update tasks t set state = 'FREE', phase = '', reason = $1::text, host_id = null, client_id = null, river_job_id = null, token_digest = null,
@@ -702,7 +702,7 @@ select t.id, t.method, t.channel, t.bin, t.root_arches, t.weight, t.priority
 from (select unnest($1::text[]) as channel, unnest($2::text[]) as bin, unnest($3::int[]) as max_rows,
              unnest($4::text[]) as arches) w
 cross join lateral (
-    select n.id, n.parent_id, n.build_id, n.method, n.arch, n.root_arch, n.label, n.state, n.attempt, n.river_job_id, n.client_id, n.weight, n.phase, n.reason, n.failure, n.created_at, n.started_at, n.finished_at, n.channel, n.bin, n.root_arches, n.priority, n.not_before, n.host_id, n.assigned_at, n.losses, n.failures, n.token_digest, n.recipe, n.policy, n.imported_at, n.copy_of, n.finding, n.waits_tag, n.waits_rev from tasks n
+    select n.id, n.parent_id, n.build_id, n.method, n.arch, n.root_arch, n.label, n.state, n.attempt, n.river_job_id, n.client_id, n.weight, n.phase, n.reason, n.failure, n.created_at, n.started_at, n.finished_at, n.channel, n.bin, n.root_arches, n.priority, n.not_before, n.host_id, n.assigned_at, n.losses, n.failures, n.token_digest, n.recipe, n.policy, n.imported_at, n.copy_of, n.finding, n.waits_tag, n.waits_rev, n.generation_id from tasks n
     where n.state = 'FREE' and n.method in ('buildSRPM', 'buildArch') and n.waits_tag is null and n.channel = w.channel and n.bin = w.bin
       and n.not_before <= now()
       and (n.root_arches = '{}' or n.root_arches && string_to_array(w.arches, ' '))

@@ -111,16 +111,17 @@ type BuildSkippedArch struct {
 }
 
 type BuildTarget struct {
-	ID            int64
-	Name          string
-	BuildTag      int64
-	DestTag       int64
-	Branches      []string
-	CreateEvent   int64
-	RevokeEvent   *int64
-	Lagging       []string
-	BestEffort    []string
-	NoarchContent string
+	ID             int64
+	Name           string
+	BuildTag       int64
+	DestTag        int64
+	Branches       []string
+	CreateEvent    int64
+	RevokeEvent    *int64
+	Lagging        []string
+	BestEffort     []string
+	NoarchContent  string
+	RepoLagSeconds int64
 }
 
 type BuildWarning struct {
@@ -131,15 +132,16 @@ type BuildWarning struct {
 }
 
 type Buildroot struct {
-	ID        int64
-	TaskID    int64
-	Attempt   int32
-	Tag       string
-	Arch      string
-	RepoKey   string
-	Driver    string
-	CreatedAt time.Time
-	Recipe    []byte
+	ID           int64
+	TaskID       int64
+	Attempt      int32
+	Tag          string
+	Arch         string
+	RepoKey      string
+	Driver       string
+	CreatedAt    time.Time
+	Recipe       []byte
+	GenerationID *int64
 }
 
 type BuildrootRpm struct {
@@ -371,6 +373,7 @@ type RepoGeneration struct {
 	RollbackOf  *int64
 	Actor       string
 	Reason      string
+	Bytes       int64
 }
 
 type RepoHold struct {
@@ -606,41 +609,42 @@ type TagRev struct {
 }
 
 type Task struct {
-	ID          int64
-	ParentID    *int64
-	BuildID     int64
-	Method      string
-	Arch        string
-	RootArch    string
-	Label       string
-	State       string
-	Attempt     int32
-	RiverJobID  *int64
-	ClientID    *string
-	Weight      float32
-	Phase       string
-	Reason      string
-	Failure     string
-	CreatedAt   time.Time
-	StartedAt   *time.Time
-	FinishedAt  *time.Time
-	Channel     string
-	Bin         string
-	RootArches  []string
-	Priority    int32
-	NotBefore   time.Time
-	HostID      *int64
-	AssignedAt  *time.Time
-	Losses      int32
-	Failures    int32
-	TokenDigest []byte
-	Recipe      []byte
-	Policy      string
-	ImportedAt  *time.Time
-	CopyOf      *int64
-	Finding     []byte
-	WaitsTag    *int64
-	WaitsRev    *int64
+	ID           int64
+	ParentID     *int64
+	BuildID      int64
+	Method       string
+	Arch         string
+	RootArch     string
+	Label        string
+	State        string
+	Attempt      int32
+	RiverJobID   *int64
+	ClientID     *string
+	Weight       float32
+	Phase        string
+	Reason       string
+	Failure      string
+	CreatedAt    time.Time
+	StartedAt    *time.Time
+	FinishedAt   *time.Time
+	Channel      string
+	Bin          string
+	RootArches   []string
+	Priority     int32
+	NotBefore    time.Time
+	HostID       *int64
+	AssignedAt   *time.Time
+	Losses       int32
+	Failures     int32
+	TokenDigest  []byte
+	Recipe       []byte
+	Policy       string
+	ImportedAt   *time.Time
+	CopyOf       *int64
+	Finding      []byte
+	WaitsTag     *int64
+	WaitsRev     *int64
+	GenerationID *int64
 }
 
 type TaskArtifact struct {
@@ -659,14 +663,15 @@ type TaskArtifact struct {
 }
 
 type TaskAttempt struct {
-	TaskID    int64
-	Attempt   int32
-	ClientID  string
-	StartedAt time.Time
-	EndedAt   time.Time
-	Outcome   string
-	HostID    *int64
-	Finding   []byte
+	TaskID       int64
+	Attempt      int32
+	ClientID     string
+	StartedAt    time.Time
+	EndedAt      time.Time
+	Outcome      string
+	HostID       *int64
+	Finding      []byte
+	GenerationID *int64
 }
 
 type TaskRefusal struct {

@@ -25,7 +25,7 @@ func (q *Queries) ArchTasksLeft(ctx context.Context, buildID int64) (int64, erro
 }
 
 const attemptOfHost = `-- name: AttemptOfHost :one
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev, generation_id from tasks
 where id = $1 and attempt = $2 and host_id = $3 and client_id = $4::text and state = 'OPEN'
 `
 
@@ -81,12 +81,13 @@ func (q *Queries) AttemptOfHost(ctx context.Context, arg AttemptOfHostParams) (T
 		&i.Finding,
 		&i.WaitsTag,
 		&i.WaitsRev,
+		&i.GenerationID,
 	)
 	return i, err
 }
 
 const attemptsOfTask = `-- name: AttemptsOfTask :many
-select task_id, attempt, client_id, started_at, ended_at, outcome, host_id, finding from task_attempts where task_id = $1 order by attempt
+select task_id, attempt, client_id, started_at, ended_at, outcome, host_id, finding, generation_id from task_attempts where task_id = $1 order by attempt
 `
 
 func (q *Queries) AttemptsOfTask(ctx context.Context, taskID int64) ([]TaskAttempt, error) {
@@ -107,6 +108,7 @@ func (q *Queries) AttemptsOfTask(ctx context.Context, taskID int64) ([]TaskAttem
 			&i.Outcome,
 			&i.HostID,
 			&i.Finding,
+			&i.GenerationID,
 		); err != nil {
 			return nil, err
 		}
@@ -122,7 +124,7 @@ const beginTask = `-- name: BeginTask :one
 update tasks set state = 'OPEN', phase = '', reason = '', token_digest = coalesce($1, token_digest),
                  started_at = case when state = 'OPEN' then started_at else now() end
 where id = $2 and attempt = $3 and host_id = $4 and client_id = $5::text and state in ('ASSIGNED', 'OPEN')
-returning id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev
+returning id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev, generation_id
 `
 
 type BeginTaskParams struct {
@@ -180,6 +182,7 @@ func (q *Queries) BeginTask(ctx context.Context, arg BeginTaskParams) (Task, err
 		&i.Finding,
 		&i.WaitsTag,
 		&i.WaitsRev,
+		&i.GenerationID,
 	)
 	return i, err
 }
@@ -332,7 +335,7 @@ func (q *Queries) FreeTask(ctx context.Context, arg FreeTaskParams) (int64, erro
 }
 
 const getTask = `-- name: GetTask :one
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks where id = $1
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev, generation_id from tasks where id = $1
 `
 
 func (q *Queries) GetTask(ctx context.Context, id int64) (Task, error) {
@@ -374,6 +377,7 @@ func (q *Queries) GetTask(ctx context.Context, id int64) (Task, error) {
 		&i.Finding,
 		&i.WaitsTag,
 		&i.WaitsRev,
+		&i.GenerationID,
 	)
 	return i, err
 }
@@ -523,7 +527,7 @@ func (q *Queries) ListLeases(ctx context.Context) ([]ListLeasesRow, error) {
 }
 
 const lockArchTasks = `-- name: LockArchTasks :many
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks where build_id = $1 and method = 'buildArch' order by id for no key update
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev, generation_id from tasks where build_id = $1 and method = 'buildArch' order by id for no key update
 `
 
 func (q *Queries) LockArchTasks(ctx context.Context, buildID int64) ([]Task, error) {
@@ -571,6 +575,7 @@ func (q *Queries) LockArchTasks(ctx context.Context, buildID int64) ([]Task, err
 			&i.Finding,
 			&i.WaitsTag,
 			&i.WaitsRev,
+			&i.GenerationID,
 		); err != nil {
 			return nil, err
 		}
@@ -626,7 +631,7 @@ func (q *Queries) LockReports(ctx context.Context, arg LockReportsParams) ([]int
 }
 
 const lockTask = `-- name: LockTask :one
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks where id = $1 for no key update
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev, generation_id from tasks where id = $1 for no key update
 `
 
 func (q *Queries) LockTask(ctx context.Context, id int64) (Task, error) {
@@ -668,12 +673,13 @@ func (q *Queries) LockTask(ctx context.Context, id int64) (Task, error) {
 		&i.Finding,
 		&i.WaitsTag,
 		&i.WaitsRev,
+		&i.GenerationID,
 	)
 	return i, err
 }
 
 const openSiblings = `-- name: OpenSiblings :many
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev, generation_id from tasks
 where parent_id = $1 and id <> $2 and state in ('FREE', 'OPEN', 'ASSIGNED')
 order by id for no key update
 `
@@ -728,6 +734,7 @@ func (q *Queries) OpenSiblings(ctx context.Context, arg OpenSiblingsParams) ([]T
 			&i.Finding,
 			&i.WaitsTag,
 			&i.WaitsRev,
+			&i.GenerationID,
 		); err != nil {
 			return nil, err
 		}
@@ -740,7 +747,7 @@ func (q *Queries) OpenSiblings(ctx context.Context, arg OpenSiblingsParams) ([]T
 }
 
 const openTasksOfBuild = `-- name: OpenTasksOfBuild :many
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks where build_id = $1 and state in ('FREE', 'OPEN', 'ASSIGNED') order by id for no key update
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev, generation_id from tasks where build_id = $1 and state in ('FREE', 'OPEN', 'ASSIGNED') order by id for no key update
 `
 
 func (q *Queries) OpenTasksOfBuild(ctx context.Context, buildID int64) ([]Task, error) {
@@ -788,6 +795,7 @@ func (q *Queries) OpenTasksOfBuild(ctx context.Context, buildID int64) ([]Task, 
 			&i.Finding,
 			&i.WaitsTag,
 			&i.WaitsRev,
+			&i.GenerationID,
 		); err != nil {
 			return nil, err
 		}
@@ -901,8 +909,9 @@ func (q *Queries) ReapLock(ctx context.Context) (bool, error) {
 }
 
 const recordAttempt = `-- name: RecordAttempt :exec
-insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome, finding)
-select t.id, t.attempt, coalesce(t.client_id, ''), t.host_id, coalesce(t.started_at, now()), $1, coalesce($2::jsonb, t.finding) as finding
+insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome, finding, generation_id)
+select t.id, t.attempt, coalesce(t.client_id, ''), t.host_id, coalesce(t.started_at, now()), $1, coalesce($2::jsonb, t.finding) as finding,
+       t.generation_id
 from tasks t where t.id = $3 and t.attempt = $4
 on conflict (task_id, attempt) do nothing
 `
@@ -1141,19 +1150,31 @@ func (q *Queries) SetTaskPhase(ctx context.Context, arg SetTaskPhaseParams) (int
 	return result.RowsAffected(), nil
 }
 
-const setTaskRecipe = `-- name: SetTaskRecipe :exec
-update tasks set recipe = $1 where id = $2 and attempt = $3 and state = 'OPEN'
+const setTaskRoot = `-- name: SetTaskRoot :execrows
+update tasks set recipe = coalesce($1::jsonb, recipe), generation_id = $2
+where id = $3 and attempt = $4 and state = 'OPEN'
 `
 
-type SetTaskRecipeParams struct {
-	Recipe  []byte
-	ID      int64
-	Attempt int32
+type SetTaskRootParams struct {
+	Recipe       []byte
+	GenerationID *int64
+	ID           int64
+	Attempt      int32
 }
 
-func (q *Queries) SetTaskRecipe(ctx context.Context, arg SetTaskRecipeParams) error {
-	_, err := q.db.Exec(ctx, setTaskRecipe, arg.Recipe, arg.ID, arg.Attempt)
-	return err
+// Notes what the buildroot of an attempt is made of; no recipe leaves the one
+// there is.
+func (q *Queries) SetTaskRoot(ctx context.Context, arg SetTaskRootParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setTaskRoot,
+		arg.Recipe,
+		arg.GenerationID,
+		arg.ID,
+		arg.Attempt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const skipArches = `-- name: SkipArches :exec
@@ -1202,7 +1223,7 @@ func (q *Queries) SkippedArches(ctx context.Context, buildID int64) ([]SkippedAr
 }
 
 const tasksOfBuild = `-- name: TasksOfBuild :many
-select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev from tasks where build_id = $1 order by id
+select id, parent_id, build_id, method, arch, root_arch, label, state, attempt, river_job_id, client_id, weight, phase, reason, failure, created_at, started_at, finished_at, channel, bin, root_arches, priority, not_before, host_id, assigned_at, losses, failures, token_digest, recipe, policy, imported_at, copy_of, finding, waits_tag, waits_rev, generation_id from tasks where build_id = $1 order by id
 `
 
 func (q *Queries) TasksOfBuild(ctx context.Context, buildID int64) ([]Task, error) {
@@ -1250,6 +1271,7 @@ func (q *Queries) TasksOfBuild(ctx context.Context, buildID int64) ([]Task, erro
 			&i.Finding,
 			&i.WaitsTag,
 			&i.WaitsRev,
+			&i.GenerationID,
 		); err != nil {
 			return nil, err
 		}
@@ -1273,6 +1295,19 @@ func (q *Queries) UnfinishedChildren(ctx context.Context, parentID *int64) (int6
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const wakeQueue = `-- name: WakeQueue :exec
+select pg_notify(concat(current_schema(), '.river_insert'), json_build_object('queue', $1::text)::text)
+`
+
+// Wakes those who work a queue, by River's own channel and payload. River leaves
+// its notice out when it gave one for the queue a moment ago, though that may
+// have been for another transaction and be over before this one is: the job
+// would lie there until somebody polls.
+func (q *Queries) WakeQueue(ctx context.Context, queue string) error {
+	_, err := q.db.Exec(ctx, wakeQueue, queue)
+	return err
 }
 
 const wantReports = `-- name: WantReports :many

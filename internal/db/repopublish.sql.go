@@ -196,7 +196,7 @@ func (q *Queries) FragmentsOf(ctx context.Context, arg FragmentsOfParams) ([]Fra
 }
 
 const generation = `-- name: Generation :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason from repo_generations where tag_id = $1 and number = $2
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes from repo_generations where tag_id = $1 and number = $2
 `
 
 type GenerationParams struct {
@@ -221,12 +221,13 @@ func (q *Queries) Generation(ctx context.Context, arg GenerationParams) (RepoGen
 		&i.RollbackOf,
 		&i.Actor,
 		&i.Reason,
+		&i.Bytes,
 	)
 	return i, err
 }
 
 const generationBeforeNewest = `-- name: GenerationBeforeNewest :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1 offset 1
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1 offset 1
 `
 
 func (q *Queries) GenerationBeforeNewest(ctx context.Context, tagID int64) (RepoGeneration, error) {
@@ -246,12 +247,13 @@ func (q *Queries) GenerationBeforeNewest(ctx context.Context, tagID int64) (Repo
 		&i.RollbackOf,
 		&i.Actor,
 		&i.Reason,
+		&i.Bytes,
 	)
 	return i, err
 }
 
 const generationByID = `-- name: GenerationByID :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason from repo_generations where id = $1
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes from repo_generations where id = $1
 `
 
 func (q *Queries) GenerationByID(ctx context.Context, id int64) (RepoGeneration, error) {
@@ -271,8 +273,73 @@ func (q *Queries) GenerationByID(ctx context.Context, id int64) (RepoGeneration,
 		&i.RollbackOf,
 		&i.Actor,
 		&i.Reason,
+		&i.Bytes,
 	)
 	return i, err
+}
+
+const generationDifference = `-- name: GenerationDifference :many
+with changed as (
+    (select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = $2
+     except select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = $1)
+    union all
+    (select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = $1
+     except select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = $2)
+), keys as (
+    select distinct c.arch as repo_arch, r.name, r.arch from changed c join rpms r on r.id = c.rpm_id
+)
+select (g.generation_id = $1)::boolean as is_newer, k.repo_arch, r.name, r.arch, r.epoch, r.version, r.release, r.build_id
+from keys k
+join rpms r on r.name = k.name and r.arch = k.arch
+join generation_rpms g on g.rpm_id = r.id and g.arch = k.repo_arch and g.generation_id in ($2, $1)
+order by k.repo_arch, r.name, r.arch, r.id, is_newer
+`
+
+type GenerationDifferenceParams struct {
+	Newer int64
+	Older int64
+}
+
+type GenerationDifferenceRow struct {
+	IsNewer  bool
+	RepoArch string
+	Name     string
+	Arch     string
+	Epoch    int32
+	Version  string
+	Release  string
+	BuildID  int64
+}
+
+// The packages of two generations that have a name and an architecture of which
+// the two do not hold the same, for the same architecture of the repository.
+func (q *Queries) GenerationDifference(ctx context.Context, arg GenerationDifferenceParams) ([]GenerationDifferenceRow, error) {
+	rows, err := q.db.Query(ctx, generationDifference, arg.Newer, arg.Older)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []GenerationDifferenceRow{}
+	for rows.Next() {
+		var i GenerationDifferenceRow
+		if err := rows.Scan(
+			&i.IsNewer,
+			&i.RepoArch,
+			&i.Name,
+			&i.Arch,
+			&i.Epoch,
+			&i.Version,
+			&i.Release,
+			&i.BuildID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const generationEvents = `-- name: GenerationEvents :many
@@ -322,7 +389,7 @@ func (q *Queries) GenerationEvents(ctx context.Context, arg GenerationEventsPara
 }
 
 const generations = `-- name: Generations :many
-select g.id, g.tag_id, g.number, g.rev, g.state, g.arches, g.packages, g.created_at, g.published_at, g.event, g.rollback_of, g.actor, g.reason, coalesce((select min(r.event) from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev), 0)::bigint as until_event,
+select g.id, g.tag_id, g.number, g.rev, g.state, g.arches, g.packages, g.created_at, g.published_at, g.event, g.rollback_of, g.actor, g.reason, g.bytes, coalesce((select min(r.event) from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev), 0)::bigint as until_event,
        (h.generation_id is not null)::boolean as held
 from repo_generations g left join repo_holds h on h.tag_id = g.tag_id and h.made_id = g.id
 where g.tag_id = $1 and g.state <> 'building' order by g.number desc limit $2
@@ -347,6 +414,7 @@ type GenerationsRow struct {
 	RollbackOf  *int64
 	Actor       string
 	Reason      string
+	Bytes       int64
 	UntilEvent  int64
 	Held        bool
 }
@@ -376,6 +444,7 @@ func (q *Queries) Generations(ctx context.Context, arg GenerationsParams) ([]Gen
 			&i.RollbackOf,
 			&i.Actor,
 			&i.Reason,
+			&i.Bytes,
 			&i.UntilEvent,
 			&i.Held,
 		); err != nil {
@@ -538,18 +607,24 @@ func (q *Queries) LiveTag(ctx context.Context, name string) (LiveTagRow, error) 
 }
 
 const publishGeneration = `-- name: PublishGeneration :execrows
-update repo_generations set state = 'published', arches = $1, packages = $2, published_at = now()
-where id = $3 and state = 'building'
+update repo_generations set state = 'published', arches = $1, packages = $2, bytes = $3, published_at = now()
+where id = $4 and state = 'building'
 `
 
 type PublishGenerationParams struct {
 	Arches   []string
 	Packages int32
+	Bytes    int64
 	ID       int64
 }
 
 func (q *Queries) PublishGeneration(ctx context.Context, arg PublishGenerationParams) (int64, error) {
-	result, err := q.db.Exec(ctx, publishGeneration, arg.Arches, arg.Packages, arg.ID)
+	result, err := q.db.Exec(ctx, publishGeneration,
+		arg.Arches,
+		arg.Packages,
+		arg.Bytes,
+		arg.ID,
+	)
 	if err != nil {
 		return 0, err
 	}

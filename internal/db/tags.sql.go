@@ -561,20 +561,21 @@ func (q *Queries) DistroTags(ctx context.Context, event int64) ([]DistroTagsRow,
 }
 
 const distroTargets = `-- name: DistroTargets :many
-select t.name, b.name as build_tag, d.name as dest_tag, t.branches, t.lagging, t.best_effort, t.noarch_content
+select t.name, b.name as build_tag, d.name as dest_tag, t.branches, t.lagging, t.best_effort, t.noarch_content, t.repo_lag_seconds
 from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
 where ($1::bigint = 0 and t.revoke_event is null)
    or ($1 > 0 and t.create_event <= $1 and (t.revoke_event is null or t.revoke_event > $1))
 `
 
 type DistroTargetsRow struct {
-	Name          string
-	BuildTag      string
-	DestTag       string
-	Branches      []string
-	Lagging       []string
-	BestEffort    []string
-	NoarchContent string
+	Name           string
+	BuildTag       string
+	DestTag        string
+	Branches       []string
+	Lagging        []string
+	BestEffort     []string
+	NoarchContent  string
+	RepoLagSeconds int64
 }
 
 func (q *Queries) DistroTargets(ctx context.Context, event int64) ([]DistroTargetsRow, error) {
@@ -594,6 +595,7 @@ func (q *Queries) DistroTargets(ctx context.Context, event int64) ([]DistroTarge
 			&i.Lagging,
 			&i.BestEffort,
 			&i.NoarchContent,
+			&i.RepoLagSeconds,
 		); err != nil {
 			return nil, err
 		}
@@ -1070,19 +1072,20 @@ func (q *Queries) InsertTagging(ctx context.Context, arg InsertTaggingParams) er
 }
 
 const insertTarget = `-- name: InsertTarget :exec
-insert into build_targets (name, build_tag, dest_tag, branches, lagging, best_effort, noarch_content, create_event)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into build_targets (name, build_tag, dest_tag, branches, lagging, best_effort, noarch_content, repo_lag_seconds, create_event)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type InsertTargetParams struct {
-	Name          string
-	BuildTag      int64
-	DestTag       int64
-	Branches      []string
-	Lagging       []string
-	BestEffort    []string
-	NoarchContent string
-	CreateEvent   int64
+	Name           string
+	BuildTag       int64
+	DestTag        int64
+	Branches       []string
+	Lagging        []string
+	BestEffort     []string
+	NoarchContent  string
+	RepoLagSeconds int64
+	CreateEvent    int64
 }
 
 func (q *Queries) InsertTarget(ctx context.Context, arg InsertTargetParams) error {
@@ -1094,6 +1097,7 @@ func (q *Queries) InsertTarget(ctx context.Context, arg InsertTargetParams) erro
 		arg.Lagging,
 		arg.BestEffort,
 		arg.NoarchContent,
+		arg.RepoLagSeconds,
 		arg.CreateEvent,
 	)
 	return err
@@ -1949,24 +1953,25 @@ func (q *Queries) TagsListing(ctx context.Context, arg TagsListingParams) ([]Tag
 }
 
 const targetByName = `-- name: TargetByName :one
-select t.id, t.name, t.build_tag, t.dest_tag, t.branches, t.create_event, t.revoke_event, t.lagging, t.best_effort, t.noarch_content, b.name as build_tag_name, d.name as dest_tag_name
+select t.id, t.name, t.build_tag, t.dest_tag, t.branches, t.create_event, t.revoke_event, t.lagging, t.best_effort, t.noarch_content, t.repo_lag_seconds, b.name as build_tag_name, d.name as dest_tag_name
 from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
 where t.name = $1 order by (t.revoke_event is null) desc, t.id desc limit 1
 `
 
 type TargetByNameRow struct {
-	ID            int64
-	Name          string
-	BuildTag      int64
-	DestTag       int64
-	Branches      []string
-	CreateEvent   int64
-	RevokeEvent   *int64
-	Lagging       []string
-	BestEffort    []string
-	NoarchContent string
-	BuildTagName  string
-	DestTagName   string
+	ID             int64
+	Name           string
+	BuildTag       int64
+	DestTag        int64
+	Branches       []string
+	CreateEvent    int64
+	RevokeEvent    *int64
+	Lagging        []string
+	BestEffort     []string
+	NoarchContent  string
+	RepoLagSeconds int64
+	BuildTagName   string
+	DestTagName    string
 }
 
 // The target as it is, or as it was before it was removed.
@@ -1984,6 +1989,7 @@ func (q *Queries) TargetByName(ctx context.Context, name string) (TargetByNameRo
 		&i.Lagging,
 		&i.BestEffort,
 		&i.NoarchContent,
+		&i.RepoLagSeconds,
 		&i.BuildTagName,
 		&i.DestTagName,
 	)
@@ -1992,22 +1998,23 @@ func (q *Queries) TargetByName(ctx context.Context, name string) (TargetByNameRo
 
 const targetsAfter = `-- name: TargetsAfter :many
 select t.id, t.name, t.build_tag, b.name as build_tag_name, t.dest_tag, d.name as dest_tag_name, t.branches,
-       t.lagging, t.best_effort, t.noarch_content
+       t.lagging, t.best_effort, t.noarch_content, t.repo_lag_seconds
 from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
 where t.create_event <= $1 and (t.revoke_event is null or t.revoke_event > $1) order by t.name
 `
 
 type TargetsAfterRow struct {
-	ID            int64
-	Name          string
-	BuildTag      int64
-	BuildTagName  string
-	DestTag       int64
-	DestTagName   string
-	Branches      []string
-	Lagging       []string
-	BestEffort    []string
-	NoarchContent string
+	ID             int64
+	Name           string
+	BuildTag       int64
+	BuildTagName   string
+	DestTag        int64
+	DestTagName    string
+	Branches       []string
+	Lagging        []string
+	BestEffort     []string
+	NoarchContent  string
+	RepoLagSeconds int64
 }
 
 // The targets there were after an event.
@@ -2031,6 +2038,7 @@ func (q *Queries) TargetsAfter(ctx context.Context, event int64) ([]TargetsAfter
 			&i.Lagging,
 			&i.BestEffort,
 			&i.NoarchContent,
+			&i.RepoLagSeconds,
 		); err != nil {
 			return nil, err
 		}

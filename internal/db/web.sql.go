@@ -12,7 +12,7 @@ import (
 )
 
 const attemptsOfBuild = `-- name: AttemptsOfBuild :many
-select a.task_id, a.attempt, a.client_id, a.started_at, a.ended_at, a.outcome, a.host_id, a.finding from task_attempts a join tasks t on t.id = a.task_id
+select a.task_id, a.attempt, a.client_id, a.started_at, a.ended_at, a.outcome, a.host_id, a.finding, a.generation_id from task_attempts a join tasks t on t.id = a.task_id
 where t.build_id = $1 order by a.task_id, a.attempt
 `
 
@@ -34,6 +34,7 @@ func (q *Queries) AttemptsOfBuild(ctx context.Context, buildID int64) ([]TaskAtt
 			&i.Outcome,
 			&i.HostID,
 			&i.Finding,
+			&i.GenerationID,
 		); err != nil {
 			return nil, err
 		}
@@ -169,22 +170,23 @@ func (q *Queries) BuildSummaries(ctx context.Context, arg BuildSummariesParams) 
 }
 
 const buildrootsOfBuild = `-- name: BuildrootsOfBuild :many
-select distinct on (br.task_id) br.id, br.task_id, br.attempt, br.tag, br.arch, br.repo_key, br.driver, br.created_at, br.recipe, (select count(*) from buildroot_rpms where buildroot_id = br.id) as packages
+select distinct on (br.task_id) br.id, br.task_id, br.attempt, br.tag, br.arch, br.repo_key, br.driver, br.created_at, br.recipe, br.generation_id, (select count(*) from buildroot_rpms where buildroot_id = br.id) as packages
 from buildroots br join tasks t on t.id = br.task_id
 where t.build_id = $1 order by br.task_id, br.attempt desc
 `
 
 type BuildrootsOfBuildRow struct {
-	ID        int64
-	TaskID    int64
-	Attempt   int32
-	Tag       string
-	Arch      string
-	RepoKey   string
-	Driver    string
-	CreatedAt time.Time
-	Recipe    []byte
-	Packages  int64
+	ID           int64
+	TaskID       int64
+	Attempt      int32
+	Tag          string
+	Arch         string
+	RepoKey      string
+	Driver       string
+	CreatedAt    time.Time
+	Recipe       []byte
+	GenerationID *int64
+	Packages     int64
 }
 
 // The newest buildroot of each task, with how many packages it held.
@@ -207,6 +209,7 @@ func (q *Queries) BuildrootsOfBuild(ctx context.Context, buildID int64) ([]Build
 			&i.Driver,
 			&i.CreatedAt,
 			&i.Recipe,
+			&i.GenerationID,
 			&i.Packages,
 		); err != nil {
 			return nil, err
@@ -537,28 +540,70 @@ func (q *Queries) GenerationRPMs(ctx context.Context, generationID int64) ([]Gen
 }
 
 const generationsOfTag = `-- name: GenerationsOfTag :many
-select id, number, rev, state, arches, packages, created_at, published_at from repo_generations
-where tag_id = $1 order by number desc limit $2
+select g.id, g.number, g.rev, g.state, g.arches, g.packages, g.bytes, g.created_at, g.published_at, g.actor, g.reason,
+       coalesce(g.event, 0)::bigint as event,
+       coalesce((select r.event from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev and r.event is not null order by r.rev limit 1), 0)::bigint as until_event,
+       coalesce(back.number, 0)::bigint as rollback_of,
+       coalesce(p.number, 0)::bigint as before_number, coalesce(p.packages, 0)::int as before_packages, coalesce(p.bytes, 0)::bigint as before_bytes,
+       seen.changes::bigint as changes, seen.actors::text[] as actors
+from repo_generations g
+left join repo_generations back on back.id = g.rollback_of
+left join lateral (
+    select o.number, o.rev, o.packages, o.bytes from repo_generations o
+    where o.tag_id = g.tag_id and o.number < g.number and o.published_at is not null order by o.number desc limit 1
+) p on true
+cross join lateral (
+    select count(*) as changes, coalesce((array_agg(distinct e.actor order by e.actor))[1:6], '{}') as actors
+    from tag_revs r join events e on e.id = r.event
+    where r.tag_id = g.tag_id and r.rev > coalesce(p.rev, 0) and r.rev <= g.rev
+) seen
+where g.tag_id = $1 and (g.published_at is not null or g.state = 'building')
+  and ($2::bigint is null or g.number = $2)
+  and ($3::bigint is null or g.number < $3)
+order by g.number desc limit $4
 `
 
 type GenerationsOfTagParams struct {
 	TagID   int64
+	Number  *int64
+	Before  *int64
 	MaxRows int32
 }
 
 type GenerationsOfTagRow struct {
-	ID          int64
-	Number      int64
-	Rev         int64
-	State       string
-	Arches      []string
-	Packages    int32
-	CreatedAt   time.Time
-	PublishedAt *time.Time
+	ID             int64
+	Number         int64
+	Rev            int64
+	State          string
+	Arches         []string
+	Packages       int32
+	Bytes          int64
+	CreatedAt      time.Time
+	PublishedAt    *time.Time
+	Actor          string
+	Reason         string
+	Event          int64
+	UntilEvent     int64
+	RollbackOf     int64
+	BeforeNumber   int64
+	BeforePackages int32
+	BeforeBytes    int64
+	Changes        int64
+	Actors         []string
 }
 
+// The generations of a tag, newest first, those that were never published left
+// out unless they are being made. before_* is of the one that each replaced.
+// event is 0 where none is known, until_event is that of the change after which
+// the tag was another: 0 while none is. rollback_of is 0 for one of what the tag
+// said. changes and actors are of the events that it was the first to show.
 func (q *Queries) GenerationsOfTag(ctx context.Context, arg GenerationsOfTagParams) ([]GenerationsOfTagRow, error) {
-	rows, err := q.db.Query(ctx, generationsOfTag, arg.TagID, arg.MaxRows)
+	rows, err := q.db.Query(ctx, generationsOfTag,
+		arg.TagID,
+		arg.Number,
+		arg.Before,
+		arg.MaxRows,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -573,8 +618,19 @@ func (q *Queries) GenerationsOfTag(ctx context.Context, arg GenerationsOfTagPara
 			&i.State,
 			&i.Arches,
 			&i.Packages,
+			&i.Bytes,
 			&i.CreatedAt,
 			&i.PublishedAt,
+			&i.Actor,
+			&i.Reason,
+			&i.Event,
+			&i.UntilEvent,
+			&i.RollbackOf,
+			&i.BeforeNumber,
+			&i.BeforePackages,
+			&i.BeforeBytes,
+			&i.Changes,
+			&i.Actors,
 		); err != nil {
 			return nil, err
 		}
@@ -675,7 +731,7 @@ func (q *Queries) ListBuilds(ctx context.Context, arg ListBuildsParams) ([]ListB
 }
 
 const listTasks = `-- name: ListTasks :many
-select t.id, t.parent_id, t.build_id, t.method, t.arch, t.root_arch, t.label, t.state, t.attempt, t.river_job_id, t.client_id, t.weight, t.phase, t.reason, t.failure, t.created_at, t.started_at, t.finished_at, t.channel, t.bin, t.root_arches, t.priority, t.not_before, t.host_id, t.assigned_at, t.losses, t.failures, t.token_digest, t.recipe, t.policy, t.imported_at, t.copy_of, t.finding, t.waits_tag, t.waits_rev, b.nvr, b.planned_nvr from tasks t join builds b on b.id = t.build_id
+select t.id, t.parent_id, t.build_id, t.method, t.arch, t.root_arch, t.label, t.state, t.attempt, t.river_job_id, t.client_id, t.weight, t.phase, t.reason, t.failure, t.created_at, t.started_at, t.finished_at, t.channel, t.bin, t.root_arches, t.priority, t.not_before, t.host_id, t.assigned_at, t.losses, t.failures, t.token_digest, t.recipe, t.policy, t.imported_at, t.copy_of, t.finding, t.waits_tag, t.waits_rev, t.generation_id, b.nvr, b.planned_nvr from tasks t join builds b on b.id = t.build_id
 where ($1::text is null or t.state = $1)
 order by t.id desc limit $2
 `
@@ -686,43 +742,44 @@ type ListTasksParams struct {
 }
 
 type ListTasksRow struct {
-	ID          int64
-	ParentID    *int64
-	BuildID     int64
-	Method      string
-	Arch        string
-	RootArch    string
-	Label       string
-	State       string
-	Attempt     int32
-	RiverJobID  *int64
-	ClientID    *string
-	Weight      float32
-	Phase       string
-	Reason      string
-	Failure     string
-	CreatedAt   time.Time
-	StartedAt   *time.Time
-	FinishedAt  *time.Time
-	Channel     string
-	Bin         string
-	RootArches  []string
-	Priority    int32
-	NotBefore   time.Time
-	HostID      *int64
-	AssignedAt  *time.Time
-	Losses      int32
-	Failures    int32
-	TokenDigest []byte
-	Recipe      []byte
-	Policy      string
-	ImportedAt  *time.Time
-	CopyOf      *int64
-	Finding     []byte
-	WaitsTag    *int64
-	WaitsRev    *int64
-	Nvr         *string
-	PlannedNvr  string
+	ID           int64
+	ParentID     *int64
+	BuildID      int64
+	Method       string
+	Arch         string
+	RootArch     string
+	Label        string
+	State        string
+	Attempt      int32
+	RiverJobID   *int64
+	ClientID     *string
+	Weight       float32
+	Phase        string
+	Reason       string
+	Failure      string
+	CreatedAt    time.Time
+	StartedAt    *time.Time
+	FinishedAt   *time.Time
+	Channel      string
+	Bin          string
+	RootArches   []string
+	Priority     int32
+	NotBefore    time.Time
+	HostID       *int64
+	AssignedAt   *time.Time
+	Losses       int32
+	Failures     int32
+	TokenDigest  []byte
+	Recipe       []byte
+	Policy       string
+	ImportedAt   *time.Time
+	CopyOf       *int64
+	Finding      []byte
+	WaitsTag     *int64
+	WaitsRev     *int64
+	GenerationID *int64
+	Nvr          *string
+	PlannedNvr   string
 }
 
 func (q *Queries) ListTasks(ctx context.Context, arg ListTasksParams) ([]ListTasksRow, error) {
@@ -770,6 +827,7 @@ func (q *Queries) ListTasks(ctx context.Context, arg ListTasksParams) ([]ListTas
 			&i.Finding,
 			&i.WaitsTag,
 			&i.WaitsRev,
+			&i.GenerationID,
 			&i.Nvr,
 			&i.PlannedNvr,
 		); err != nil {
@@ -792,6 +850,81 @@ func (q *Queries) PackageByName(ctx context.Context, name string) (Package, erro
 	var i Package
 	err := row.Scan(&i.ID, &i.Name)
 	return i, err
+}
+
+const packagesOfGeneration = `-- name: PackagesOfGeneration :many
+select r.id, r.name, r.epoch, r.version, r.release, r.arch, r.size, r.sha256, r.build_id, b.nvr, array_agg(g.arch order by g.arch)::text[] as repos,
+       (count(*) over ())::bigint as total
+from generation_rpms g join rpms r on r.id = g.rpm_id join builds b on b.id = r.build_id
+where g.generation_id = $1
+  and ($2::text is null or position(lower($2) in lower(r.name || '-' || r.version || '-' || r.release || '.' || r.arch)) > 0)
+  and ($3::text is null or g.arch = $3)
+group by r.id, b.id order by r.name, r.arch, r.id
+limit $5 offset $4
+`
+
+type PackagesOfGenerationParams struct {
+	GenerationID int64
+	Name         *string
+	Arch         *string
+	Start        int32
+	MaxRows      int32
+}
+
+type PackagesOfGenerationRow struct {
+	ID      int64
+	Name    string
+	Epoch   int32
+	Version string
+	Release string
+	Arch    string
+	Size    int64
+	Sha256  string
+	BuildID int64
+	Nvr     *string
+	Repos   []string
+	Total   int64
+}
+
+// The packages of a generation, each once with the architectures whose
+// repositories hold it, and how many there are.
+func (q *Queries) PackagesOfGeneration(ctx context.Context, arg PackagesOfGenerationParams) ([]PackagesOfGenerationRow, error) {
+	rows, err := q.db.Query(ctx, packagesOfGeneration,
+		arg.GenerationID,
+		arg.Name,
+		arg.Arch,
+		arg.Start,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PackagesOfGenerationRow{}
+	for rows.Next() {
+		var i PackagesOfGenerationRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Epoch,
+			&i.Version,
+			&i.Release,
+			&i.Arch,
+			&i.Size,
+			&i.Sha256,
+			&i.BuildID,
+			&i.Nvr,
+			&i.Repos,
+			&i.Total,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const packagesOverview = `-- name: PackagesOverview :many
@@ -983,25 +1116,33 @@ func (q *Queries) PlansOfDelivery(ctx context.Context, deliveryID *int64) ([]Pla
 
 const reposOverview = `-- name: ReposOverview :many
 select t.id, t.name, t.arches, t.want_rev, t.built_rev,
-       coalesce(g.number, 0)::bigint as generation, coalesce(g.packages, 0)::int as packages, g.published_at
+       coalesce(g.number, 0)::bigint as generation, coalesce(g.packages, 0)::int as packages, g.published_at,
+       coalesce(hg.number, 0)::bigint as held_generation, coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at
 from tags t left join lateral (
-    select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
-where t.revoke_event is null order by t.name
+    select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
+left join repo_holds h on h.tag_id = t.id
+left join repo_generations hg on hg.id = h.generation_id
+where t.revoke_event is null and ($1::text is null or t.name = $1) order by t.name
 `
 
 type ReposOverviewRow struct {
-	ID          int64
-	Name        string
-	Arches      []string
-	WantRev     int64
-	BuiltRev    int64
-	Generation  int64
-	Packages    int32
-	PublishedAt *time.Time
+	ID             int64
+	Name           string
+	Arches         []string
+	WantRev        int64
+	BuiltRev       int64
+	Generation     int64
+	Packages       int32
+	PublishedAt    *time.Time
+	HeldGeneration int64
+	HeldBy         string
+	HeldWhy        string
+	HeldAt         *time.Time
 }
 
-func (q *Queries) ReposOverview(ctx context.Context) ([]ReposOverviewRow, error) {
-	rows, err := q.db.Query(ctx, reposOverview)
+// The repositories of all tags, or of one, with who holds them.
+func (q *Queries) ReposOverview(ctx context.Context, name *string) ([]ReposOverviewRow, error) {
+	rows, err := q.db.Query(ctx, reposOverview, name)
 	if err != nil {
 		return nil, err
 	}
@@ -1018,6 +1159,10 @@ func (q *Queries) ReposOverview(ctx context.Context) ([]ReposOverviewRow, error)
 			&i.Generation,
 			&i.Packages,
 			&i.PublishedAt,
+			&i.HeldGeneration,
+			&i.HeldBy,
+			&i.HeldWhy,
+			&i.HeldAt,
 		); err != nil {
 			return nil, err
 		}
@@ -1085,7 +1230,7 @@ func (q *Queries) TagBuildsOf(ctx context.Context, buildID int64) ([]TagBuildsOf
 }
 
 const tagFigures = `-- name: TagFigures :many
-select t.id, t.want_rev, t.built_rev,
+select t.id, t.want_rev, t.built_rev, exists (select 1 from repo_holds h where h.tag_id = t.id) as held,
        (select count(*) from tag_packages l where l.tag_id = t.id and ($1::bigint is null and l.revoke_event is null
            or l.create_event <= $1 and (l.revoke_event is null or l.revoke_event > $1)))::bigint as packages,
        (select count(*) from tag_builds tb where tb.tag_id = t.id and ($1::bigint is null and tb.revoke_event is null
@@ -1102,6 +1247,7 @@ type TagFiguresRow struct {
 	ID       int64
 	WantRev  int64
 	BuiltRev int64
+	Held     bool
 	Packages int64
 	Builds   int64
 }
@@ -1122,6 +1268,7 @@ func (q *Queries) TagFigures(ctx context.Context, arg TagFiguresParams) ([]TagFi
 			&i.ID,
 			&i.WantRev,
 			&i.BuiltRev,
+			&i.Held,
 			&i.Packages,
 			&i.Builds,
 		); err != nil {
@@ -1217,7 +1364,7 @@ func (q *Queries) TargetNames(ctx context.Context) ([]string, error) {
 }
 
 const targetsOverview = `-- name: TargetsOverview :many
-select t.id, t.name, t.branches, t.lagging, t.best_effort, t.noarch_content, t.build_tag, bt.name as build_tag_name, t.dest_tag, dt.name as dest_tag_name,
+select t.id, t.name, t.branches, t.lagging, t.best_effort, t.noarch_content, t.repo_lag_seconds, t.build_tag, bt.name as build_tag_name, t.dest_tag, dt.name as dest_tag_name,
        b.id as build_id, b.nvr, b.planned_nvr, b.state, b.created_at
 from build_targets t join tags bt on bt.id = t.build_tag join tags dt on dt.id = t.dest_tag
 left join builds b on b.id = (select id from builds where target = t.name order by id desc limit 1)
@@ -1236,21 +1383,22 @@ type TargetsOverviewParams struct {
 }
 
 type TargetsOverviewRow struct {
-	ID            int64
-	Name          string
-	Branches      []string
-	Lagging       []string
-	BestEffort    []string
-	NoarchContent string
-	BuildTag      int64
-	BuildTagName  string
-	DestTag       int64
-	DestTagName   string
-	BuildID       *int64
-	Nvr           *string
-	PlannedNvr    *string
-	State         *string
-	CreatedAt     *time.Time
+	ID             int64
+	Name           string
+	Branches       []string
+	Lagging        []string
+	BestEffort     []string
+	NoarchContent  string
+	RepoLagSeconds int64
+	BuildTag       int64
+	BuildTagName   string
+	DestTag        int64
+	DestTagName    string
+	BuildID        *int64
+	Nvr            *string
+	PlannedNvr     *string
+	State          *string
+	CreatedAt      *time.Time
 }
 
 // Targets by name, those of one tag if it is given, with the newest build of each.
@@ -1275,6 +1423,7 @@ func (q *Queries) TargetsOverview(ctx context.Context, arg TargetsOverviewParams
 			&i.Lagging,
 			&i.BestEffort,
 			&i.NoarchContent,
+			&i.RepoLagSeconds,
 			&i.BuildTag,
 			&i.BuildTagName,
 			&i.DestTag,
@@ -1342,8 +1491,10 @@ func (q *Queries) WaitingByBin(ctx context.Context) ([]WaitingByBinRow, error) {
 const waitingTasks = `-- name: WaitingTasks :many
 select t.id, t.build_id, t.method, t.arch, t.channel, t.bin, t.root_arches, t.priority, t.weight, t.attempt, t.reason, t.created_at,
        b.nvr, b.planned_nvr, b.scratch, b.target, g.name as build_tag_name,
-       (t.waits_tag is not null)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before
+       (t.waits_tag is not null)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before,
+       coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at
 from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
+left join repo_holds h on h.tag_id = g.id
 where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
   and ($1::text is null or t.channel = $1)
   and ($2::text is null or t.bin = $2)
@@ -1380,9 +1531,13 @@ type WaitingTasksRow struct {
 	WaitsForRepo bool
 	WaitsForTime bool
 	NotBefore    time.Time
+	HeldBy       string
+	HeldWhy      string
+	HeldAt       *time.Time
 }
 
-// The tasks that wait for a host, in the order in which they will get one.
+// The tasks that wait for a host, in the order in which they will get one, with
+// who holds the repository of their build tag.
 func (q *Queries) WaitingTasks(ctx context.Context, arg WaitingTasksParams) ([]WaitingTasksRow, error) {
 	rows, err := q.db.Query(ctx, waitingTasks,
 		arg.Channel,
@@ -1419,6 +1574,9 @@ func (q *Queries) WaitingTasks(ctx context.Context, arg WaitingTasksParams) ([]W
 			&i.WaitsForRepo,
 			&i.WaitsForTime,
 			&i.NotBefore,
+			&i.HeldBy,
+			&i.HeldWhy,
+			&i.HeldAt,
 		); err != nil {
 			return nil, err
 		}

@@ -90,7 +90,7 @@ func historyOfSettings() []historyTable {
 		name: "build_target_config", ofTag: "(r.build_tag = ? or r.dest_tag = ?)",
 		from: "build_targets r join tags b on b.id = r.build_tag join tags d on d.id = r.dest_tag",
 		key:  "r.name", other: "r.name", values: "'build_tag', b.name, 'dest_tag', d.name, 'branches', r.branches, " +
-			"'lagging', nullif(r.lagging, '{}'), 'best_effort', nullif(r.best_effort, '{}'), 'noarch_content', nullif(r.noarch_content, 'warn')",
+			"'lagging', nullif(r.lagging, '{}'), 'best_effort', nullif(r.best_effort, '{}'), 'noarch_content', nullif(r.noarch_content, 'warn'), 'repo_lag', nullif(r.repo_lag_seconds, 0)",
 		words: words("new build target: {other}", "build target deleted: {other}", "build target configuration for {other} updated"),
 	}, {
 		name: "group_config", ofTag: ofTagID, from: "group_config r join tags t on t.id = r.tag_id join groups g on g.id = r.group_id",

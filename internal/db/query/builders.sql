@@ -44,14 +44,30 @@ select * from repo_generations where tag_id = @tag_id and state = 'published' or
 -- name: BuildrootOfTask :one
 select * from buildroots where task_id = @task_id order by attempt desc limit 1;
 
+-- name: GenerationsOfBuild :many
+-- The generations of its build tag that the buildroots of a build were made of,
+-- by task: the current attempt's, or that of the task whose results it has. event
+-- is 0 where none is known, until_event is that of the change after which the tag
+-- was another: 0 while none is, or where somebody went back to what the
+-- generation holds.
+select t.id as task_id, g.id, g.number, g.state, tag.name as tag, g.published_at, coalesce(g.event, 0)::bigint as event,
+       coalesce(case when g.rollback_of is null then (select r.event from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev and r.event is not null
+                                             order by r.rev limit 1) end, 0)::bigint as until_event,
+       coalesce(back.number, 0)::bigint as rollback_of
+from tasks t join tasks o on o.id = coalesce(t.copy_of, t.id)
+join repo_generations g on g.id = o.generation_id join tags tag on tag.id = g.tag_id
+left join repo_generations back on back.id = g.rollback_of
+where t.build_id = @build_id order by t.id;
+
 -- name: BuildrootRPMs :many
 select nevra, digest from buildroot_rpms where buildroot_id = @buildroot_id order by nevra;
 
 -- name: RecordResults :exec
 -- Records the packages an attempt made and the buildroot it made them in.
 with root as (
-    insert into buildroots (task_id, attempt, tag, arch, repo_key, driver, recipe)
-    values (@task_id, @attempt, @tag, @root_arch, @repo_key, @driver, @recipe)
+    insert into buildroots (task_id, attempt, tag, arch, repo_key, driver, recipe, generation_id)
+    values (@task_id, @attempt, @tag, @root_arch, @repo_key, @driver, @recipe,
+            (select generation_id from tasks where id = @task_id and attempt = @attempt))
     returning id
 ), installed as (
     insert into buildroot_rpms (buildroot_id, nevra, digest, repo, sha256)

@@ -52,14 +52,14 @@ update hosts set client_id = null, unready = '' where id = @id and client_id = @
 -- name: LoseTasksOfHost :many
 -- Takes from a host all it was given by process, and keeps that it was lost.
 with lost as (
-    select t.id, t.attempt, t.client_id, t.host_id, t.started_at, t.state, t.river_job_id
+    select t.id, t.attempt, t.client_id, t.host_id, t.started_at, t.state, t.river_job_id, t.generation_id
     from tasks t
     where t.host_id = @host_id and t.client_id = @client_id::text and t.state in ('ASSIGNED', 'OPEN')
       and (sqlc.narg(tasks)::bigint[] is null or t.id = any(sqlc.narg(tasks)::bigint[]))
     order by t.id for no key update
 ), kept as (
-    insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome)
-    select id, attempt, client_id, host_id, started_at, @outcome::text from lost where state = 'OPEN'
+    insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome, generation_id)
+    select id, attempt, client_id, host_id, started_at, @outcome::text, generation_id from lost where state = 'OPEN'
     on conflict (task_id, attempt) do nothing
 )
 update tasks t set state = 'FREE', phase = '', reason = @reason::text, host_id = null, client_id = null, river_job_id = null, token_digest = null,
@@ -146,7 +146,7 @@ select id, attempt from tasks where id = any(@ids::bigint[]) and state = 'FREE' 
 -- written once in the transaction: PostgreSQL would check its foreign keys at
 -- the second time, and wait for whoever holds the build or the parent.
 update tasks t set state = 'ASSIGNED', attempt = t.attempt + 1, host_id = a.host_id, client_id = a.client_id, root_arch = a.root_arch,
-                   assigned_at = now(), started_at = null, phase = '', river_job_id = nullif(a.job_id, 0), token_digest = null
+                   assigned_at = now(), started_at = null, phase = '', river_job_id = nullif(a.job_id, 0), token_digest = null, generation_id = null
 from (select unnest(@ids::bigint[]) as id, unnest(@host_ids::bigint[]) as host_id, unnest(@client_ids::text[]) as client_id,
              unnest(@root_arches::text[]) as root_arch, unnest(@job_ids::bigint[]) as job_id) a
 where t.id = a.id and t.state = 'FREE';

@@ -137,8 +137,9 @@ select * from tasks where build_id = @build_id and state in ('FREE', 'OPEN', 'AS
 
 -- name: RecordAttempt :exec
 -- Keeps how an attempt ended that is the task's current one.
-insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome, finding)
-select t.id, t.attempt, coalesce(t.client_id, ''), t.host_id, coalesce(t.started_at, now()), @outcome, coalesce(sqlc.narg(finding)::jsonb, t.finding) as finding
+insert into task_attempts (task_id, attempt, client_id, host_id, started_at, outcome, finding, generation_id)
+select t.id, t.attempt, coalesce(t.client_id, ''), t.host_id, coalesce(t.started_at, now()), @outcome, coalesce(sqlc.narg(finding)::jsonb, t.finding) as finding,
+       t.generation_id
 from tasks t where t.id = @task_id and t.attempt = @attempt
 on conflict (task_id, attempt) do nothing;
 
@@ -228,5 +229,15 @@ select * from tasks
 where parent_id = @parent_id and id <> @id and state in ('FREE', 'OPEN', 'ASSIGNED')
 order by id for no key update;
 
--- name: SetTaskRecipe :exec
-update tasks set recipe = @recipe where id = @id and attempt = @attempt and state = 'OPEN';
+-- name: SetTaskRoot :execrows
+-- Notes what the buildroot of an attempt is made of; no recipe leaves the one
+-- there is.
+update tasks set recipe = coalesce(sqlc.narg(recipe)::jsonb, recipe), generation_id = sqlc.narg(generation_id)
+where id = @id and attempt = @attempt and state = 'OPEN';
+
+-- name: WakeQueue :exec
+-- Wakes those who work a queue, by River's own channel and payload. River leaves
+-- its notice out when it gave one for the queue a moment ago, though that may
+-- have been for another transaction and be over before this one is: the job
+-- would lie there until somebody polls.
+select pg_notify(concat(current_schema(), '.river_insert'), json_build_object('queue', @queue::text)::text);

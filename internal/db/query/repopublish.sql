@@ -48,6 +48,24 @@ where g.tag_id = @tag_id and g.state <> 'building' order by g.number desc limit 
 select r.rev, r.event, e.at, e.actor, e.what from tag_revs r join events e on e.id = r.event
 where r.tag_id = @tag_id and r.rev > @after and r.rev <= @upto order by r.rev;
 
+-- name: GenerationDifference :many
+-- The packages of two generations that have a name and an architecture of which
+-- the two do not hold the same, for the same architecture of the repository.
+with changed as (
+    (select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = @older
+     except select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = @newer)
+    union all
+    (select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = @newer
+     except select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = @older)
+), keys as (
+    select distinct c.arch as repo_arch, r.name, r.arch from changed c join rpms r on r.id = c.rpm_id
+)
+select (g.generation_id = @newer)::boolean as is_newer, k.repo_arch, r.name, r.arch, r.epoch, r.version, r.release, r.build_id
+from keys k
+join rpms r on r.name = k.name and r.arch = k.arch
+join generation_rpms g on g.rpm_id = r.id and g.arch = k.repo_arch and g.generation_id in (@older, @newer)
+order by k.repo_arch, r.name, r.arch, r.id, is_newer;
+
 -- name: RPMsOfGeneration :many
 select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, g.arch as repo_arch
 from generation_rpms g join rpms r on r.id = g.rpm_id where g.generation_id = @generation_id order by g.arch, r.name, r.arch, r.id;
@@ -73,7 +91,7 @@ values (@tag_id, (select coalesce(max(number), 0) + 1 from repo_generations wher
 returning id, number;
 
 -- name: PublishGeneration :execrows
-update repo_generations set state = 'published', arches = @arches, packages = @packages, published_at = now()
+update repo_generations set state = 'published', arches = @arches, packages = @packages, bytes = @bytes, published_at = now()
 where id = @id and state = 'building';
 
 -- name: InsertGenerationRPMs :exec

@@ -14,8 +14,8 @@ update tag_external_repos set revoke_event = @revoke_event where id = @id and re
 
 
 -- name: InsertTarget :exec
-insert into build_targets (name, build_tag, dest_tag, branches, lagging, best_effort, noarch_content, create_event)
-values (@name, @build_tag, @dest_tag, @branches, @lagging, @best_effort, @noarch_content, @create_event);
+insert into build_targets (name, build_tag, dest_tag, branches, lagging, best_effort, noarch_content, repo_lag_seconds, create_event)
+values (@name, @build_tag, @dest_tag, @branches, @lagging, @best_effort, @noarch_content, @repo_lag_seconds, @create_event);
 
 -- name: RevokeTarget :execrows
 update build_targets set revoke_event = @revoke_event where name = @name and revoke_event is null;
@@ -253,7 +253,7 @@ where (@event::bigint = 0 and l.revoke_event is null and o.revoke_event is null)
        and o.create_event <= @event and (o.revoke_event is null or o.revoke_event > @event));
 
 -- name: DistroTargets :many
-select t.name, b.name as build_tag, d.name as dest_tag, t.branches, t.lagging, t.best_effort, t.noarch_content
+select t.name, b.name as build_tag, d.name as dest_tag, t.branches, t.lagging, t.best_effort, t.noarch_content, t.repo_lag_seconds
 from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
 where (@event::bigint = 0 and t.revoke_event is null)
    or (@event > 0 and t.create_event <= @event and (t.revoke_event is null or t.revoke_event > @event));
@@ -372,7 +372,7 @@ where build_id = @build_id and create_event <= @event and (revoke_event is null 
 -- name: TargetsAfter :many
 -- The targets there were after an event.
 select t.id, t.name, t.build_tag, b.name as build_tag_name, t.dest_tag, d.name as dest_tag_name, t.branches,
-       t.lagging, t.best_effort, t.noarch_content
+       t.lagging, t.best_effort, t.noarch_content, t.repo_lag_seconds
 from build_targets t join tags b on b.id = t.build_tag join tags d on d.id = t.dest_tag
 where t.create_event <= @event and (t.revoke_event is null or t.revoke_event > @event) order by t.name;
 

@@ -19,11 +19,15 @@ select r.*, g.arch as repo_arch, b.nvr from generation_rpms g join rpms r on r.i
 where g.generation_id = @generation_id order by r.name, r.arch, r.id;
 
 -- name: ReposOverview :many
+-- The repositories of all tags, or of one, with who holds them.
 select t.id, t.name, t.arches, t.want_rev, t.built_rev,
-       coalesce(g.number, 0)::bigint as generation, coalesce(g.packages, 0)::int as packages, g.published_at
+       coalesce(g.number, 0)::bigint as generation, coalesce(g.packages, 0)::int as packages, g.published_at,
+       coalesce(hg.number, 0)::bigint as held_generation, coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at
 from tags t left join lateral (
     select * from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
-where t.revoke_event is null order by t.name;
+left join repo_holds h on h.tag_id = t.id
+left join repo_generations hg on hg.id = h.generation_id
+where t.revoke_event is null and (sqlc.narg(name)::text is null or t.name = sqlc.narg(name)) order by t.name;
 
 -- name: BuildsOfDelivery :many
 select b.id, b.nvr, b.planned_nvr, b.state, b.target, b.scratch from planned_pushes pp join builds b on b.id = pp.build_id
@@ -107,8 +111,44 @@ order by p.name limit @max_rows;
 select id, name from packages where name = @name;
 
 -- name: GenerationsOfTag :many
-select id, number, rev, state, arches, packages, created_at, published_at from repo_generations
-where tag_id = @tag_id order by number desc limit @max_rows;
+-- The generations of a tag, newest first, those that were never published left
+-- out unless they are being made. before_* is of the one that each replaced.
+-- event is 0 where none is known, until_event is that of the change after which
+-- the tag was another: 0 while none is. rollback_of is 0 for one of what the tag
+-- said. changes and actors are of the events that it was the first to show.
+select g.id, g.number, g.rev, g.state, g.arches, g.packages, g.bytes, g.created_at, g.published_at, g.actor, g.reason,
+       coalesce(g.event, 0)::bigint as event,
+       coalesce((select r.event from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev and r.event is not null order by r.rev limit 1), 0)::bigint as until_event,
+       coalesce(back.number, 0)::bigint as rollback_of,
+       coalesce(p.number, 0)::bigint as before_number, coalesce(p.packages, 0)::int as before_packages, coalesce(p.bytes, 0)::bigint as before_bytes,
+       seen.changes::bigint as changes, seen.actors::text[] as actors
+from repo_generations g
+left join repo_generations back on back.id = g.rollback_of
+left join lateral (
+    select o.number, o.rev, o.packages, o.bytes from repo_generations o
+    where o.tag_id = g.tag_id and o.number < g.number and o.published_at is not null order by o.number desc limit 1
+) p on true
+cross join lateral (
+    select count(*) as changes, coalesce((array_agg(distinct e.actor order by e.actor))[1:6], '{}') as actors
+    from tag_revs r join events e on e.id = r.event
+    where r.tag_id = g.tag_id and r.rev > coalesce(p.rev, 0) and r.rev <= g.rev
+) seen
+where g.tag_id = @tag_id and (g.published_at is not null or g.state = 'building')
+  and (sqlc.narg(number)::bigint is null or g.number = sqlc.narg(number))
+  and (sqlc.narg(before)::bigint is null or g.number < sqlc.narg(before))
+order by g.number desc limit @max_rows;
+
+-- name: PackagesOfGeneration :many
+-- The packages of a generation, each once with the architectures whose
+-- repositories hold it, and how many there are.
+select r.id, r.name, r.epoch, r.version, r.release, r.arch, r.size, r.sha256, r.build_id, b.nvr, array_agg(g.arch order by g.arch)::text[] as repos,
+       (count(*) over ())::bigint as total
+from generation_rpms g join rpms r on r.id = g.rpm_id join builds b on b.id = r.build_id
+where g.generation_id = @generation_id
+  and (sqlc.narg(name)::text is null or position(lower(sqlc.narg(name)) in lower(r.name || '-' || r.version || '-' || r.release || '.' || r.arch)) > 0)
+  and (sqlc.narg(arch)::text is null or g.arch = sqlc.narg(arch))
+group by r.id, b.id order by r.name, r.arch, r.id
+limit @max_rows offset @start;
 
 -- name: DeliveryHead :one
 -- A delivery with at most so many bytes of its body.
@@ -139,7 +179,7 @@ select (select count(*) from reports where sent_seq < seq)::bigint as unsent_rep
 -- How much is in tags themselves, and how far their repositories are. event is
 -- the moment that is counted, null for now: each has a branch of its own, for
 -- the partial indexes fit now only.
-select t.id, t.want_rev, t.built_rev,
+select t.id, t.want_rev, t.built_rev, exists (select 1 from repo_holds h where h.tag_id = t.id) as held,
        (select count(*) from tag_packages l where l.tag_id = t.id and (sqlc.narg(event)::bigint is null and l.revoke_event is null
            or l.create_event <= sqlc.narg(event) and (l.revoke_event is null or l.revoke_event > sqlc.narg(event))))::bigint as packages,
        (select count(*) from tag_builds tb where tb.tag_id = t.id and (sqlc.narg(event)::bigint is null and tb.revoke_event is null
@@ -160,7 +200,7 @@ where t.name = @name and t.revoke_event is not null order by c.revoke_event desc
 
 -- name: TargetsOverview :many
 -- Targets by name, those of one tag if it is given, with the newest build of each.
-select t.id, t.name, t.branches, t.lagging, t.best_effort, t.noarch_content, t.build_tag, bt.name as build_tag_name, t.dest_tag, dt.name as dest_tag_name,
+select t.id, t.name, t.branches, t.lagging, t.best_effort, t.noarch_content, t.repo_lag_seconds, t.build_tag, bt.name as build_tag_name, t.dest_tag, dt.name as dest_tag_name,
        b.id as build_id, b.nvr, b.planned_nvr, b.state, b.created_at
 from build_targets t join tags bt on bt.id = t.build_tag join tags dt on dt.id = t.dest_tag
 left join builds b on b.id = (select id from builds where target = t.name order by id desc limit 1)
@@ -195,11 +235,14 @@ where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
 group by t.channel, t.bin order by t.channel, t.bin;
 
 -- name: WaitingTasks :many
--- The tasks that wait for a host, in the order in which they will get one.
+-- The tasks that wait for a host, in the order in which they will get one, with
+-- who holds the repository of their build tag.
 select t.id, t.build_id, t.method, t.arch, t.channel, t.bin, t.root_arches, t.priority, t.weight, t.attempt, t.reason, t.created_at,
        b.nvr, b.planned_nvr, b.scratch, b.target, g.name as build_tag_name,
-       (t.waits_tag is not null)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before
+       (t.waits_tag is not null)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before,
+       coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at
 from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
+left join repo_holds h on h.tag_id = g.id
 where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
   and (sqlc.narg(channel)::text is null or t.channel = sqlc.narg(channel))
   and (sqlc.narg(bin)::text is null or t.bin = sqlc.narg(bin))
