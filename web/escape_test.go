@@ -14,6 +14,8 @@ func TestStrangersTextIsNeverMarkup(t *testing.T) {
 	s := newTagFixture(t)
 	s.exec(generationsSQL)
 	const evil = `"'><script>alert(1)</script>{{.}}` + "\u202e\x1b[31m"
+	// Digests don't change; here they do.
+	s.exec("alter table rpms disable trigger user")
 	for _, column := range []string{
 		"builds.nvr", "builds.planned_nvr", "builds.reason", "builds.phase", "builds.target", "builds.ref", "builds.commit_id", "builds.version", "builds.release",
 		"tasks.arch", "tasks.label", "tasks.phase", "tasks.reason", "tasks.client_id", "task_attempts.client_id", "task_attempts.outcome",

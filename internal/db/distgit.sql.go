@@ -99,9 +99,9 @@ with root as (
     select $4, $5, $6, g.id, $7, $8, $9, $10, $11,
            $12, $13,
            -- With a lag what was tagged less than it ago need not be seen.
-           least(g.want_rev, greatest(1, (select min(r.rev) - 1 from tag_revs r where r.tag_id = g.id
+           least(g.want_rev, greatest(1, coalesce((select min(r.rev) - 1 from tag_revs r where r.tag_id = g.id
                and r.at > clock_timestamp() - make_interval(secs => (select bt.repo_lag_seconds from build_targets bt
-                   where bt.name = $6 and bt.revoke_event is null and bt.repo_lag_seconds > 0))))),
+                   where bt.name = $6 and bt.revoke_event is null and bt.repo_lag_seconds > 0))), g.want_rev))),
            $14, $15, $16, $17, root.id
     from root, tags g where g.id = $18
     returning id, task_id, planned_nvr, spec, build_tag, need_rev

@@ -32,6 +32,7 @@ insert into repo_holds (tag_id, generation_id, made_id, actor, reason, at)
 select 1, 2, g.id, 'pat', 'libhello 1.3 <b>eats</b> files', '2026-03-01T11:39:59Z' from repo_generations g where g.tag_id = 1 and g.number = 4;
 insert into repo_holds (tag_id, generation_id, actor, reason, at) values (2, 3, 'kim', '', '2026-03-01T11:45:00Z');
 update builds set need_rev = 9 where id = 3;
+update tasks set waits_tag = b.build_tag, waits_rev = b.need_rev from builds b where b.id = tasks.build_id and b.id = 3 and tasks.state = 'FREE' and tasks.method in ('buildSRPM', 'buildArch');
 update tasks set generation_id = 3 where build_id = 1 and method in ('buildSRPM', 'buildArch');
 update task_attempts set generation_id = 3 where task_id = 4;
 update buildroots set generation_id = 3 where id in (1, 2);

@@ -79,7 +79,7 @@ with root as (
            -- With a lag what was tagged less than it ago need not be seen.
            least(g.want_rev, greatest(1, coalesce((select min(r.rev) - 1 from tag_revs r where r.tag_id = g.id
                and r.at > clock_timestamp() - make_interval(secs => (select bt.repo_lag_seconds from build_targets bt
-                   where bt.name = @target and bt.revoke_event is null and bt.repo_lag_seconds > 0)), g.want_rev))),
+                   where bt.name = @target and bt.revoke_event is null and bt.repo_lag_seconds > 0))), g.want_rev))),
            @planned_nvr, sqlc.narg(retry_of), @arch_override, @quiet, root.id
     from root, tags g where g.id = @build_tag
     returning id, task_id, planned_nvr, spec, build_tag, need_rev
