@@ -104,6 +104,40 @@ func TestAnNVR(t *testing.T) {
 		}
 	})
 
+	t.Run("goes to one of two builds of a commit, whose statuses are not those of the other", func(t *testing.T) {
+		t.Parallel()
+		for _, newerLoses := range []bool{true, false} {
+			in := newInstallation(t, "x86_64")
+			arch := newGate(leaveByArch(in.packagesOf(t, 1)))
+			in.set(t, 1, script{build: arch.pass})
+			// Nobody can begin a second one any more.
+			both := in.NewBuild(1)
+			both.Scratch = true
+			winner, loser := in.Start(t, both), in.Start(t, both)
+			if !newerLoses {
+				winner, loser = loser, winner
+			}
+			queuetest.Exec(t, in.Pool, "update builds set scratch = false")
+			queuetest.Exec(t, in.Pool, "update tasks set not_before = 'infinity' where build_id = $1 and method = 'buildSRPM'", loser)
+			in.work(t)
+			<-arch.began
+			queuetest.Exec(t, in.Pool, "update tasks set not_before = now() where build_id = $1", loser)
+			in.failed(t, loser, fmt.Sprintf("hello-1-1 is being built already, as build %d", winner))
+			if diff := cmp.Diff("f37 pending\nf37/srpm success\nf37/x86_64 pending", in.Statuses(t, 1)); diff != "" {
+				t.Errorf("statuses while the other is built (-want +got):\n%s", diff)
+			}
+			close(arch.open)
+			in.complete(t, winner)
+			owners := queuetest.Values[int64](t, in.Pool, "select distinct build_id from reports where context <> 'distbot/f37/srpm'")
+			if diff := cmp.Diff([]int64{winner}, owners); diff != "" {
+				t.Errorf("the statuses are of builds (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff("f37 pending\nf37/srpm success\nf37/x86_64 success", in.Statuses(t, 1)); diff != "" {
+				t.Errorf("statuses before it is published (-want +got):\n%s", diff)
+			}
+		}
+	})
+
 	t.Run("of a failed build may be built again", func(t *testing.T) {
 		t.Parallel()
 		in := newInstallation(t, "x86_64")

@@ -90,14 +90,13 @@ func (a *Attempt) finishSRPM(ctx context.Context, outcome Outcome, from gatherer
 		if err := a.record(ctx, tx, outcome, results); err != nil {
 			return err
 		}
-		refusal, err := claimNVR(ctx, tx, a.build, pkg)
+		refusal, owner, err := claimNVR(ctx, tx, a.build, pkg)
 		if err != nil {
 			return err
 		}
-		refusal = cmp.Or(refusal, archRefusal)
 		made := a.status("srpm", "success", results[0].file)
-		if refusal != "" {
-			return a.refuse(ctx, tx, made, refusal)
+		if refusal = cmp.Or(refusal, archRefusal); refusal != "" {
+			return a.refuse(ctx, tx, made, owner, refusal)
 		}
 		return a.startArches(ctx, tx, made, pkg.NVR(), arches)
 	})
@@ -111,8 +110,8 @@ func (a *Attempt) finishSRPM(ctx context.Context, outcome Outcome, from gatherer
 const uniqueViolation = "23505"
 
 // claimNVR names the build. An NVR is built once, scratch builds exempt; the
-// refusal says which build has it.
-func claimNVR(ctx context.Context, tx pgx.Tx, build db.GetBuildRow, pkg *rpmfile.Package) (refusal string, err error) {
+// refusal says which build has it, the owner.
+func claimNVR(ctx context.Context, tx pgx.Tx, build db.GetBuildRow, pkg *rpmfile.Package) (refusal string, owner int64, err error) {
 	nvr := pkg.NVR()
 	err = pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error {
 		n, err := db.New(savepoint).ClaimNVR(ctx, db.ClaimNVRParams{
@@ -125,30 +124,41 @@ func claimNVR(ctx context.Context, tx pgx.Tx, build db.GetBuildRow, pkg *rpmfile
 	})
 	var violation *pgconn.PgError
 	if !errors.As(err, &violation) || violation.Code != uniqueViolation {
-		return "", err
+		return "", 0, err
 	}
-	owner, err := db.New(tx).BuildByNVR(ctx, &nvr)
+	other, err := db.New(tx).BuildByNVR(ctx, &nvr)
 	if errors.Is(err, pgx.ErrNoRows) {
 		// Its owner ended between the two statements.
-		return "", &queue.WaitError{Reason: nvr + " was being built"}
+		return "", 0, &queue.WaitError{Reason: nvr + " was being built"}
 	}
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	if owner.State == queue.BuildBuilding {
-		return fmt.Sprintf("%s is being built already, as build %d", nvr, owner.ID), nil
+	if other.State == queue.BuildBuilding {
+		return fmt.Sprintf("%s is being built already, as build %d", nvr, other.ID), other.ID, nil
 	}
-	return fmt.Sprintf("%s was built already, as build %d: raise Release to build it again", nvr, owner.ID), nil
+	return fmt.Sprintf("%s was built already, as build %d: raise Release to build it again", nvr, other.ID), other.ID, nil
 }
 
-// refuse ends a build whose source package was made and can't be built.
-func (a *Attempt) refuse(ctx context.Context, tx pgx.Tx, made queue.Status, refusal string) error {
+// refuse ends a build whose source package was made and can't be built. Where
+// the owner of its NVR is a build of the same commit, the commit's statuses are
+// the owner's; 0 is no owner.
+func (a *Attempt) refuse(ctx context.Context, tx pgx.Tx, made queue.Status, owner int64, refusal string) error {
 	s, build := a.stages, a.build
 	if err := queue.LockStatuses(ctx, tx, build.RepositoryID, build.CommitID); err != nil {
 		return err
 	}
-	if err := queue.WantStatus(ctx, tx, s.Jobs, made); err != nil {
-		return err
+	yielded := false
+	if owner != 0 {
+		var err error
+		if yielded, err = queue.Yield(ctx, tx, s.Jobs, s.ExternalURL, build.ID, owner); err != nil {
+			return err
+		}
+	}
+	if !yielded {
+		if err := queue.WantStatus(ctx, tx, s.Jobs, made); err != nil {
+			return err
+		}
 	}
 	return queue.EndBuild(ctx, tx, s.Jobs, s.ExternalURL, build.ID, queue.BuildEnd{
 		State: queue.BuildFailed, Phase: string(PhaseSRPM), Reason: refusal,

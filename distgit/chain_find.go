@@ -108,14 +108,13 @@ func (p *Planner) findOne(ctx context.Context, chain db.GetChainRow, asked strin
 	return f, p.unbuilt(ctx, chain, f)
 }
 
-// unbuilt refuses a commit that the target has a build of: it would fail at the
-// end, as its name is taken, and that failure would replace the commit's
-// success.
+// unbuilt refuses a commit that the target has a build of, before anything of
+// its chain begins.
 func (p *Planner) unbuilt(ctx context.Context, chain db.GetChainRow, f found) error {
 	if chain.Scratch {
 		return nil
 	}
-	built, err := db.New(p.Pool).CompleteBuildOf(ctx, db.CompleteBuildOfParams{
+	built, err := db.New(p.Pool).StandingBuildOf(ctx, db.StandingBuildOfParams{
 		Forge: f.host, ForgeRepoID: f.repository.ID, CommitID: f.change.commit, Target: chain.Target,
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -124,8 +123,19 @@ func (p *Planner) unbuilt(ctx context.Context, chain db.GetChainRow, f found) er
 	if err != nil {
 		return fmt.Errorf("distgit: look for builds of %s: %w", f.repository.FullName, err)
 	}
-	return refused("this commit was built for %s already, as build %d (%s): bump the release in a new commit, or build it with --scratch to look at it",
-		chain.Target, built.ID, *built.Nvr)
+	standing := &queue.StandingBuildError{BuildID: built.ID, State: built.State, Target: chain.Target}
+	if built.Nvr != nil {
+		standing.NVR = *built.Nvr
+	}
+	return refused("%s", instead(standing))
+}
+
+// instead says what who asked for a second build of a commit may do.
+func instead(standing *queue.StandingBuildError) string {
+	if standing.State == queue.BuildBuilding {
+		return standing.Reason() + ": wait for it, cancel it first, or build the commit with --scratch to look at it"
+	}
+	return standing.Reason() + ": bump the release in a new commit, or build it with --scratch to look at it"
 }
 
 // findCommit is the commit that a ref names: a branch, a commit, or where none

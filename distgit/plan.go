@@ -303,14 +303,24 @@ func (p *Planner) apply(ctx context.Context, tx pgx.Tx, c change, repository db.
 			return before, nil
 		}
 	}
-	build, err := p.start(ctx, tx, c, repository, commit, v)
+	did := "build %d for %s"
+	var build int64
+	err = pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) (err error) {
+		build, err = p.start(ctx, savepoint, c, repository, commit, v)
+		return err
+	})
+	var standing *queue.StandingBuildError
+	if errors.As(err, &standing) {
+		// Asked for by hand, or pushed to another branch of the target before.
+		did, build, err = "built already, as build %d for %s", standing.BuildID, nil
+	}
 	if err != nil {
 		return "", err
 	}
 	if err := q.SetPlannedPushBuild(ctx, db.SetPlannedPushBuildParams{ID: planned, BuildID: &build, DeliveryID: c.delivery}); err != nil {
 		return "", fmt.Errorf("distgit: record planned push: %w", err)
 	}
-	return fmt.Sprintf("build %d for %s", build, v.target.Name), nil
+	return fmt.Sprintf(did, build, v.target.Name), nil
 }
 
 // start begins the build of a change; a pull request's newer head ends the

@@ -61,6 +61,30 @@ func TestPlanAgain(t *testing.T) {
 		}
 	})
 
+	t.Run("begins no second build of a commit that came by another branch of the target", func(t *testing.T) {
+		t.Parallel()
+		h := newHub(t)
+		h.work()
+		queuetest.Exec(h.t, h.pool, "update build_targets set branches = '{f37,f37-updates}' where name = 'f37'")
+		o := h.repository("rpms/hello")
+		commit := o.change("hello.spec", spec("hello", "1.0"), "refs/heads/f37")
+		if got := h.planned(h.pushed(o, "refs/heads/f37", commit)); got != "planned: build 1 for f37" {
+			t.Fatalf("the first push is %q", got)
+		}
+		second := h.pushed(o, "refs/heads/f37-updates", commit)
+		for _, got := range []string{h.planned(second), h.again(second)} {
+			if !strings.Contains(got, "as build 1") {
+				t.Errorf("the second push is %q, want that it is build 1", got)
+			}
+		}
+		if builds := queuetest.Values[int64](t, h.pool, "select id from builds"); len(builds) != 1 {
+			t.Errorf("builds %v have begun, want one", builds)
+		}
+		if diff := cmp.Diff([]string{"distbot/f37 pending: build 1 is queued", "distbot/f37/srpm pending: waiting for a builder"}, h.statuses(commit)); diff != "" {
+			t.Errorf("statuses (-want +got):\n%s", diff)
+		}
+	})
+
 	t.Run("keeps the newest reason of a refusal", func(t *testing.T) {
 		t.Parallel()
 		h := newHub(t)

@@ -81,7 +81,7 @@ func (w *ChainWorker) begin(ctx context.Context, job *river.Job[queue.ChainArgs]
 				return err
 			}
 		}
-		return w.startGroup(ctx, tx, locked, 1)
+		return w.startOrEnd(ctx, tx, locked, 1)
 	})
 }
 
@@ -106,7 +106,23 @@ func (w *ChainWorker) settle(ctx context.Context, tx pgx.Tx, chain int64, build 
 	return nil
 }
 
-// startGroup starts the builds of a group.
+// startOrEnd starts the builds of a group: all of them, or where a commit has
+// got a build meanwhile none, and the chain ends.
+func (w *ChainWorker) startOrEnd(ctx context.Context, tx pgx.Tx, chain db.Chain, group int32) error {
+	err := pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error { return w.startGroup(ctx, savepoint, chain, group) })
+	var second *secondBuildError
+	if !errors.As(err, &second) {
+		return err
+	}
+	reason := second.Error()
+	if group == 1 {
+		reason = "nothing is built: " + reason
+	}
+	return queue.EndChain(ctx, tx, chain.ID, queue.TaskFailed, reason)
+}
+
+// startGroup starts the builds of a group. A commit that the target has a build
+// of is a *secondBuildError.
 func (w *ChainWorker) startGroup(ctx context.Context, tx pgx.Tx, chain db.Chain, group int32) error {
 	q := db.New(tx)
 	builds, err := q.ChainBuilds(ctx, chain.ID)
@@ -125,6 +141,10 @@ func (w *ChainWorker) startGroup(ctx context.Context, tx pgx.Tx, chain db.Chain,
 			// by hand, and it must not replace what the commit's build says.
 			Quiet: chain.Scratch,
 		})
+		var standing *queue.StandingBuildError
+		if errors.As(err, &standing) {
+			return &secondBuildError{asked: b.Asked, standing: standing}
+		}
 		if err != nil {
 			return err
 		}
@@ -158,7 +178,7 @@ func (w *ChainWorker) advance(ctx context.Context, tx pgx.Tx, chain db.Chain) er
 	case step.done:
 		return queue.EndChain(ctx, tx, chain.ID, queue.TaskClosed, "")
 	case step.start > 0:
-		return w.startGroup(ctx, tx, chain, step.start)
+		return w.startOrEnd(ctx, tx, chain, step.start)
 	case step.waits != "":
 		if err := q.SetChainReason(ctx, db.SetChainReasonParams{ID: chain.ID, Reason: step.waits}); err != nil {
 			return fmt.Errorf("distgit: note what chain %d waits for: %w", chain.ID, err)
@@ -166,3 +186,15 @@ func (w *ChainWorker) advance(ctx context.Context, tx pgx.Tx, chain db.Chain) er
 	}
 	return nil
 }
+
+// secondBuildError is a commit that a chain asked for and that has a build.
+type secondBuildError struct {
+	asked    string
+	standing *queue.StandingBuildError
+}
+
+// Error implements error; people read it.
+func (e *secondBuildError) Error() string { return e.asked + ": " + instead(e.standing) }
+
+// Unwrap returns which build stands in the way.
+func (e *secondBuildError) Unwrap() error { return e.standing }

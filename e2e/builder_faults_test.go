@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"testing"
@@ -29,6 +30,8 @@ func (f *farm) hosts(t testing.TB, name string, n int, settings string) map[stri
 		if err := os.MkdirAll(h.path("work"), 0o711); err != nil {
 			t.Fatal(err)
 		}
+		// What is not empty must be a build host's.
+		writeFile(t, h.path("work/instance"), rand.Text(), 0o600)
 		if err := os.Symlink(shared, h.path("work/buildroots")); err != nil {
 			t.Fatal(err)
 		}

@@ -72,7 +72,9 @@ type NewBuild struct {
 
 // StartBuild begins a build in tx: the build, its task tree and the first
 // pending statuses. The scheduler finds the first task. external is the
-// installation's external URL.
+// installation's external URL. A commit that the target has another build of,
+// made or in the making, is a *StandingBuildError, after which tx must be rolled
+// back; scratch builds are exempt.
 func StartBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external string, b NewBuild) (buildID int64, err error) {
 	row, err := db.New(tx).InsertBuild(ctx, db.InsertBuildParams{
 		PackageID: b.PackageID, RepositoryID: b.RepositoryID, Target: b.Target, BuildTag: b.BuildTag, DestTag: b.DestTag,
@@ -93,9 +95,13 @@ func StartBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external stri
 			Finer: FinerQueued, Description: description, TargetURL: BuildURL(external, row.BuildID), BuildID: row.BuildID,
 		}
 	}
-	return row.BuildID, WantStatuses(ctx, tx, inserter, []Status{
+	err = WantStatuses(ctx, tx, inserter, []Status{
 		first("", "build "+strconv.FormatInt(row.BuildID, 10)+" is queued"), first("srpm", "waiting for a builder"),
 	})
+	if err != nil {
+		return 0, err
+	}
+	return row.BuildID, onlyBuild(ctx, tx, row.BuildID)
 }
 
 // NewArch is a task that builds for Arch.
@@ -303,7 +309,9 @@ func EndBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external string
 }
 
 // RetryBuild starts a build again that failed or was canceled, as a new build
-// of the same commit with the priority and in the channel of the old one.
+// of the same commit with the priority and in the channel of the old one. It
+// returns ErrNoBuild, *NotBuildingError for a build in another state, and
+// *StandingBuildError for a commit that another build builds or has built.
 func RetryBuild(ctx context.Context, pool *pgxpool.Pool, inserter Inserter, external string, buildID int64) (newID int64, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		b, err := db.New(tx).RetryableBuild(ctx, buildID)

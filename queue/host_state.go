@@ -6,7 +6,7 @@ import "time"
 const (
 	// HostReady takes work.
 	HostReady = "ready"
-	// HostUnready says itself why it takes none.
+	// HostUnready takes none, see WhyUnready.
 	HostUnready = "unready"
 	// HostDisabled is given none, and ends what it has.
 	HostDisabled = "disabled"
@@ -18,7 +18,7 @@ const (
 )
 
 // HostState tells the state of a host from its row: connected is whether a
-// process is the host, and unseen how long ago it renewed its lease.
+// process is the host, unready what WhyUnready says, and unseen how long ago it renewed its lease.
 func HostState(enabled, connected bool, unready string, unseen time.Duration) string {
 	switch {
 	case !connected:

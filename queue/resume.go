@@ -30,7 +30,8 @@ func (e *NotResumableError) Error() string {
 // ResumeBuild builds the architectures of a failed or canceled build that were
 // not finished, as a new build of the same source package. What was finished is
 // part of the new build, whose tasks say which tasks made it. It returns
-// ErrNoBuild, *NotBuildingError for a build in another state, and
+// ErrNoBuild, *NotBuildingError for a build in another state,
+// *StandingBuildError for a commit that another build builds or has built, and
 // *NotResumableError when there is nothing to go on with.
 func ResumeBuild(ctx context.Context, pool *pgxpool.Pool, inserter Inserter, external string, buildID int64) (newID int64, arches []string, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
@@ -133,6 +134,9 @@ func resume(ctx context.Context, tx pgx.Tx, inserter Inserter, external string, 
 	}
 	statuses = append(statuses, status("", "pending", "building "+*build.Nvr+" again for "+strings.Join(names, " ")))
 	if err := AddArches(ctx, tx, inserter, row.BuildID, *row.TaskID, left, statuses); err != nil {
+		return 0, err
+	}
+	if err := onlyBuild(ctx, tx, row.BuildID); err != nil {
 		return 0, err
 	}
 	for _, arch := range left {

@@ -44,7 +44,7 @@ func schedule(tb testing.TB, pool *pgxpool.Pool) {
 func waiting(tb testing.TB, d *queuetest.Distribution, n int) (tasks []int64) {
 	tb.Helper()
 	for i := range n {
-		build := d.Start(tb, d.NewBuild(i))
+		build := d.Start(tb, d.NewBuild(i+1))
 		tasks = append(tasks, queuetest.Task(tb, d.Pool, build, queue.MethodBuildSRPM, "").ID)
 	}
 	return tasks

@@ -38,11 +38,11 @@ type workLine struct {
 
 // newHostLine tells of a host what it takes rather than what it says itself.
 func newHostLine(row db.ListHostsRow) hostLine {
-	line := hostLine{ListHostsRow: row, Capacity: row.TakesCapacity, Arches: row.TakesArches, Channels: row.TakesChannels, Why: row.Unready}
+	line := hostLine{ListHostsRow: row, Capacity: row.TakesCapacity, Arches: row.TakesArches, Channels: row.TakesChannels, Why: queue.WhyUnready(row)}
 	if !row.Enabled && row.Comment != "" {
 		line.Why = row.Comment
 	}
-	line.State = queue.HostState(row.Enabled, row.ClientID != nil, row.Unready, time.Duration(row.UnseenSeconds*float64(time.Second)))
+	line.State = queue.HostState(row.Enabled, row.ClientID != nil, queue.WhyUnready(row), time.Duration(row.UnseenSeconds*float64(time.Second)))
 	return line
 }
 

@@ -143,8 +143,9 @@ func hostTrouble(host db.ListHostsRow) string {
 		return "is not connected"
 	case host.UnseenSeconds > queue.HostAlive.Seconds():
 		return "is silent"
-	case host.Unready != "":
-		return "takes no work (" + host.Unready + ")"
+	}
+	if why := queue.WhyUnready(host); why != "" {
+		return "takes no work (" + why + ")"
 	}
 	return ""
 }

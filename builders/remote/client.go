@@ -68,6 +68,16 @@ func (c *Client) Connect(ctx context.Context, info queue.HostInfo) error {
 	return nil
 }
 
+// Probe tells what Connect would meet, and changes nothing at the hub: why the
+// host would be given no work, "" when it would be, or the error of Connect.
+func (c *Client) Probe(ctx context.Context, info queue.HostInfo) (string, error) {
+	var answer probeAnswer
+	if err := c.post(ctx, c.Lease, Prefix+"probe", "", info, &answer); err != nil {
+		return "", fmt.Errorf("remote: probe %s: %w", c.URL, err)
+	}
+	return queue.OneLine(answer.Unready), nil
+}
+
 // Host is the name that the hub knows the host by, once it is connected.
 func (c *Client) Host() string {
 	c.mu.Lock()

@@ -43,6 +43,12 @@ type connectAnswer struct {
 	Session string `json:"session"`
 }
 
+// probeAnswer is the answer to probe.
+type probeAnswer struct {
+	// Unready says why the host would be given no work.
+	Unready string `json:"unready,omitempty"`
+}
+
 // beginAnswer is the answer to begin.
 type beginAnswer struct {
 	// Work has hub:K for the URL of each repository of the hub.

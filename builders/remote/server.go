@@ -97,6 +97,7 @@ func (s *Server) route() {
 		kind    kind
 		answer  answerer
 	}{
+		{"POST probe", kindLease, s.probe},
 		{"POST connect", kindLease, s.connect},
 		{"POST heartbeat", kindLease, s.heartbeat},
 		{"POST disconnect", kindLease, s.disconnect},

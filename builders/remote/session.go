@@ -50,6 +50,24 @@ func (s *Server) connect(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
+// probe tells what connect would do, and does nothing.
+func (s *Server) probe(w http.ResponseWriter, r *request) error {
+	var info queue.HostInfo
+	if err := s.message(r, maxMessage, &info); err != nil {
+		return err
+	}
+	if err := checkInfo(info); err != nil {
+		return err
+	}
+	info.Name = r.peer.Name
+	why, err := queue.ProbeHost(r.Context(), s.Stages.Pool, info)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, probeAnswer{Unready: why})
+	return nil
+}
+
 // checkInfo refuses what no host can be like.
 func checkInfo(info queue.HostInfo) error {
 	for what, list := range map[string][]string{"architecture": info.Arches, "emulated architecture": info.Emulated, "channel": info.Channels} {

@@ -490,12 +490,16 @@ func buildCancel(ctx context.Context, h *hub, id int64) error {
 	if err := queue.CancelBuild(ctx, h.pool, h.client, h.config.ExternalURL, id, canceledBy(user)); err != nil {
 		return notForBuild(id, "a running build can be canceled", err)
 	}
+	build, err := q.GetBuild(ctx, id)
+	if err != nil {
+		return err
+	}
 	if h.json {
-		build, err := q.GetBuild(ctx, id)
-		if err != nil {
-			return err
-		}
 		return writeJSON(h.stdout, buildStateView{ID: id, State: build.State})
+	}
+	if build.State != queue.BuildCanceled {
+		_, err = fmt.Fprintf(h.stdout, "build %d stays %s: what lagged was ended\n", id, build.State)
+		return err
 	}
 	_, err = fmt.Fprintf(h.stdout, "build %d is canceled\n", id)
 	return err

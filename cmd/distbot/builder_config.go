@@ -4,13 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/distbot/distbot/internal/arch"
+	"github.com/distbot/distbot/internal/rpmfile"
+	"github.com/distbot/distbot/queue"
 	"github.com/distbot/distbot/queue/hostdoor"
 )
 
@@ -110,23 +115,70 @@ func (c HostFile) check(file *settingsFile) {
 			file.add(at(needed.key), "%s is missing", needed.key)
 		}
 	}
+	if c.WorkDir != "" && isSystemDir(c.WorkDir) {
+		file.add(at("work_dir"), "work_dir: %s is a directory of the operating system: name one of distbot's own", c.WorkDir)
+	}
 	switch c.Driver {
 	case driverAuto, driverRootfs, driverMock, driverHost:
 	default:
 		file.add(at("driver"), "driver must be auto, rootfs, mock or host, not %q", c.Driver)
 	}
+	c.checkHub(file)
+	c.checkWork(file)
+	c.Limits.check(file, "", at("limits"))
+	if !(c.Capacity > 0 && c.Capacity <= 1000) {
+		file.add(at("capacity"), "capacity must be more than 0 and at most 1000, not %v", c.Capacity)
+	}
+}
+
+// checkHub notes an address that hosts can't call, and a name that no log can
+// show.
+func (c HostFile) checkHub(file *settingsFile) {
+	if c.Hub != "" {
+		if problem := hostsURLProblem(c.Hub); problem != "" {
+			file.add(at("hub"), "hub: %s", problem)
+		}
+	}
+	if c.Name != queue.OneLine(c.Name) || len(c.Name) > maxHostName {
+		file.add(at("name"), "name: %.80q is no line of at most %d bytes", c.Name, maxHostName)
+	}
+	// Not a number is neither.
+	if !(c.MaxLoad >= 0 && c.MaxLoad <= maxMaxLoad) {
+		file.add(at("max_load"), "max_load must be between 0, which is any, and %d, not %v", maxMaxLoad, c.MaxLoad)
+	}
+}
+
+const (
+	maxHostName = 100
+	maxMaxLoad  = 10_000
+)
+
+// checkWork notes work that the host could not do, whatever the hub allows it.
+func (c HostFile) checkWork(file *settingsFile) {
 	if len(c.Arches)+len(c.Emulate) == 0 {
 		file.add(at("arches"), "arches and emulate are empty: the host would get no work")
+	}
+	if c.Channels != nil && len(c.Channels) == 0 {
+		file.add(at("channels"), "channels is empty: the host would get no work; without the key it takes all that the hub allows")
 	}
 	file.checkWords("", at("arches"), c.Arches)
 	file.checkWords("", at("emulate"), c.Emulate)
 	file.checkWords("", at("channels"), c.Channels)
+	runs := arch.Runs(arch.Host())
+	for i, name := range c.Arches {
+		if hostWord.MatchString(name) && !slices.Contains(runs, name) {
+			file.add(at("arches", i), "arches: this machine runs %s by itself, not %s, which emulate may name if qemu runs it", strings.Join(runs, ", "), name)
+		}
+	}
+	emulated := slices.Sorted(maps.Keys(rpmfile.ELFTargets()))
+	for i, name := range c.Emulate {
+		if hostWord.MatchString(name) && !slices.Contains(emulated, name) {
+			file.add(at("emulate", i), "emulate: %s is none of %s", name, strings.Join(emulated, ", "))
+		}
+	}
 	for _, name := range c.Emulate {
 		if slices.Contains(c.Arches, name) {
 			file.add(at("emulate"), "emulate: %s is among arches, which this machine runs by itself", name)
 		}
-	}
-	if !(c.Capacity > 0 && c.Capacity <= 1000) {
-		file.add(at("capacity"), "capacity must be more than 0 and at most 1000, not %v", c.Capacity)
 	}
 }

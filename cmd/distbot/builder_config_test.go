@@ -1,11 +1,13 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/distbot/distbot/internal/arch"
 	"github.com/distbot/distbot/queue/hostdoor"
 )
 
@@ -45,7 +47,23 @@ func TestParseHostFile(t *testing.T) {
 			"5 mistakes:\n  line 6: capacity must be more than 0 and at most 1000, not 0\n" + `  line 7: "lots" is no size, such as 512M or 8G` + "\n" +
 				`  line 8: unknown key "label"` + "\n" + `  line 9: channels: "a b" is no name` + "\n" + `  line 10: "" is no size`,
 		},
-		"A directory for work is needed": {"work_dir: \"\"\n", "work_dir is missing"},
+		"An architecture must be one":                      {"arches: [bogus]\n", "line 6: arches: this machine runs " + arch.Host()},
+		"noarch is no machine's architecture":              {"arches: [noarch]\n", "line 6: arches: this machine runs"},
+		"Another machine's architecture is to be emulated": {"arches: [s390x]\n", "not s390x, which emulate may name"},
+		"An architecture is named once":                    {"arches: [" + arch.Host() + ", " + arch.Host() + "]\n", "arches: " + arch.Host() + " is there twice"},
+		"What is emulated must be an architecture":         {"emulate: [bogus]\n", "line 6: emulate: bogus is none of aarch64,"},
+		"noarch is not emulated":                           {"emulate: [noarch]\n", "emulate: noarch is none of"},
+		"A host without channels gets no work":             {"channels: []\n", "line 6: channels is empty"},
+		"A channel is named once":                          {"channels: [a, b, a]\n", "line 6: channels: a is there twice"},
+		"A load is not negative":                           {"max_load: -1\n", "line 6: max_load must be between 0, which is any, and 10000, not -1"},
+		"A load is a number":                               {"max_load: .nan\n", "line 6: max_load must be"},
+		"A load is finite":                                 {"max_load: .inf\n", "line 6: max_load must be"},
+		"A host's name is one line":                        {"name: \"a\\nb\"\n", `line 6: name: "a\nb" is no line`},
+		"A host's name is short":                           {"name: " + strings.Repeat("x", 101) + "\n", "line 6: name: "},
+		"The root is no directory for work":                {"work_dir: /\n", "line 6: work_dir: / is a directory of the operating system"},
+		"A system's directory is none":                     {"work_dir: /usr/../usr/lib/\n", "line 6: work_dir: /usr/../usr/lib/ is"},
+		"A system's directory with others' in it is none":  {"work_dir: /var/lib\n", "line 6: work_dir: /var/lib is"},
+		"A directory for work is needed":                   {"work_dir: \"\"\n", "work_dir is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,6 +72,31 @@ func TestParseHostFile(t *testing.T) {
 			}
 		})
 	}
+	for hub, problem := range map[string]string{
+		"http://hub:1":        `line 1: hub: "http://hub:1" is no https URL`,
+		"https://hub:1/x":     `line 1: hub: "https://hub:1/x" must be a host and a port alone`,
+		"https://hub:1?a=b":   `line 1: hub: "https://hub:1?a=b" must be`,
+		"https://u:secret@h":  `line 1: hub: "https://u:xxxxx@h" must be`,
+		"http://u:secret@h":   `line 1: hub: "http://u:xxxxx@h" is no https URL`,
+		"https://u:sec ret@h": "line 1: hub: it is no https URL",
+		"https://hub:70000":   `line 1: hub: "https://hub:70000" has no port`,
+		"hub.example.org":     `line 1: hub: "hub.example.org" is no https URL`,
+	} {
+		t.Run("The address "+hub+" is refused", func(t *testing.T) {
+			t.Parallel()
+			_, err := parseHostFile([]byte(strings.Replace(hostFile, "https://hub.example.org:8443", strconv.Quote(hub), 1)), "/etc/distbot")
+			if err == nil || !strings.HasPrefix(err.Error(), problem) {
+				t.Errorf("%v, want %q", err, problem)
+			}
+		})
+	}
+	t.Run("A key that is there twice is one mistake", func(t *testing.T) {
+		t.Parallel()
+		_, err := parseHostFile([]byte(hostFile+"hub: https://hub.example.org\n"), "/etc/distbot")
+		if want := `line 6: mapping key "hub" already defined at line 1`; err == nil || err.Error() != want {
+			t.Errorf("%v, want %q", err, want)
+		}
+	})
 	t.Run("An empty file lacks everything", func(t *testing.T) {
 		t.Parallel()
 		_, err := parseHostFile(nil, "/etc/distbot")

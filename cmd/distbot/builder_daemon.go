@@ -40,11 +40,11 @@ func builder(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	d := &buildDaemon{config: config, logger: newLogger(t.stderr, flags)}
+	d := &buildDaemon{config: config, logger: newLogger(t.stderr, flags), checks: isSet(flags, "check")}
 	if err := d.open(ctx); err != nil {
 		return errors.Join(err, d.close())
 	}
-	if flags.Lookup("check").Value.String() == "true" {
+	if d.checks {
 		return errors.Join(d.check(ctx, t), d.close())
 	}
 	return errors.Join(d.run(ctx), d.close())
@@ -57,7 +57,12 @@ type buildDaemon struct {
 	// driver replaces the configured one where it is set.
 	driver builders.Driver
 
+	// checks says that nothing is built and that what lies in work_dir stays.
+	checks bool
+
 	lock *os.File
+	// dir is where it works: work_dir, or a directory in it that is the check's.
+	dir string
 	// instance tells this installation from another of the same credentials.
 	instance string
 	door     *hostdoor.Host
@@ -65,33 +70,20 @@ type buildDaemon struct {
 	health   buildhost.Health
 }
 
-func (d *buildDaemon) path(name string) string { return filepath.Join(d.config.WorkDir, name) }
+func (d *buildDaemon) path(name string) string { return filepath.Join(d.dir, name) }
 
 // open prepares everything that needs no hub, so that mistakes are told at once,
-// and clears away what a process left that was killed.
+// and clears away what a process left that was killed, if it is no check.
 func (d *buildDaemon) open(ctx context.Context) (err error) {
 	if d.door, err = hostdoor.NewHost(d.config.HostConfig); err != nil {
 		return err
 	}
-	for _, dir := range []string{d.config.WorkDir, d.path("tasks"), d.path("logs")} {
-		if err := os.MkdirAll(dir, 0o711); err != nil {
-			return fmt.Errorf("make work directory: %w", err)
-		}
-	}
-	if d.lock, err = lockDir(d.config.WorkDir, "builder.lock", "another distbot builder works in %s: stop it, or set another work_dir"); err != nil {
-		return err
-	}
-	for _, name := range []string{"tasks", "logs"} {
-		if err := clearWork(d.path(name)); err != nil {
-			return err
-		}
-	}
-	if d.instance, err = readInstance(d.path("instance"), bootIDFile); err != nil {
+	if err := d.takeDir(); err != nil {
 		return err
 	}
 	if d.driver == nil {
 		if d.driver, err = newDriver(Config{
-			StateDir: d.config.WorkDir, Builder: BuilderConfig{Driver: d.config.Driver, User: d.config.User, Emulate: d.config.Emulate, Limits: d.config.Limits},
+			StateDir: d.dir, Builder: BuilderConfig{Driver: d.config.Driver, User: d.config.User, Emulate: d.config.Emulate, Limits: d.config.Limits},
 		}, d.logger); err != nil {
 			return err
 		}
@@ -111,10 +103,33 @@ func (d *buildDaemon) open(ctx context.Context) (err error) {
 	return nil
 }
 
+// takeDir takes work_dir for this process.
+func (d *buildDaemon) takeDir() (err error) {
+	dir := d.config.WorkDir
+	if err := claimWorkDir(dir); err != nil {
+		return err
+	}
+	if d.lock, err = lockDir(dir, workLock, "another distbot builder works in %s: stop it, or set another work_dir"); err != nil {
+		return err
+	}
+	if d.instance, err = readInstance(filepath.Join(dir, instanceFile), bootIDFile); err != nil {
+		return err
+	}
+	if d.checks {
+		d.dir, err = makeCheckDir(dir)
+		return err
+	}
+	d.dir = dir
+	return clearWorkDir(dir)
+}
+
 func (d *buildDaemon) close() error {
 	var errs []error
 	if d.repos != nil {
 		errs = append(errs, d.repos.Close())
+	}
+	if d.checks && d.dir != "" {
+		errs = append(errs, os.RemoveAll(d.dir))
 	}
 	if d.lock != nil {
 		errs = append(errs, d.lock.Close())
@@ -153,10 +168,24 @@ func (d *buildDaemon) check(ctx context.Context, t terminal) error {
 		return errors.Join(unfit, err)
 	}
 	defer pool.Close()
-	if err := pool.Ping(ctx); hostdoor.Refused(err) {
+	switch err := pool.Ping(ctx); {
+	case err == nil:
+	case hostdoor.Refused(err):
 		return errors.Join(unfit, fmt.Errorf("%w: %s", remote.ErrIdentity, enrollAgain))
-	} else if err != nil {
+	case hostdoor.WrongPassword(err):
+		return errors.Join(unfit, d.wrongPassword())
+	default:
 		return errors.Join(unfit, fmt.Errorf("the hub can't be reached: %w", err))
+	}
+	host, client := d.session()
+	probing, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	why, err := client.Probe(probing, host.Info)
+	if err != nil {
+		return errors.Join(unfit, explainConnect(err))
+	}
+	if why != "" {
+		return errors.Join(unfit, fmt.Errorf("the hub is reached, and would give this host no work: %s", why))
 	}
 	fmt.Fprintln(t.stdout, "the hub is reached and accepts this host")
 	return unfit
@@ -165,11 +194,28 @@ func (d *buildDaemon) check(ctx context.Context, t terminal) error {
 // enrollAgain says why credentials may not be accepted, and what to do.
 const enrollAgain = "it was revoked, has ended or was never enrolled; distbot builder enroll at the hub makes another"
 
+// wrongPassword says that the certificate is accepted and the password is not.
+func (d *buildDaemon) wrongPassword() error {
+	return fmt.Errorf("the hub's PostgreSQL does not take the password in %s: bring the file of the last enrolment here, "+
+		"or make another by distbot builder enroll --force at the hub", d.config.DatabasePassword)
+}
+
 // How soon a host connects again.
 const (
 	reconnectFirst = time.Second
 	reconnectMost  = 30 * time.Second
 )
+
+// explainConnect says what to do about an error of a connection to the hub.
+func explainConnect(err error) error {
+	switch {
+	case errors.Is(err, queue.ErrHostTaken):
+		return fmt.Errorf("%w: stop it, or enroll a host of its own for this machine; one that was lost is forgotten within 30 s", err)
+	case errors.Is(err, remote.ErrIdentity):
+		return fmt.Errorf("%w: %s", err, enrollAgain)
+	}
+	return err
+}
 
 // run is the host, session after session, until ctx ends or the hub does not
 // know it any more.
@@ -177,12 +223,9 @@ func (d *buildDaemon) run(ctx context.Context) error {
 	for wait := reconnectFirst; ; wait = min(2*wait, reconnectMost) {
 		host, client := d.session()
 		began := time.Now()
-		err := d.serve(ctx, host, client)
-		if errors.Is(err, queue.ErrHostTaken) {
-			err = fmt.Errorf("%w: stop it, or enroll a host of its own for this machine; one that was lost is forgotten within 30 s", err)
-		}
+		err := explainConnect(d.serve(ctx, host, client))
 		if errors.Is(err, remote.ErrIdentity) {
-			return fmt.Errorf("%w: %s", err, enrollAgain)
+			return err
 		}
 		if ctx.Err() == nil {
 			if time.Since(began) > reconnectMost {
@@ -232,6 +275,9 @@ func (d *buildDaemon) hear(ctx context.Context, host *buildhost.Host) {
 		if err := d.hearOnce(ctx, host); err == nil || ctx.Err() != nil {
 			return
 		} else {
+			if hostdoor.WrongPassword(err) {
+				err = d.wrongPassword()
+			}
 			d.logger.Warn("the bell can't be heard; work comes a little later", "error", err)
 		}
 		select {

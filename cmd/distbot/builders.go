@@ -2,11 +2,13 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 
 	"github.com/distbot/distbot/internal/pki"
 )
@@ -31,13 +33,9 @@ func (c BuildersConfig) check(file *settingsFile) {
 		add("listen", "listen: %q is no address such as 0.0.0.0:8443", c.Listen)
 	}
 	if c.URL != "" {
-		u, err := url.Parse(c.URL)
-		switch {
-		case err != nil || u.Scheme != "https" || u.Hostname() == "":
-			add("url", "url: %q is no https URL", c.URL)
-		case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.User != nil || u.Fragment != "":
-			add("url", "url: %q must be a host and a port alone", c.URL)
-		case c.Listen == "":
+		if problem := hostsURLProblem(c.URL); problem != "" {
+			add("url", "url: %s", problem)
+		} else if c.Listen == "" {
 			add("url", "url: without listen nobody answers there")
 		}
 	}
@@ -46,6 +44,25 @@ func (c BuildersConfig) check(file *settingsFile) {
 			file.add(at("builders", "names", i), "builders: names: %q is neither a DNS name nor an IP address", name)
 		}
 	}
+}
+
+// hostsURLProblem tells why build hosts could not call a hub by a URL; "" when
+// they could.
+func hostsURLProblem(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "it is no https URL" // what is wrong with it may be its password
+	}
+	if u.Scheme != "https" || u.Hostname() == "" {
+		return fmt.Sprintf("%q is no https URL", u.Redacted())
+	}
+	if u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.ForceQuery || u.User != nil || u.Fragment != "" {
+		return fmt.Sprintf("%q must be a host and a port alone", u.Redacted())
+	}
+	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil && u.Port() != "" {
+		return fmt.Sprintf("%q has no port of at most 65535", u.Redacted())
+	}
+	return ""
 }
 
 // errNoBuilders says what to do to have build hosts.

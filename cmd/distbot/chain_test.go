@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -125,6 +127,55 @@ func TestACommitIsBuiltOnce(t *testing.T) {
 	f.call(t, "build", "submit", "pkg000", "--target", "f37", "--scratch").want(t, exitDone)
 }
 
+// TestACommitIsBuiltOnceAtATime asks for a commit several times at once: first
+// for its first build, then for the retry of one that was canceled.
+func TestACommitIsBuiltOnceAtATime(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 1)
+	release := f.driver.hold()
+	defer release()
+	thrice := func(args ...string) (all [3]said) {
+		var group sync.WaitGroup
+		for i := range all {
+			group.Go(func() { all[i] = f.call(t, args...) })
+		}
+		group.Wait()
+		return all
+	}
+	for _, s := range thrice("build", "submit", "pkg000", "--target", "f37", "--nowait") {
+		s.want(t, exitDone)
+	}
+	f.wait(t, "one chain builds, the others have ended", "select count(*) filter (where state = 'OPEN') = 1 and count(*) filter (where state = 'FAILED') = 2 from chains")
+	for _, reason := range queuetest.Values[string](t, f.pool, "select reason from chains where state = 'FAILED'") {
+		if want := "nothing is built: pkg000: this commit is being built for f37 already, as build "; !strings.HasPrefix(reason, want) {
+			t.Errorf("a chain ended with %q, want %q", reason, want)
+		}
+	}
+	first := strconv.FormatInt(queuetest.Value[int64](t, f.pool, "select id from builds"), 10)
+	f.call(t, "build", "cancel", first).want(t, exitDone)
+
+	refused := 0
+	for _, s := range thrice("build", "retry", first) {
+		if s.code == exitDone {
+			continue
+		}
+		refused++
+		again := queuetest.Value[int64](t, f.pool, "select id from builds where state = 'BUILDING'")
+		if want := fmt.Sprintf("build %s can't be retried: this commit is being built for f37 already, as build %d", first, again); !strings.Contains(s.stderr, want) {
+			t.Errorf("a retry says %q, want %q", s.stderr, want)
+		}
+	}
+	if refused != 2 {
+		t.Errorf("%d of three retries were refused, want 2", refused)
+	}
+	release()
+	f.wait(t, "the retry is published", "select exists (select from builds where retry_of is not null and published_at is not null)")
+	f.wait(t, "the build is told as a success", "select state = 'success' from reports where context = 'distbot/f37'")
+	if states := queuetest.Values[string](t, f.pool, "select state from builds order by id"); !cmp.Equal(states, []string{"CANCELED", "COMPLETE"}) {
+		t.Errorf("the builds are %v, want CANCELED and COMPLETE", states)
+	}
+}
+
 // TestChainEndsSoon measures from the switch of the repository to the moment at
 // which the command that waits for it has ended.
 func TestChainEndsSoon(t *testing.T) {
@@ -182,6 +233,54 @@ func (f *flow) resume(t *testing.T) {
 	}
 	if n := queuetest.Value[int](t, f.pool, "select count(*) from rpms r join builds b on b.id = r.build_id where b.retry_of = $1", failed); n != 3 {
 		t.Errorf("%d packages are imported, want a source package and two others", n)
+	}
+}
+
+// TestACanceledLateArchitecture ends what a complete build still waits for, and
+// lets it be built after all.
+func TestACanceledLateArchitecture(t *testing.T) {
+	t.Parallel()
+	f := newFlow(t, 1)
+	queuetest.Exec(t, f.pool, "update build_targets set lagging = '{aarch64}'")
+	release := f.driver.hold()
+	defer release()
+	f.driver.mu.Lock()
+	f.driver.only = "aarch64"
+	f.driver.mu.Unlock()
+	f.call(t, "build", "submit", "pkg000", "--target", "f37", "--wait-repo").want(t, exitDone)
+	f.wait(t, "aarch64 is being built", "select state = 'OPEN' from tasks where method = 'buildArch' and arch = 'aarch64'")
+	const late = "select state from reports where context = 'distbot/f37/aarch64'"
+
+	out := f.call(t, "build", "cancel", "1").want(t, exitDone).stdout
+	if want := "build 1 stays COMPLETE: what lagged was ended\n"; out != want {
+		t.Errorf("cancel says %q, want %q", out, want)
+	}
+	if got := queuetest.Value[string](t, f.pool, late); got != "error" {
+		t.Errorf("the status of what was ended is %s, want error", got)
+	}
+	if s := f.call(t, "build", "retry", "1").want(t, exitFailed); !strings.Contains(s.stderr, "build 1 is COMPLETE: only a failed or canceled build can be retried") {
+		t.Errorf("a retry of the whole build says %q", s.stderr)
+	}
+
+	release()
+	again := f.call(t, "build", "retry", "1", "--failed-arches", "--json").want(t, exitDone).stdout
+	var view retryView
+	if err := json.Unmarshal([]byte(again), &view); err != nil {
+		t.Fatal(err)
+	}
+	if view.ID != 1 || view.RetryOf != 1 || !cmp.Equal(view.Arches, []string{"aarch64"}) {
+		t.Errorf("the retry is %+v, want aarch64 of build 1 itself", view)
+	}
+	f.wait(t, "aarch64 has joined the build", "select state = 'success' from reports where context = 'distbot/f37/aarch64'")
+	if n := queuetest.Value[int](t, f.pool, "select count(*) from rpms where build_id = 1"); n != 3 {
+		t.Errorf("the build has %d packages, want a source package and two others", n)
+	}
+	if n := queuetest.Value[int](t, f.pool, "select count(*) from builds"); n != 1 {
+		t.Errorf("there are %d builds, want one", n)
+	}
+	s := f.call(t, "build", "retry", "1", "--failed-arches").want(t, exitFailed)
+	if want := "of build 1 nothing can be built again: no lagging or best-effort arch of it failed"; !strings.Contains(s.stderr, want) {
+		t.Errorf("a retry of what is there says %q, want %q", s.stderr, want)
 	}
 }
 

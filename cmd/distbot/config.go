@@ -291,17 +291,20 @@ func (c BuilderConfig) check(file *settingsFile) {
 			add("emulate", "emulate: %s is among arches, which this machine runs by itself", name)
 		}
 	}
+	c.Limits.check(file, "builder: ", at("builder", "limits"))
 	if c.Capacity < 1 || c.Capacity > 1000 {
 		add("capacity", "capacity must be between 1 and 1000, not %d", c.Capacity)
 	}
 }
 
 // checkWords notes those of a list that can't be names of architectures or
-// channels.
+// channels, or are there twice.
 func (f *settingsFile) checkWords(where string, path []any, list []string) {
 	for i, name := range list {
 		if !hostWord.MatchString(name) {
 			f.add(append(slices.Clone(path), i), "%s%v: %q is no name", where, path[len(path)-1], name)
+		} else if slices.Contains(list[:i], name) {
+			f.add(append(slices.Clone(path), i), "%s%v: %s is there twice", where, path[len(path)-1], name)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/queue"
@@ -41,7 +42,7 @@ func hostCommands() []command {
 
 func commentFlag(flags *flag.FlagSet) {
 	changeFlags(flags)
-	flags.String("comment", "", "why, for others; without it the last `text` stays")
+	flags.String("comment", "", "why, for others; without it the last `text` stays; at most 500 characters")
 }
 
 func hostStates() []string {
@@ -121,7 +122,7 @@ type refusalView struct {
 
 func viewHost(h db.ListHostsRow) hostView {
 	view := hostView{
-		ID: h.ID, Name: h.Name, Remote: h.Remote, Enabled: h.Enabled, Comment: h.Comment, Unready: h.Unready, Load: h.Weight, Capacity: h.TakesCapacity,
+		ID: h.ID, Name: h.Name, Remote: h.Remote, Enabled: h.Enabled, Comment: h.Comment, Unready: queue.WhyUnready(h), Load: h.Weight, Capacity: h.TakesCapacity,
 		Tasks: h.Tasks, Arches: h.TakesArches, Emulated: h.Emulated, Channels: h.TakesChannels, Driver: h.Driver, Version: h.Version,
 		LoadAverage: h.LoadAverage, MemoryFree: h.MemoryFree, DiskFree: h.DiskFree, Seen: h.SeenAt, Client: text(h.ClientID),
 		Allowed: hostTakes{h.ArchesSet, h.ChannelsSet, h.CapacitySet},
@@ -129,7 +130,7 @@ func viewHost(h db.ListHostsRow) hostView {
 	if h.SeenAt != nil {
 		view.Offers = hostTakes{h.Arches, h.Channels, &h.Capacity}
 	}
-	view.State = queue.HostState(h.Enabled, h.ClientID != nil, h.Unready, unseen(h.UnseenSeconds))
+	view.State = queue.HostState(h.Enabled, h.ClientID != nil, view.Unready, unseen(h.UnseenSeconds))
 	return view
 }
 
@@ -297,6 +298,9 @@ func (v *hostView) readTasks(ctx context.Context, q *db.Queries) error {
 	return nil
 }
 
+// maxComment bounds what is said of a host, in characters.
+const maxComment = 500
+
 // readHostSwitch reads what host enable and host disable are asked.
 func readHostSwitch(enabled bool) func(*flag.FlagSet) (db.EnableHostParams, error) {
 	return func(flags *flag.FlagSet) (db.EnableHostParams, error) {
@@ -308,6 +312,9 @@ func readHostSwitch(enabled bool) func(*flag.FlagSet) (db.EnableHostParams, erro
 		}
 		if given(flags, "comment") {
 			comment := queue.OneLine(value(flags, "comment"))
+			if n := utf8.RuneCountInString(value(flags, "comment")); n > maxComment && err == nil {
+				err = usage("--comment has %d characters: at most %d are for all to read", n, maxComment)
+			}
 			asked.Comment = &comment
 		}
 		return asked, err

@@ -108,6 +108,10 @@ func (s *Server) startBuilders(ctx context.Context) error {
 	if hosts == nil {
 		return nil
 	}
+	address, err := s.Config.builderURL()
+	if err != nil {
+		return err
+	}
 	if err := hosts.bell.Start(ctx); err != nil {
 		return err
 	}
@@ -123,7 +127,7 @@ func (s *Server) startBuilders(ctx context.Context) error {
 		// Its error is the door's end.
 		_ = hosts.http.Serve(hosts.door.HTTP())
 	}()
-	s.Logger.Info("build hosts may connect", "listen", s.builderListener.Addr().String(), "url", s.Config.Builders.URL)
+	s.Logger.Info("build hosts may connect", "listen", s.builderListener.Addr().String(), "url", address.String())
 	return nil
 }
 

@@ -22,6 +22,9 @@ type settingsFile struct {
 	// broken are lines with a value of a wrong kind. What would follow of its
 	// absence is no mistake of its own.
 	broken map[int]bool
+	// unread says that a key is there twice: nothing beside it was read, and what
+	// the defaults in its place lack is no mistake of the file.
+	unread bool
 }
 
 // settingMistake is one mistake; line is 0 for what is not in the file.
@@ -59,6 +62,8 @@ var (
 	lineOf = regexp.MustCompile(`^line ([0-9]+): `)
 	// unknownField is its complaint about a key, which names a type of ours.
 	unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
+	// doubledKey is its complaint about a key that is there twice.
+	doubledKey = regexp.MustCompile(`^mapping key .* already defined at line [0-9]+$`)
 	// wrongType is its complaint about a value, which does the same.
 	wrongType = regexp.MustCompile("cannot unmarshal !!\\w+( `[^`]*`)? into \\S+")
 )
@@ -70,6 +75,7 @@ func (f *settingsFile) addDecoded(text string) {
 		line, _ = strconv.Atoi(match[1]) // digits; 0 if it were too many
 		text = strings.TrimPrefix(text, match[0])
 	}
+	f.unread = f.unread || doubledKey.MatchString(text)
 	if unknownField.MatchString(text) {
 		text = unknownField.ReplaceAllString(text, `unknown key "$1"`)
 	} else {
@@ -82,6 +88,9 @@ func (f *settingsFile) addDecoded(text string) {
 // as "forges", 0, "url". Its line is that of the part of the path that is there.
 func (f *settingsFile) add(path []any, format string, args ...any) {
 	line := f.line(path)
+	if f.unread {
+		return
+	}
 	if !f.broken[line] || line == 0 {
 		f.mistakes = append(f.mistakes, settingMistake{line, fmt.Sprintf(format, args...)})
 	}

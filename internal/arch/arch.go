@@ -26,6 +26,18 @@ func Host() string {
 	return runtime.GOARCH
 }
 
+// Runs are the architectures whose programs a machine runs by itself, which is
+// its own and, of some machines, 32-bit ones.
+func Runs(machine string) []string {
+	switch machine {
+	case "x86_64":
+		return []string{"x86_64", "i386", "i486", "i586", "i686"}
+	case "aarch64":
+		return []string{"aarch64", "armv7hl", "armv7l"}
+	}
+	return []string{machine}
+}
+
 // Canonical maps an architecture to the one whose machines build it: Koji's
 // canonArch. What no rule names stands for itself.
 func Canonical(arch string) string {

@@ -1,6 +1,9 @@
 package arch
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestCanonical(t *testing.T) {
 	t.Parallel()
@@ -30,6 +33,15 @@ func TestServes(t *testing.T) {
 	} {
 		if got := Serves(test.repository, test.pkg); got != test.want {
 			t.Errorf("Serves(%s, %s) = %v, want %v", test.repository, test.pkg, got, test.want)
+		}
+	}
+}
+
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	for machine, also := range map[string]string{"x86_64": "i686", "aarch64": "armv7hl", "riscv64": "riscv64"} {
+		if runs := Runs(machine); !slices.Contains(runs, machine) || !slices.Contains(runs, also) || slices.Contains(runs, "s390x") {
+			t.Errorf("Runs(%s) = %v, want itself and %s in it", machine, runs, also)
 		}
 	}
 }

@@ -276,37 +276,6 @@ func (q *Queries) ChainsOfTag(ctx context.Context, tagID int64) ([]int64, error)
 	return items, nil
 }
 
-const completeBuildOf = `-- name: CompleteBuildOf :one
-select b.id, b.nvr from builds b join repositories r on r.id = b.repository_id
-where r.forge = $1 and r.forge_repo_id = $2 and b.commit_id = $3 and b.target = $4
-  and b.state = 'COMPLETE' and not b.scratch
-order by b.id desc limit 1
-`
-
-type CompleteBuildOfParams struct {
-	Forge       string
-	ForgeRepoID string
-	CommitID    string
-	Target      string
-}
-
-type CompleteBuildOfRow struct {
-	ID  int64
-	Nvr *string
-}
-
-func (q *Queries) CompleteBuildOf(ctx context.Context, arg CompleteBuildOfParams) (CompleteBuildOfRow, error) {
-	row := q.db.QueryRow(ctx, completeBuildOf,
-		arg.Forge,
-		arg.ForgeRepoID,
-		arg.CommitID,
-		arg.Target,
-	)
-	var i CompleteBuildOfRow
-	err := row.Scan(&i.ID, &i.Nvr)
-	return i, err
-}
-
 const endChain = `-- name: EndChain :execrows
 update chains set state = $1, reason = $2, finished_at = now() where id = $3 and state in ('FREE', 'OPEN')
 `
@@ -1145,6 +1114,67 @@ func (q *Queries) SideTags(ctx context.Context) ([]SideTagsRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const standingBuild = `-- name: StandingBuild :one
+select o.id, o.nvr, o.state, o.target
+from builds b join builds o on o.repository_id = b.repository_id and o.commit_id = b.commit_id and o.target = b.target and o.id <> b.id
+where b.id = $1 and not b.scratch and not o.scratch and o.state in ('BUILDING', 'COMPLETE')
+order by o.state desc, o.id desc limit 1
+`
+
+type StandingBuildRow struct {
+	ID     int64
+	Nvr    *string
+	State  string
+	Target string
+}
+
+// Another build that the commit of a build has for its target; none beside a
+// scratch build.
+func (q *Queries) StandingBuild(ctx context.Context, id int64) (StandingBuildRow, error) {
+	row := q.db.QueryRow(ctx, standingBuild, id)
+	var i StandingBuildRow
+	err := row.Scan(
+		&i.ID,
+		&i.Nvr,
+		&i.State,
+		&i.Target,
+	)
+	return i, err
+}
+
+const standingBuildOf = `-- name: StandingBuildOf :one
+select b.id, b.nvr, b.state from builds b join repositories r on r.id = b.repository_id
+where r.forge = $1 and r.forge_repo_id = $2 and b.commit_id = $3 and b.target = $4
+  and b.state in ('BUILDING', 'COMPLETE') and not b.scratch
+order by b.state desc, b.id desc limit 1
+`
+
+type StandingBuildOfParams struct {
+	Forge       string
+	ForgeRepoID string
+	CommitID    string
+	Target      string
+}
+
+type StandingBuildOfRow struct {
+	ID    int64
+	Nvr   *string
+	State string
+}
+
+// The build that a commit has for a target, made or in the making.
+func (q *Queries) StandingBuildOf(ctx context.Context, arg StandingBuildOfParams) (StandingBuildOfRow, error) {
+	row := q.db.QueryRow(ctx, standingBuildOf,
+		arg.Forge,
+		arg.ForgeRepoID,
+		arg.CommitID,
+		arg.Target,
+	)
+	var i StandingBuildOfRow
+	err := row.Scan(&i.ID, &i.Nvr, &i.State)
+	return i, err
 }
 
 const targetInUse = `-- name: TargetInUse :one

@@ -552,6 +552,50 @@ func (q *Queries) LoseTasksOfHost(ctx context.Context, arg LoseTasksOfHostParams
 	return items, nil
 }
 
+const probeHost = `-- name: ProbeHost :one
+select instance, (client_id is not null and seen_at > now() - make_interval(secs => $1::float8))::bool as alive,
+       arches_set, channels_set, host_arches($2::text[], arches_set)::text[] as takes_arches,
+       host_channels($3::text[], coalesce(channels_set, host_channels($3::text[], null)))::text[] as takes_channels
+from hosts where name = $4 and remote
+`
+
+type ProbeHostParams struct {
+	Seconds  float64
+	Arches   []string
+	Channels []string
+	Name     string
+}
+
+type ProbeHostRow struct {
+	Instance      string
+	Alive         bool
+	ArchesSet     []string
+	ChannelsSet   []string
+	TakesArches   []string
+	TakesChannels []string
+}
+
+// What a remote host would take that said this when it connected, and whether a
+// process is the host that has said so of late.
+func (q *Queries) ProbeHost(ctx context.Context, arg ProbeHostParams) (ProbeHostRow, error) {
+	row := q.db.QueryRow(ctx, probeHost,
+		arg.Seconds,
+		arg.Arches,
+		arg.Channels,
+		arg.Name,
+	)
+	var i ProbeHostRow
+	err := row.Scan(
+		&i.Instance,
+		&i.Alive,
+		&i.ArchesSet,
+		&i.ChannelsSet,
+		&i.TakesArches,
+		&i.TakesChannels,
+	)
+	return i, err
+}
+
 const refusalsOfTasks = `-- name: RefusalsOfTasks :many
 select task_id, host_id from task_refusals where task_id = any($1::bigint[]) and until > now()
 `

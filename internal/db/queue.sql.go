@@ -1415,3 +1415,41 @@ func (q *Queries) WarningsOfBuild(ctx context.Context, buildID int64) ([]string,
 	}
 	return items, nil
 }
+
+const yieldReports = `-- name: YieldReports :execrows
+update reports set state = case when context = $1 then $2::text else 'success' end, finer = '', detail = null,
+    description = case when context = $1 then $3::text else 'made by build ' || $4::bigint end,
+    target_url = $5, build_id = $4::bigint, seq = seq + 1, failures = 0, updated_at = now()
+where repository_id = $6 and commit_id = $7 and build_id = $8 and state = 'pending'
+`
+
+type YieldReportsParams struct {
+	Whole        string
+	State        string
+	Description  string
+	Owner        int64
+	TargetUrl    string
+	RepositoryID int64
+	CommitID     string
+	BuildID      int64
+}
+
+// Makes the pending statuses of a build those of another one that has made the
+// same source package: whole is the context of the build itself, any other one
+// its source package's.
+func (q *Queries) YieldReports(ctx context.Context, arg YieldReportsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, yieldReports,
+		arg.Whole,
+		arg.State,
+		arg.Description,
+		arg.Owner,
+		arg.TargetUrl,
+		arg.RepositoryID,
+		arg.CommitID,
+		arg.BuildID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}

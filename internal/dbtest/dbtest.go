@@ -51,7 +51,7 @@ var ofProcess = sync.OnceValues(func() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := fmt.Sprintf("distbot-test-postgres-%d-%d", major, os.Geteuid())
+	dir := fmt.Sprintf("distbot-test-postgres-%d-%d-scram", major, os.Geteuid())
 	return open(ctx, options{
 		postgres: pglocal.Config{Dir: filepath.Join(os.TempDir(), dir), MaxConnections: 1000},
 		migrate:  migrations.Up,

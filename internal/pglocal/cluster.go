@@ -47,6 +47,9 @@ func (s *Server) prepareCluster(ctx context.Context) error {
 		return fmt.Errorf("pglocal: start %s: the cluster was made by PostgreSQL %d and %s holds %d",
 			s.cfg.Dir, major, s.bin.dir, s.bin.major)
 	}
+	if err := s.demandPasswords(); err != nil {
+		return err
+	}
 	s.socketDir, err = s.makeSocketDir()
 	return err
 }
@@ -68,8 +71,8 @@ func (s *Server) clusterMajor() (int, error) {
 }
 
 // initdb makes the cluster beside its place and moves it there when it is
-// complete, so that a half-made one is never started. Peers are trusted: only
-// who may enter Dir can connect.
+// complete, so that a half-made one is never started. Whom it trusts is changed
+// before it is started, see demandPasswords.
 func (s *Server) initdb(ctx context.Context) error {
 	half, err := fs.Glob(s.root.FS(), "initdb-*")
 	if err != nil {

@@ -10,7 +10,9 @@
 //
 // On a unix socket below Config.Dir and nowhere else: listen_addresses is
 // empty. Dir has mode 0700, which is also the whole access control: who can
-// enter it is the superuser of this cluster, and nobody else can reach it. When
+// enter it can be the superuser of this cluster, which is trusted, and nobody
+// else can reach it but through those who enter. Every other role needs its
+// password (scram-sha-256): processes pass others' connections on. When
 // Dir is too long for a socket address (107 bytes, unix(7)), the socket lives in
 // a directory of mode 0700 below /tmp.
 //
@@ -206,10 +208,13 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !running {
-		if err := s.launch(ctx); err != nil {
-			return err
-		}
+	if running {
+		err = s.reloadAccess(ctx)
+	} else {
+		err = s.launch(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	return s.prepareDatabase(ctx)
 }

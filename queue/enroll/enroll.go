@@ -138,6 +138,7 @@ func (r *Registrar) Enroll(ctx context.Context, request Request) (Enrolled, erro
 		return err
 	})
 	if err != nil {
+		dir.discard()
 		return Enrolled{}, err
 	}
 	if request.Force {

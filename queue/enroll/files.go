@@ -48,6 +48,8 @@ func (e *FilesError) Error() string {
 type bundle struct {
 	path string
 	dir  *os.File
+	// made are the directories that were made for it, the innermost first.
+	made []string
 }
 
 // openBundle makes the directory if it does not exist. Others than its owner
@@ -56,14 +58,19 @@ func openBundle(path string) (*bundle, error) {
 	if path == "" {
 		return nil, errors.New("enroll: open directory: it has no name")
 	}
+	b := &bundle{path: path}
+	for dir := filepath.Clean(path); isMissing(dir); dir = filepath.Dir(dir) {
+		b.made = append(b.made, dir)
+	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
+		b.discard()
 		return nil, fmt.Errorf("enroll: make directory: %w", err)
 	}
-	dir, err := os.Open(path)
-	if err != nil {
+	var err error
+	if b.dir, err = os.Open(path); err != nil {
+		b.discard()
 		return nil, fmt.Errorf("enroll: open directory: %w", err)
 	}
-	b := &bundle{path: path, dir: dir}
 	if err := b.claim(); err != nil {
 		b.close()
 		return nil, err
@@ -94,16 +101,28 @@ func (b *bundle) claim() error {
 	return nil
 }
 
+// discard removes the directories that were made, as far as nothing lies in them.
+func (b *bundle) discard() {
+	for _, dir := range b.made {
+		if os.Remove(dir) != nil {
+			return // somebody has put something there
+		}
+	}
+}
+
+// isMissing reports whether nothing has this name.
+func isMissing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // close gives the directory free.
 func (b *bundle) close() { _ = b.dir.Close() }
 
 func (b *bundle) file(name string) string { return filepath.Join(b.path, name) }
 
 // has reports whether a file is there, of whatever kind.
-func (b *bundle) has(name string) bool {
-	_, err := os.Lstat(b.file(name))
-	return !errors.Is(err, fs.ErrNotExist)
-}
+func (b *bundle) has(name string) bool { return !isMissing(b.file(name)) }
 
 // present lists those of our files that are there.
 func (b *bundle) present() (names []string) {

@@ -139,6 +139,14 @@ func (h *Host) Check(ctx context.Context) error {
 	}
 }
 
+// WrongPassword reports whether an error of a connection to PostgreSQL says that
+// it does not take the password of this host's role.
+func WrongPassword(err error) bool {
+	const invalidPassword = "28P01" // invalid_password
+	var told *pgconn.PgError
+	return errors.As(err, &told) && told.Code == invalidPassword
+}
+
 // Refused reports whether an error of Check, or of a connection to PostgreSQL,
 // says that the hub does not know this host's certificate: it was revoked, has
 // ended, or is of another hub. Trying again does not help then; enrolling does.

@@ -16,6 +16,12 @@
 // startup message is ever taken for its name: the tunnel puts the role and database of the certificate's
 // host in place of what the client asked for.
 //
+// # Strangers
+//
+// Connections whose client is not known yet are bounded. A new one is always
+// taken: the oldest of those who have most must go for it, so that a crowd of
+// silent ones does not keep hosts out.
+//
 // # Revocation
 //
 // A revocation is announced in the hub's database; every hub closes the

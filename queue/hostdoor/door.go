@@ -29,6 +29,8 @@ const (
 	handshakeTimeout = 10 * time.Second
 	// maxOfHost bounds the connections of one host, of any kind.
 	maxOfHost = 128
+	// warnEvery is how often at most the log tells that places are short.
+	warnEvery = time.Minute
 )
 
 // Config says what a Door needs.
@@ -89,6 +91,7 @@ func (d *Door) Serve(ctx context.Context, listener net.Listener) error {
 	running.Go(func() { d.watchRevocations(ctx) })
 
 	var unknown strangers
+	var warned time.Time
 	for {
 		raw, err := listener.Accept()
 		if ctx.Err() != nil {
@@ -107,12 +110,22 @@ func (d *Door) Serve(ctx context.Context, listener net.Listener) error {
 		if err != nil {
 			return fmt.Errorf("hostdoor: accept: %w", err)
 		}
-		known, ok := unknown.enter(raw.RemoteAddr())
-		if !ok {
-			_ = raw.Close()
-			continue
+		c := &conn{Conn: raw, door: d}
+		greeting, drop := context.WithCancel(ctx)
+		var full bool
+		c.place, full = unknown.enter(raw.RemoteAddr(), func() {
+			drop()
+			_ = c.Close()
+		})
+		// Each of those that go is no news: they may be thousands in a second.
+		if full && time.Since(warned) >= warnEvery {
+			warned = time.Now()
+			d.config.Logger.Warn("the build hosts' port is crowded with connections that don't say who they are; the oldest are dropped", "remote", raw.RemoteAddr())
 		}
-		running.Go(func() { d.admit(ctx, &conn{Conn: raw, door: d, known: known}) })
+		running.Go(func() {
+			defer drop()
+			d.admit(ctx, greeting, c)
+		})
 	}
 }
 
@@ -122,8 +135,8 @@ type conn struct {
 	net.Conn
 	door *Door
 	once sync.Once
-	// known ends the count of the connection among those of strangers.
-	known func()
+	// place is among strangers, until the client is known.
+	place *place
 	// identity and tunnel are set under door.mu.
 	identity Identity
 	tunnel   bool
@@ -135,7 +148,7 @@ func (c *conn) Close() error {
 		c.door.mu.Lock()
 		delete(c.door.open, c)
 		c.door.mu.Unlock()
-		c.known()
+		c.place.leave()
 	})
 	return c.Conn.Close()
 }
@@ -146,10 +159,15 @@ var errTooMany = fmt.Errorf("the host has %d connections already", maxOfHost)
 // admit does the handshake, finds out who the client is and hands the connection
 // to those who serve it. Nothing is asked about a certificate before the client
 // has shown that the key is its own, which is when the handshake is complete.
-func (d *Door) admit(ctx context.Context, c *conn) {
+// greeting is a part of ctx that ends when the connection loses its place.
+func (d *Door) admit(ctx, greeting context.Context, c *conn) {
 	keepAlive(c.Conn)
 	client := tls.Server(c, d.tls)
-	err := d.greet(ctx, c, client)
+	err := d.greet(greeting, c, client)
+	if greeting.Err() != nil || err == nil && !c.place.leave() {
+		_ = c.Close()
+		return
+	}
 	unknown := errors.Is(err, ErrNoCredential)
 	if err != nil {
 		d.config.Logger.Info("refused a connection to the build hosts' port", "remote", c.RemoteAddr(), "err", err)
@@ -157,9 +175,6 @@ func (d *Door) admit(ctx context.Context, c *conn) {
 	if err != nil && !unknown {
 		_ = c.Close()
 		return
-	}
-	if !unknown {
-		c.known()
 	}
 	if client.ConnectionState().NegotiatedProtocol != ProtocolPostgres {
 		// Identify tells a client that is unknown.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/distbot/distbot/queue"
+	"github.com/distbot/distbot/queue/hostdoor"
 	"github.com/distbot/distbot/queue/hostqueue"
 )
 
@@ -59,8 +60,7 @@ func TestOneHostDoesNotSpeakToAnother(t *testing.T) {
 
 	t.Run("Without the tunnel it could cancel its work", func(t *testing.T) {
 		t.Parallel()
-		h.enroll(t, "direct")
-		hostID, began, ended := victim(t, h.direct(t, "direct"))
+		hostID, began, ended := victim(t, h.direct(t, "direct", h.config(t, "direct")))
 		deliver(t, hostID, first)
 		receive(t, "begin", began)
 		fake(t, hostID, "cancel")
@@ -130,27 +130,27 @@ func TestOneHostDoesNotSpeakToAnother(t *testing.T) {
 // jobs is the hosts' database as the hub sees it.
 func (h *hub) jobs(t *testing.T) *pgxpool.Pool {
 	t.Helper()
-	return h.open(t, h.queue.Server().User)
+	return h.open(t, url.User(h.queue.Server().User))
 }
 
 // direct is the hosts' database as a host sees it that does not come through the
 // tunnel.
-func (h *hub) direct(t *testing.T, host string) *pgxpool.Pool {
+func (h *hub) direct(t *testing.T, host string, config hostdoor.HostConfig) *pgxpool.Pool {
 	t.Helper()
 	var id int64
 	if err := h.pool.QueryRow(t.Context(), "select id from hosts where name = $1", host).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
-	return h.open(t, h.queue.Role(id))
+	return h.open(t, url.UserPassword(h.queue.Role(id), password(t, config)))
 }
 
-func (h *hub) open(t *testing.T, role string) *pgxpool.Pool {
+func (h *hub) open(t *testing.T, user *url.Userinfo) *pgxpool.Pool {
 	t.Helper()
 	u, err := url.Parse(h.url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.User, u.Path = url.User(role), "/"+h.queue.Database
+	u.User, u.Path = user, "/"+h.queue.Database
 	pool, err := pgxpool.New(t.Context(), u.String())
 	if err != nil {
 		t.Fatal(err)

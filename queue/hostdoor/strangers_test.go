@@ -1,72 +1,128 @@
 package hostdoor
 
 import (
+	"fmt"
 	"net"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
+
+// crowd is strangers, and who of them lost their places, by their addresses.
+type crowd struct {
+	strangers
+	lost []string
+}
+
+// enter is a connection from an address.
+func (c *crowd) enter(t *testing.T, source string) *place {
+	t.Helper()
+	address, err := net.ResolveTCPAddr("tcp", source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(c.lost)
+	taken, full := c.strangers.enter(address, func() { c.lost = append(c.lost, source) })
+	if lost := len(c.lost) - before; lost > 1 || full != (lost == 1) {
+		t.Errorf("%d lost their places for %s, and it says %v", lost, source, full)
+	}
+	if n := len(c.places); n > maxUnknown {
+		t.Fatalf("%d places are taken, of %d", n, maxUnknown)
+	}
+	return taken
+}
+
+// wantLost compares who lost their places since it was last asked.
+func (c *crowd) wantLost(t *testing.T, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, c.lost); diff != "" {
+		t.Errorf("who lost their places (-want +got):\n%s", diff)
+	}
+	c.lost = nil
+}
 
 func TestStrangers(t *testing.T) {
 	t.Parallel()
-	enter := func(s *strangers, source string) (func(), bool) {
-		t.Helper()
-		address, err := net.ResolveTCPAddr("tcp", source)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s.enter(address)
-	}
 
-	t.Run("One address, or network of IPv6, has a quarter of the places", func(t *testing.T) {
+	t.Run("One address, or network of IPv6, has a quarter of the places and replaces its own", func(t *testing.T) {
 		t.Parallel()
-		var s strangers
 		for _, test := range []struct{ source, same, other string }{
-			{"192.0.2.1:1", "192.0.2.1:2", "192.0.2.2:1"},
-			{"[2001:db8::1]:1", "[2001:db8::ffff:1]:2", "[2001:db8:0:1::1]:1"},
-			{"[::ffff:192.0.2.3]:1", "192.0.2.3:1", "192.0.2.4:1"},
+			{"192.0.2.1:%d", "192.0.2.1:999", "192.0.2.2:1"},
+			{"[2001:db8::1]:%d", "[2001:db8::ffff:1]:2", "[2001:db8:0:1::1]:1"},
+			{"[::ffff:192.0.2.3]:%d", "192.0.2.3:2", "192.0.2.4:1"},
 		} {
-			var left func()
-			for range maxOfSource {
-				var ok bool
-				if left, ok = enter(&s, test.source); !ok {
-					t.Fatalf("%s has less places", test.source)
-				}
+			var c crowd
+			var newest *place
+			for port := range maxOfSource {
+				newest = c.enter(t, fmt.Sprintf(test.source, port))
 			}
-			if _, ok := enter(&s, test.same); ok {
-				t.Errorf("%s has more places than %s", test.same, test.source)
+			c.enter(t, test.other)
+			c.wantLost(t)
+			c.enter(t, test.same)
+			c.wantLost(t, fmt.Sprintf(test.source, 0))
+			if !newest.leave() {
+				t.Error("a place is gone that nobody took")
 			}
-			if _, ok := enter(&s, test.other); !ok {
-				t.Errorf("%s has no place", test.other)
+			if newest.leave() {
+				t.Error("a place is left twice")
 			}
-			left()
-			left()
-			if _, ok := enter(&s, test.same); !ok {
-				t.Errorf("%s has no place that was left", test.same)
-			}
-			if _, ok := enter(&s, test.same); ok {
-				t.Errorf("%s has two places for one that was left", test.same)
-			}
+			c.enter(t, test.same)
+			c.wantLost(t)
+			c.enter(t, test.same)
+			c.wantLost(t, fmt.Sprintf(test.source, 1))
 		}
 	})
 
-	t.Run("All together have as many as there are", func(t *testing.T) {
+	t.Run("When all are taken, the oldest goes of the address that has most", func(t *testing.T) {
 		t.Parallel()
-		var s strangers
-		var leave []func()
-		for i := range maxUnknown {
-			left, ok := s.enter(&net.TCPAddr{IP: net.IPv4(192, 0, 2, byte(i)), Port: 1})
-			if !ok {
-				t.Fatalf("the connection %d is refused", i)
-			}
-			leave = append(leave, left)
+		var c crowd
+		host := c.enter(t, "198.51.100.1:1")
+		for port := range 3 {
+			c.enter(t, fmt.Sprintf("198.51.100.2:%d", port))
 		}
-		if _, ok := enter(&s, "198.51.100.1:1"); ok {
-			t.Error("there is one place more")
+		for i := range maxUnknown - 4 {
+			c.enter(t, fmt.Sprintf("192.0.2.%d:1", i%200))
 		}
-		for _, left := range leave {
-			left()
+		c.wantLost(t)
+		c.enter(t, "203.0.113.1:1")
+		c.wantLost(t, "198.51.100.2:0")
+		// Now the first of those with two is the oldest of the most.
+		c.enter(t, "203.0.113.2:1")
+		c.wantLost(t, "198.51.100.2:1")
+		c.enter(t, "203.0.113.3:1")
+		c.wantLost(t, "192.0.2.0:1")
+		if !host.leave() {
+			t.Error("who has one place lost it while others have two")
 		}
-		if len(s.from) != 0 || s.all != 0 {
-			t.Errorf("%d connections of %d addresses are left", s.all, len(s.from))
+	})
+
+	t.Run("Of as many addresses as there are places the oldest goes", func(t *testing.T) {
+		t.Parallel()
+		var c crowd
+		first := c.enter(t, "198.51.100.1:1")
+		for i := range maxUnknown - 1 {
+			c.enter(t, fmt.Sprintf("192.0.2.%d:1", i))
+		}
+		c.wantLost(t)
+		c.enter(t, "203.0.113.1:1")
+		c.wantLost(t, "198.51.100.1:1")
+		if first.leave() {
+			t.Error("a place that was lost is left")
+		}
+	})
+
+	t.Run("Nothing is kept of who is gone", func(t *testing.T) {
+		t.Parallel()
+		var c crowd
+		var places []*place
+		for i := range 2 * maxUnknown {
+			places = append(places, c.enter(t, fmt.Sprintf("192.0.2.%d:1", i%250)))
+		}
+		for _, p := range places {
+			p.leave()
+		}
+		if len(c.from) != 0 || len(c.places) != 0 {
+			t.Errorf("%d connections of %d addresses are left", len(c.places), len(c.from))
 		}
 	})
 }

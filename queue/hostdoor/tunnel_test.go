@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -76,28 +77,58 @@ func (h *hub) dialTunnel(t *testing.T, config hostdoor.HostConfig) net.Conn {
 	return conn
 }
 
-// ask sends a startup message and a query, and returns the first column of the
-// answer.
-func ask(t *testing.T, conn net.Conn, parameters map[string]string, sql string) string {
+// began is a connection whose client's first message is replaced.
+type began struct {
+	net.Conn
+	startup []byte
+}
+
+// Write implements net.Conn.
+func (c *began) Write(b []byte) (int, error) {
+	first := c.startup
+	if first == nil {
+		return c.Conn.Write(b)
+	}
+	c.startup = nil
+	_, err := c.Conn.Write(first)
+	return len(b), err
+}
+
+// ask logs in with a startup message of these parameters and a host's password,
+// and returns the first column of the answer to a query, or the refusal.
+func ask(t *testing.T, conn net.Conn, host hostdoor.HostConfig, parameters map[string]string, sql string) string {
 	t.Helper()
-	frontend := pgproto3.NewFrontend(conn, conn)
-	frontend.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: parameters})
-	frontend.Send(&pgproto3.Query{String: sql})
-	if err := frontend.Flush(); err != nil {
+	config, err := pgconn.ParseConfig("postgres://host@127.0.0.1/builders?sslmode=disable")
+	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		message, err := frontend.Receive()
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch m := message.(type) {
-		case *pgproto3.DataRow:
-			return string(m.Values[0])
-		case *pgproto3.ErrorResponse:
-			return m.Code + " " + m.Message
-		}
+	config.Password = password(t, host)
+	startup := encode(t, &pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: parameters})
+	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return &began{conn, startup}, nil }
+	session, err := pgconn.ConnectConfig(t.Context(), config)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		return refused.Code + " " + refused.Message
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The session stays until the test ends.
+	results, err := session.Exec(t.Context(), sql).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(results[0].Rows[0][0])
+}
+
+// password is that of a host's role.
+func password(t *testing.T, host hostdoor.HostConfig) string {
+	t.Helper()
+	text, err := os.ReadFile(host.DatabasePassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
 }
 
 func TestTunnel(t *testing.T) {
@@ -145,7 +176,7 @@ func TestTunnel(t *testing.T) {
 			"none":           {},
 			"settings":       {"user": "distbot", "options": "-c search_path=pg_catalog -c row_security=off", "search_path": "pg_catalog", "replication": "database"},
 		} {
-			got := ask(t, h.dialTunnel(t, config), parameters, "select concat_ws(' ', session_user, current_database(), current_setting('search_path'))")
+			got := ask(t, h.dialTunnel(t, config), config, parameters, "select concat_ws(' ', session_user, current_database(), current_setting('search_path'))")
 			if want := h.queue.Role(id) + " " + h.queue.Database + " public"; got != want {
 				t.Errorf("asking for %s: the session is %q, want %q", name, got, want)
 			}
@@ -154,7 +185,8 @@ func TestTunnel(t *testing.T) {
 
 	t.Run("Encryption is refused, for it is there, and the session goes on", func(t *testing.T) {
 		t.Parallel()
-		conn := h.dialTunnel(t, h.config(t, "doubting"))
+		config := h.config(t, "doubting")
+		conn := h.dialTunnel(t, config)
 		for _, request := range []pgproto3.FrontendMessage{&pgproto3.SSLRequest{}, &pgproto3.GSSEncRequest{}} {
 			if _, err := conn.Write(encode(t, request)); err != nil {
 				t.Fatal(err)
@@ -164,7 +196,7 @@ func TestTunnel(t *testing.T) {
 				t.Fatalf("%T: answer %q, %v, want N", request, answer, err)
 			}
 		}
-		if got := ask(t, conn, map[string]string{"user": "a"}, "select 'here'"); got != "here" {
+		if got := ask(t, conn, config, map[string]string{"user": "a"}, "select 'here'"); got != "here" {
 			t.Errorf("answer %q", got)
 		}
 	})
@@ -211,13 +243,25 @@ func TestTunnel(t *testing.T) {
 		t.Parallel()
 		config := h.config(t, "greedy")
 		for range hostqueue.MaxConnections {
-			if got := ask(t, h.dialTunnel(t, config), map[string]string{}, "select 'here'"); got != "here" {
+			if got := ask(t, h.dialTunnel(t, config), config, map[string]string{}, "select 'here'"); got != "here" {
 				t.Fatalf("answer %q", got)
 			}
 		}
 		const tooMany = "53300"
-		if got := ask(t, h.dialTunnel(t, config), map[string]string{}, "select 'here'"); !strings.HasPrefix(got, tooMany+" distbot:") {
+		if got := ask(t, h.dialTunnel(t, config), config, map[string]string{}, "select 'here'"); !strings.HasPrefix(got, tooMany+" distbot:") {
 			t.Errorf("answer %q, want the hub's %s", got, tooMany)
+		}
+	})
+
+	t.Run("A certificate alone does not do: the password counts", func(t *testing.T) {
+		t.Parallel()
+		config := h.config(t, "guessing")
+		if err := os.WriteFile(config.DatabasePassword, []byte("wrong"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := postgres(t, newHost(t, config)).Ping(t.Context())
+		if !hostdoor.WrongPassword(err) || hostdoor.Refused(err) {
+			t.Errorf("error %v, want that the password is wrong and nothing else", err)
 		}
 	})
 

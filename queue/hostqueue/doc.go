@@ -20,6 +20,9 @@
 // notifications of the hub about the host's own queue; and the hub's own client
 // here listens to none.
 //
+// The server must ask hosts' roles for their passwords. The private one does
+// (package pglocal); of another, its administrator decides that.
+//
 // # What a host may do
 //
 // Its role, a member of one group that owns nothing, sees and changes only the

@@ -68,7 +68,7 @@ func (s *system) as(t *testing.T, hostID int64, database string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.User, u.Path = url.User(s.hub.Role(hostID)), "/"+database
+	u.User, u.Path = url.UserPassword(s.hub.Role(hostID), "secret"), "/"+database
 	return u.String()
 }
 

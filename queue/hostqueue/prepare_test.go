@@ -35,7 +35,7 @@ func plainServer(t *testing.T, attributes string) administrator {
 	if a.conn, err = pgx.Connect(t.Context(), u.String()); err != nil {
 		t.Fatal(err)
 	}
-	a.do(t, "create role "+a.role+" login "+attributes)
+	a.do(t, "create role "+a.role+" login password 'secret' "+attributes)
 	t.Cleanup(func() {
 		ctx := context.Background()
 		// What the role owns beside the test's database goes first.
@@ -49,7 +49,7 @@ func plainServer(t *testing.T, attributes string) administrator {
 		}
 		_ = a.conn.Close(ctx)
 	})
-	u.User = url.User(a.role)
+	u.User = url.UserPassword(a.role, "secret")
 	a.url = u.String()
 	return a
 }

@@ -15,7 +15,7 @@ import (
 // The SQLSTATEs of refusals.
 const (
 	insufficientPrivilege = "42501"
-	connectionRefused     = "28000"
+	invalidPassword       = "28P01"
 	tooManyConnections    = "53300"
 )
 
@@ -381,8 +381,8 @@ func TestRole(t *testing.T) {
 			t.Error("the session goes on")
 		}
 		_, err = pgx.Connect(ctx, s.as(t, 1, s.hub.Database))
-		if got := sqlstate(t, err); got != connectionRefused {
-			t.Errorf("a new session: SQLSTATE %q, want %q", got, connectionRefused)
+		if got := sqlstate(t, err); got != invalidPassword {
+			t.Errorf("a new session: SQLSTATE %q, want %q", got, invalidPassword)
 		}
 	})
 
@@ -412,8 +412,8 @@ func TestRole(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = pgx.Connect(t.Context(), s.as(t, 1, s.hub.Database))
-		if got := sqlstate(t, err); got != connectionRefused {
-			t.Errorf("SQLSTATE %q, want %q: no such role", got, connectionRefused)
+		if got := sqlstate(t, err); got != invalidPassword {
+			t.Errorf("SQLSTATE %q, want %q: no such role", got, invalidPassword)
 		}
 	})
 

@@ -228,11 +228,20 @@ select br.id as buildroot_id, t.arch, t.build_id, t.method from tasks t join tas
 join buildroots br on br.task_id = o.id
 where t.id = @task_id order by br.attempt desc limit 1;
 
--- name: CompleteBuildOf :one
-select b.id, b.nvr from builds b join repositories r on r.id = b.repository_id
+-- name: StandingBuildOf :one
+-- The build that a commit has for a target, made or in the making.
+select b.id, b.nvr, b.state from builds b join repositories r on r.id = b.repository_id
 where r.forge = @forge and r.forge_repo_id = @forge_repo_id and b.commit_id = @commit_id and b.target = @target
-  and b.state = 'COMPLETE' and not b.scratch
-order by b.id desc limit 1;
+  and b.state in ('BUILDING', 'COMPLETE') and not b.scratch
+order by b.state desc, b.id desc limit 1;
+
+-- name: StandingBuild :one
+-- Another build that the commit of a build has for its target; none beside a
+-- scratch build.
+select o.id, o.nvr, o.state, o.target
+from builds b join builds o on o.repository_id = b.repository_id and o.commit_id = b.commit_id and o.target = b.target and o.id <> b.id
+where b.id = @id and not b.scratch and not o.scratch and o.state in ('BUILDING', 'COMPLETE')
+order by o.state desc, o.id desc limit 1;
 
 -- name: OwnerOfBuild :one
 -- Who asked for a build by hand; empty for one that a push or nobody known asked

@@ -27,6 +27,14 @@ select * from hosts where id = @id for no key update;
 select id, remote, client_id, instance, (client_id is not null and seen_at > now() - make_interval(secs => @seconds::float8))::bool as alive
 from hosts where name = @name for no key update;
 
+-- name: ProbeHost :one
+-- What a remote host would take that said this when it connected, and whether a
+-- process is the host that has said so of late.
+select instance, (client_id is not null and seen_at > now() - make_interval(secs => @seconds::float8))::bool as alive,
+       arches_set, channels_set, host_arches(@arches::text[], arches_set)::text[] as takes_arches,
+       host_channels(@channels::text[], coalesce(channels_set, host_channels(@channels::text[], null)))::text[] as takes_channels
+from hosts where name = @name and remote;
+
 -- name: BeatHost :execrows
 -- Renews the lease of a host; none when another process is the host now, or it
 -- was given up.

@@ -208,6 +208,15 @@ where excluded.build_id > reports.build_id
            is distinct from (excluded.state, excluded.description, excluded.target_url, excluded.finer, excluded.detail))
 returning repository_id, commit_id;
 
+-- name: YieldReports :execrows
+-- Makes the pending statuses of a build those of another one that has made the
+-- same source package: whole is the context of the build itself, any other one
+-- its source package's.
+update reports set state = case when context = @whole then @state::text else 'success' end, finer = '', detail = null,
+    description = case when context = @whole then @description::text else 'made by build ' || sqlc.arg(owner)::bigint end,
+    target_url = @target_url, build_id = sqlc.arg(owner)::bigint, seq = seq + 1, failures = 0, updated_at = now()
+where repository_id = @repository_id and commit_id = @commit_id and build_id = @build_id and state = 'pending';
+
 -- name: LockReports :many
 -- In one order, so that nobody who wants several waits in a circle.
 select id from reports where repository_id = @repository_id and commit_id = @commit_id
