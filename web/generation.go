@@ -14,8 +14,9 @@ import (
 const (
 	// generationRows is how many packages of a generation a page lists.
 	generationRows = 100
-	// changeRows is how many changes a page lists, eventRows how many events.
-	changeRows, eventRows = 200, 50
+	// changeRows is how many changes a page lists, allChangeRows one that is asked
+	// for all; eventRows is how many events.
+	changeRows, allChangeRows, eventRows = 50, 5000, 50
 )
 
 // generation answers below /repos/TAG/ to a name without a slash: a generation's
@@ -53,10 +54,12 @@ type generationView struct {
 	// Difference is to the one before, nil for the first.
 	Difference  *generations.Difference
 	MoreChanges int
-	Events      []generations.Event
-	MoreEvents  int
-	Groups      []generationGroup
-	Modules     []moduleLine
+	// AllChanges is the page that shows them all, empty for that page itself.
+	AllChanges string
+	Events     []generations.Event
+	MoreEvents int
+	Groups     []generationGroup
+	Modules    []moduleLine
 	// ModulesTell says why modules can't be told.
 	ModulesTell           string
 	RepoFile              *repoSnippet
@@ -91,7 +94,7 @@ func (s *server) generationPage(r *http.Request, tag string, number int64) (*vie
 	if err := s.searchPackages(ctx, q, &data); err != nil {
 		return nil, err
 	}
-	if err := s.compareGeneration(ctx, &data); err != nil {
+	if err := s.compareGeneration(ctx, q, &data); err != nil {
 		return nil, err
 	}
 	if data.Groups, err = s.groupsOfGeneration(ctx, repo.ID, data.generationLine); err != nil {
@@ -149,9 +152,10 @@ func (s *server) packagesOf(ctx context.Context, generation int64, name, arch *s
 }
 
 // compareGeneration reads what a generation changed, and by which events.
-func (s *server) compareGeneration(ctx context.Context, data *generationView) error {
-	if data.BeforeNumber == 0 {
-		return nil
+func (s *server) compareGeneration(ctx context.Context, q *query, data *generationView) error {
+	all := q.oneOf("changes", []string{"all"})
+	if q.err != nil || data.BeforeNumber == 0 {
+		return q.err
 	}
 	release, err := s.wholeList(ctx)
 	if err != nil {
@@ -162,13 +166,17 @@ func (s *server) compareGeneration(ctx context.Context, data *generationView) er
 	if err != nil {
 		return err
 	}
+	data.AllChanges = data.URL() + "?changes=all"
 	data.DifferenceURL = "/api/v1" + strings.TrimSuffix(data.URL(), data.NumberText()) + "diff?from=" + strconv.FormatInt(data.BeforeNumber, 10) + "&to=" + data.NumberText()
 	left := changeRows
+	if all != nil {
+		left, data.AllChanges = allChangeRows, ""
+	}
 	for i := range d.Arch {
-		all := len(d.Arch[i].Packages)
-		d.Arch[i].Packages = d.Arch[i].Packages[:min(all, left)]
+		there := len(d.Arch[i].Packages)
+		d.Arch[i].Packages = d.Arch[i].Packages[:min(there, left)]
 		left -= len(d.Arch[i].Packages)
-		data.MoreChanges += all - len(d.Arch[i].Packages)
+		data.MoreChanges += there - len(d.Arch[i].Packages)
 	}
 	data.MoreEvents = max(len(d.Events)-eventRows, 0)
 	// The newest are the ones that are asked about.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -165,6 +166,51 @@ func TestGenerationsOfAHeldTagAreTold(t *testing.T) {
 		const why = "the repository of f37-build is held since 2026-03-01 11:45 UTC by kim; distbot repo publish f37-build ends that"
 		s.page("/queue", why)
 		s.page("/api/v1/queue", why)
+	})
+}
+
+func TestAGenerationThatChangesMuch(t *testing.T) {
+	t.Parallel()
+	s := newGenerations(t)
+	s.exec(`with made as (insert into rpms (build_id, name, epoch, version, release, arch, source, sha256, size, build_time, path)
+			select 6, 'plugin-' || n, 1, '1.3', '1.fc37', 'noarch', false, md5(n::text), 10, 0, 'plugin-' || n from generate_series(100, 259) n returning id)
+		insert into generation_rpms (generation_id, rpm_id, arch) select g.id, made.id, 'x86_64' from made, repo_generations g where g.tag_id = 1 and g.number = 3`)
+	t.Run("shows some changes, and all on demand", func(t *testing.T) {
+		t.Parallel()
+		s := s.in(t)
+		const row = `<span class="hidden">added </span>`
+		if n := strings.Count(s.page("/repos/f37/3", `<a href="/repos/f37/3?changes=all">All changes</a> <span class="quiet num">114 more</span>`), row); n != changeRows-4 {
+			t.Errorf("%d packages are shown as added, want %d beside the four others", n, changeRows-4)
+		}
+		if n := strings.Count(s.page("/repos/f37/3?changes=all", "1:1.3-1.fc37"), row); n != 160 {
+			t.Errorf("%d packages are shown as added, want 160", n)
+		}
+		if a := s.get("/repos/f37/3?changes=some"); a.status != http.StatusBadRequest {
+			t.Errorf("status %d", a.status)
+		}
+	})
+	t.Run("lists its packages page by page", func(t *testing.T) {
+		t.Parallel()
+		s := s.in(t)
+		seen := map[string]bool{}
+		next := regexp.MustCompile(`href="([^"#]+)#packages" rel="next"`)
+		path, pages := "/repos/f37/3?arch=x86_64", 0
+		for ; path != "" && pages < 10; pages++ {
+			body := s.page(path)
+			for _, m := range regexp.MustCompile(`<td class="main mono">([^<]+)</td>`).FindAllStringSubmatch(body, -1) {
+				if seen[m[1]] {
+					t.Errorf("%s is on two pages", m[1])
+				}
+				seen[m[1]] = true
+			}
+			m := next.FindStringSubmatch(body)
+			if path = ""; m != nil {
+				path = strings.ReplaceAll(m[1], "&amp;", "&")
+			}
+		}
+		if pages != 2 || len(seen) != 161 || !seen["plugin-259-1:1.3-1.fc37.noarch"] {
+			t.Errorf("%d packages on %d pages, want 161 on 2", len(seen), pages)
+		}
 	})
 }
 

@@ -113,7 +113,7 @@ func (s *server) repoPage(r *http.Request, name string) (*view, error) {
 		return nil, err
 	}
 	data := repoView{repoLine: line}
-	more := false
+	var more bool
 	if data.Generations, more, err = s.listGenerations(ctx, line, before, pageRows); err != nil {
 		return nil, err
 	}

@@ -9,35 +9,43 @@ import (
 
 	"github.com/distbot/distbot/internal/dbtest"
 	"github.com/distbot/distbot/internal/generations"
-	"github.com/distbot/distbot/queue/queuetest"
 )
 
-// repoSQL makes tag f37 with generations 1 and 2 at revisions 2 and 4, 3 that
-// was never published, and 4 that goes back to 1. Builds are hello 1, hello 2 and
-// its noarch package, kept 1, odd 1 and odd 2, which are there together.
-const repoSQL = `
+// buildsSQL makes five builds of a tag: hello 1, hello 2 with its noarch package,
+// kept 1, odd 1 and odd 2, which are there together.
+const buildsSQL = `
 insert into builds (package_id, repository_id, target, build_tag, dest_tag, scratch, ref, commit_id, committed_at, spec, need_rev)
 	select (select max(id) from packages), (select max(id) from repositories), 'f37', $1, $1, false, '', '', now(), '', 1 from generate_series(1, 5)`
 
 func TestDiff(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
-	tag := queuetest.Tag(t, pool, "f37", "x86_64", "riscv64")
-	queuetest.Repository(t, pool, "git", "rpms/hello")
-	queuetest.Package(t, pool, "hello")
-	queuetest.Exec(t, pool, repoSQL, tag)
-	queuetest.Exec(t, pool, `insert into rpms (build_id, name, epoch, version, release, arch, source, sha256, size, build_time, path) values
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var tag int64
+	if err := pool.QueryRow(t.Context(), "insert into tags (name, arches, create_event) select 'f37', '{x86_64,riscv64}', max(id) from events returning id").Scan(&tag); err != nil {
+		t.Fatal(err)
+	}
+	exec("insert into repositories (forge, forge_repo_id, full_name, clone_url) values ('git', '1', 'rpms/hello', '-')")
+	exec("insert into packages (name) values ('hello')")
+	exec(buildsSQL, tag)
+	exec(`insert into rpms (build_id, name, epoch, version, release, arch, source, sha256, size, build_time, path) values
 		(1, 'hello', 0, '1', '1', 'x86_64', false, 'a', 10, 0, '-'), (1, 'hello', 0, '1', '1', 'riscv64', false, 'b', 10, 0, '-'),
 		(2, 'hello', 1, '2', '1', 'x86_64', false, 'c', 20, 0, '-'), (2, 'hello-doc', 0, '2', '1', 'noarch', false, 'd', 5, 0, '-'),
 		(3, 'kept', 0, '1', '1', 'x86_64', false, 'e', 7, 0, '-'), (4, 'odd', 0, '1', '1', 'x86_64', false, 'f', 7, 0, '-'), (5, 'odd', 0, '2', '1', 'x86_64', false, 'g', 7, 0, '-')`)
-	queuetest.Exec(t, pool, `insert into repo_generations (tag_id, number, rev, state, arches, published_at, rollback_of) values
+	// Generation 3 was never published, 4 goes back to 1.
+	exec(`insert into repo_generations (tag_id, number, rev, state, arches, published_at, rollback_of) values
 		($1, 1, 2, 'expired', '{x86_64,riscv64}', now(), null), ($1, 2, 4, 'published', '{x86_64,riscv64}', now(), null),
 		($1, 3, 5, 'expired', '{}', null, null), ($1, 4, 2, 'published', '{x86_64,riscv64}', now(), 1)`, tag)
-	queuetest.Exec(t, pool, `insert into generation_rpms (generation_id, rpm_id, arch) values
+	exec(`insert into generation_rpms (generation_id, rpm_id, arch) values
 		(1, 1, 'x86_64'), (1, 2, 'riscv64'), (1, 5, 'x86_64'), (1, 6, 'x86_64'),
 		(2, 3, 'x86_64'), (2, 4, 'x86_64'), (2, 4, 'riscv64'), (2, 2, 'riscv64'), (2, 5, 'x86_64'), (2, 6, 'x86_64'), (2, 7, 'x86_64'),
 		(4, 1, 'x86_64'), (4, 2, 'riscv64'), (4, 5, 'x86_64'), (4, 6, 'x86_64')`)
-	queuetest.Exec(t, pool, `with e as (insert into events (actor, what) values ('pat', 'tag hello-2'), ('kim', 'tag odd-2') returning id)
+	exec(`with e as (insert into events (actor, what) values ('pat', 'tag hello-2'), ('kim', 'tag odd-2') returning id)
 		insert into tag_revs (tag_id, rev, event) select $1, 2 + row_number() over (order by id), id from e`, tag)
 
 	t.Run("tells what came, went and was replaced, and nothing of the rest", func(t *testing.T) {

@@ -1,7 +1,6 @@
 package repomd
 
 import (
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -17,36 +16,36 @@ type Filelist struct {
 // in document order; the paths include directories and ghosts. The slice is
 // reused after visit returns. Bounds and errors are those of ReadPrimary.
 func ReadFilelists(r io.Reader, visit func(Filelist) error) error {
-	d := newDecoder(r, MaxDocumentBytes)
+	s := newScanner(r, MaxDocumentBytes)
 	var list Filelist
 	var file []byte
 	depth, inFile, inRoot := 0, false, false
 	for {
-		t, err := d.Token()
+		e, err := s.next()
 		switch {
 		case errors.Is(err, io.EOF) && inRoot:
 			return nil
 		case err != nil:
-			return d.fault("read filelists.xml", err)
+			return s.fault("read filelists.xml", err)
 		}
-		switch t := t.(type) {
-		case xml.StartElement:
+		switch e {
+		case startElement:
 			depth++
 			inRoot = true
 			want := [...]string{"filelists", "package"}
 			switch {
-			case depth <= len(want) && t.Name.Local != want[depth-1]:
-				return fmt.Errorf("repomd: read filelists.xml: element %.40q: %w", t.Name.Local, ErrMalformed)
+			case depth <= len(want) && string(s.name) != want[depth-1]:
+				return fmt.Errorf("repomd: read filelists.xml: element %.40q: %w", s.name, ErrMalformed)
 			case depth == 2:
-				list = Filelist{Checksum: attr(t.Attr, "pkgid"), Files: list.Files[:0]}
-			case depth == 3 && t.Name.Local == "file":
+				list = Filelist{Checksum: s.attr("pkgid"), Files: list.Files[:0]}
+			case depth == 3 && string(s.name) == "file":
 				inFile, file = true, file[:0]
 			}
-		case xml.CharData:
+		case charData:
 			if inFile {
-				file = append(file, t...)
+				file = append(file, s.text...)
 			}
-		case xml.EndElement:
+		case endElement:
 			if inFile {
 				list.Files = append(list.Files, string(file))
 				inFile = false

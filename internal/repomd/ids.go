@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 )
 
@@ -25,10 +26,11 @@ func ReadCount(r io.Reader) (int, error) {
 		if !ok {
 			continue
 		}
-		text := attr(start.Attr, "packages")
-		if text == "" {
+		i := slices.IndexFunc(start.Attr, func(a xml.Attr) bool { return a.Name.Local == "packages" })
+		if i < 0 {
 			return -1, nil
 		}
+		text := start.Attr[i].Value
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
 			return 0, fmt.Errorf("repomd: read the root element: %.40q packages: %w", text, ErrMalformed)
@@ -41,29 +43,24 @@ func ReadCount(r io.Reader) (int, error) {
 // filelists.xml or other.xml, in document order. Bounds and errors are those of
 // ReadPrimary.
 func ReadIDs(r io.Reader, visit func(pkgid string) error) error {
-	d := newDecoder(r, MaxDocumentBytes)
-	depth, inRoot := 0, false
-	for {
-		t, err := d.Token()
+	s := newScanner(r, MaxDocumentBytes)
+	for depth := 0; ; {
+		e, err := s.next()
 		switch {
-		case errors.Is(err, io.EOF) && inRoot:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return d.fault("read packages", err)
-		}
-		switch t := t.(type) {
-		case xml.StartElement:
-			depth++
-			inRoot = true
-			switch {
-			case depth == 2 && t.Name.Local != "package":
-				return fmt.Errorf("repomd: read packages: element %.40q: %w", t.Name.Local, ErrMalformed)
-			case depth == 2:
-				if err := visit(attr(t.Attr, "pkgid")); err != nil {
-					return err
-				}
+			return s.fault("read packages", err)
+		case e == startElement && depth == 1 && string(s.name) != "package":
+			return fmt.Errorf("repomd: read packages: element %.40q: %w", s.name, ErrMalformed)
+		case e == startElement && depth == 1:
+			if err := visit(s.attr("pkgid")); err != nil {
+				return err
 			}
-		case xml.EndElement:
+			depth++
+		case e == startElement:
+			depth++
+		case e == endElement:
 			depth--
 		}
 	}
@@ -72,17 +69,14 @@ func ReadIDs(r io.Reader, visit func(pkgid string) error) error {
 // CheckXML reads a decompressed document that it knows nothing of. Bounds and
 // errors are those of ReadPrimary.
 func CheckXML(r io.Reader) error {
-	d := newDecoder(r, MaxDocumentBytes)
-	for inRoot := false; ; {
-		t, err := d.Token()
+	s := newScanner(r, MaxDocumentBytes)
+	for {
+		_, err := s.next()
 		switch {
-		case errors.Is(err, io.EOF) && inRoot:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return d.fault("read", err)
-		}
-		if _, ok := t.(xml.StartElement); ok {
-			inRoot = true
+			return s.fault("read", err)
 		}
 	}
 }

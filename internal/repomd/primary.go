@@ -1,7 +1,6 @@
 package repomd
 
 import (
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -39,29 +38,26 @@ type Dependencies struct {
 // the repository, are errors, as are documents of more than 2 GiB. The error
 // wraps ErrMalformed or ErrTooLarge, or is that of r or, unchanged, of visit.
 func ReadPrimary(r io.Reader, visit func(PrimaryPackage) error) error {
-	d := newDecoder(r, MaxDocumentBytes)
+	s := newScanner(r, MaxDocumentBytes)
 	inRoot := false
 	for {
-		t, err := d.Token()
+		e, err := s.next()
 		switch {
 		case errors.Is(err, io.EOF) && inRoot:
 			return nil
 		case err != nil:
-			return d.fault("read primary.xml", err)
-		}
-		start, ok := t.(xml.StartElement)
-		switch {
-		case !ok:
-		case !inRoot && start.Name.Local != "metadata":
-			return fmt.Errorf("repomd: read primary.xml: root element %.40q: %w", start.Name.Local, ErrMalformed)
+			return s.fault("read primary.xml", err)
+		case e != startElement:
+		case !inRoot && string(s.name) != "metadata":
+			return fmt.Errorf("repomd: read primary.xml: root element %.40q: %w", s.name, ErrMalformed)
 		case !inRoot:
 			inRoot = true
-		case start.Name.Local != "package":
-			return fmt.Errorf("repomd: read primary.xml: element %.40q: %w", start.Name.Local, ErrMalformed)
+		case string(s.name) != "package":
+			return fmt.Errorf("repomd: read primary.xml: element %.40q: %w", s.name, ErrMalformed)
 		default:
-			p, err := readPackage(d)
+			p, err := readPackage(s)
 			if err != nil {
-				return d.fault("read primary.xml", err)
+				return s.fault("read primary.xml", err)
 			}
 			if err := visit(p); err != nil {
 				return err
@@ -71,32 +67,33 @@ func ReadPrimary(r io.Reader, visit func(PrimaryPackage) error) error {
 }
 
 // readPackage reads the rest of a <package>.
-func readPackage(d decoder) (PrimaryPackage, error) {
+func readPackage(s *scanner) (PrimaryPackage, error) {
 	var p PrimaryPackage
-	var into *string   // where the text of the current element goes
-	var text []byte    // of that element
-	var path [4]string // the elements below <package> that are open
-	depth := 0         // how many are
+	var into *string // where the text of the current element goes
+	var text []byte  // of that element
+	// The elements below <package> that are open, as far as they matter.
+	var path [2]string
+	depth := 0
 	for depth >= 0 {
-		t, err := d.Token()
+		e, err := s.next()
 		if err != nil {
 			return PrimaryPackage{}, err
 		}
-		switch t := t.(type) {
-		case xml.StartElement:
+		switch e {
+		case startElement:
 			if depth < len(path) {
-				path[depth] = t.Name.Local
-				if into, err = p.element(path[:depth+1], t.Attr); err != nil {
-					return PrimaryPackage{}, err
-				}
+				path[depth] = known(s.name)
+			}
+			if into, err = p.element(s, path, depth); err != nil {
+				return PrimaryPackage{}, err
 			}
 			depth++
 			text = text[:0]
-		case xml.CharData:
+		case charData:
 			if into != nil {
-				text = append(text, t...)
+				text = append(text, s.text...)
 			}
-		case xml.EndElement:
+		case endElement:
 			if into != nil {
 				*into = string(text)
 				into = nil
@@ -106,32 +103,46 @@ func readPackage(d decoder) (PrimaryPackage, error) {
 	}
 	p.Checksum = strings.TrimSpace(p.Checksum)
 	if err := p.Validate(); err != nil || p.Arch == "" || p.Epoch > math.MaxInt32 {
-		return PrimaryPackage{}, fmt.Errorf("package %.200q is not a NEVRA: %w", p.NEVRA, errors.Join(err))
+		return PrimaryPackage{}, malformed("package %.200q is not a NEVRA: %v", p.NEVRA, err)
 	}
 	if !filepath.IsLocal(p.Href) {
-		return PrimaryPackage{}, fmt.Errorf("location %.200q of %s leaves the repository", p.Href, p.NEVRA)
+		return PrimaryPackage{}, malformed("location %.200q of %s leaves the repository", p.Href, p.NEVRA)
 	}
 	return p, nil
 }
 
-// element takes what the attributes of an element say, and returns where its
-// text belongs; nil where nobody wants it.
-func (p *PrimaryPackage) element(path []string, attrs []xml.Attr) (*string, error) {
+func malformed(format string, args ...any) error { return syntaxError(fmt.Sprintf(format, args...)) }
+
+// known is the name of an element that matters; empty for others.
+func known(name []byte) string {
+	for _, n := range [...]string{
+		"format", "provides", "requires", "conflicts", "obsoletes", "suggests", "enhances", "recommends", "supplements",
+	} {
+		if string(name) == n {
+			return n
+		}
+	}
+	return ""
+}
+
+// element takes what an element says that was just started, below the given
+// path; it returns where its text belongs, nil where nobody wants it.
+func (p *PrimaryPackage) element(s *scanner, path [2]string, depth int) (*string, error) {
 	switch {
-	case len(path) == 1:
-		return p.child(path[0], attrs)
+	case depth == 0:
+		return p.child(s)
 	case path[0] != "format":
-	case len(path) == 2 && path[1] == "sourcerpm":
+	case depth == 1 && string(s.name) == "sourcerpm":
 		return &p.SourceRPM, nil
-	case len(path) == 2 && path[1] == "file":
+	case depth == 1 && string(s.name) == "file":
 		p.Files = append(p.Files, "")
 		return &p.Files[len(p.Files)-1], nil
-	case len(path) == 3 && path[2] == "entry":
+	case depth == 2 && string(s.name) == "entry":
 		list := p.list(path[1])
 		if list == nil {
 			return nil, nil
 		}
-		entry, err := readEntry(attrs)
+		entry, err := readEntry(s)
 		if err != nil {
 			return nil, fmt.Errorf("%s of %.200q: %w", path[1], p.NEVRA, err)
 		}
@@ -141,24 +152,24 @@ func (p *PrimaryPackage) element(path []string, attrs []xml.Attr) (*string, erro
 }
 
 // child takes an element directly below <package>.
-func (p *PrimaryPackage) child(name string, attrs []xml.Attr) (*string, error) {
-	switch name {
+func (p *PrimaryPackage) child(s *scanner) (*string, error) {
+	switch string(s.name) {
 	case "name":
 		return &p.Name, nil
 	case "arch":
 		return &p.Arch, nil
 	case "checksum":
-		p.ChecksumType = attr(attrs, "type")
+		p.ChecksumType = s.attr("type")
 		return &p.Checksum, nil
 	case "location":
-		p.Href = attr(attrs, "href")
+		p.Href = s.attr("href")
 	case "size":
-		n, err := numeral(attr(attrs, "package"))
+		n, err := numeral(s.attr("package"))
 		p.Size = n
 		return nil, err
 	case "version":
-		n, err := numeral(attr(attrs, "epoch"))
-		p.Epoch, p.Version, p.Release = int(n), attr(attrs, "ver"), attr(attrs, "rel")
+		n, err := numeral(s.attr("epoch"))
+		p.Epoch, p.Version, p.Release = int(n), s.attr("ver"), s.attr("rel")
 		return nil, err
 	}
 	return nil, nil
@@ -201,15 +212,15 @@ var comparisons = map[string]rpmfile.Flags{
 // readEntry reads an <rpm:entry>. An epoch that is missing is 0 where there is
 // a version; one that is not a number is an error, since createrepo_c writes
 // none and nothing could ever meet it.
-func readEntry(attrs []xml.Attr) (rpmfile.Dependency, error) {
+func readEntry(s *scanner) (rpmfile.Dependency, error) {
 	d := rpmfile.Dependency{
-		Name: attr(attrs, "name"), Epoch: attr(attrs, "epoch"), Version: attr(attrs, "ver"), Release: attr(attrs, "rel"),
-		Pre: attr(attrs, "pre") == "1",
+		Name: s.attr("name"), Epoch: s.attr("epoch"), Version: s.attr("ver"), Release: s.attr("rel"),
+		Pre: string(s.attrBytes("pre")) == "1",
 	}
-	op := attr(attrs, "flags")
+	op := s.attrBytes("flags")
 	var known bool
-	if d.Flags, known = comparisons[op]; !known || d.Name == "" {
-		return d, fmt.Errorf("entry %.200q with flags %.40q", d.Name, op)
+	if d.Flags, known = comparisons[string(op)]; !known || d.Name == "" {
+		return d, malformed("entry %.200q with flags %.40q", d.Name, op)
 	}
 	if d.Version == "" && d.Release == "" {
 		d.Epoch = ""
@@ -219,7 +230,7 @@ func readEntry(attrs []xml.Attr) (rpmfile.Dependency, error) {
 		d.Epoch = "0"
 	}
 	if strings.Trim(d.Epoch, "0123456789") != "" {
-		return d, fmt.Errorf("entry %.200q with epoch %.40q", d.Name, d.Epoch)
+		return d, malformed("entry %.200q with epoch %.40q", d.Name, d.Epoch)
 	}
 	d.EVR = d.Version
 	if d.Epoch != "0" {
@@ -231,21 +242,14 @@ func readEntry(attrs []xml.Attr) (rpmfile.Dependency, error) {
 	return d, nil
 }
 
-func attr(attrs []xml.Attr, name string) string {
-	for i := range attrs {
-		if attrs[i].Name.Local == name {
-			return attrs[i].Value
-		}
-	}
-	return ""
-}
-
 // numeral reads an attribute that is a number, or 0 when it is not there.
 func numeral(text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
 	var n number
-	err := n.UnmarshalText([]byte(text))
-	return int64(n), err
+	if err := n.UnmarshalText([]byte(text)); err != nil {
+		return 0, malformed("%v", err)
+	}
+	return int64(n), nil
 }
