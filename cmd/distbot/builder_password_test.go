@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/builders/remote"
 	"github.com/distbot/distbot/internal/dbtest"
 	"github.com/distbot/distbot/internal/pki"
 	"github.com/distbot/distbot/queue/enroll"
@@ -65,6 +67,15 @@ func enrollAtDoor(t *testing.T) hostdoor.HostConfig {
 			t.Error(err)
 		}
 	})
+	answers := (&remote.Server{
+		Stages: &builders.Stages{Pool: pool, Logger: logger}, Around: door.Identify, WorkDir: dir, Logger: logger,
+		Identify: func(r *http.Request) (remote.Peer, bool) {
+			identity, ok := hostdoor.IdentityOf(r.Context())
+			return remote.Peer{HostID: identity.HostID, Name: identity.Host}, ok
+		},
+	}).HTTP()
+	go func() { _ = answers.Serve(door.HTTP()) }() // closed with the door
+	t.Cleanup(func() { _ = answers.Close() })
 	desk := &enroll.Registrar{Pool: pool, Queue: jobs, CA: ca, HubURL: "https://" + listener.Addr().String()}
 	out := filepath.Join(dir, "b1")
 	if _, err := desk.Enroll(t.Context(), enroll.Request{Host: "b1", Dir: out, By: "test"}); err != nil {
@@ -84,7 +95,7 @@ func TestCheckOfABuilderRefusesAWrongPassword(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := &buildDaemon{config: HostFile{HostConfig: config}, driver: idleDriver{}, door: door}
+		d := &buildDaemon{config: HostFile{HostConfig: config, Arches: []string{"x86_64"}, Capacity: 1}, driver: idleDriver{}, door: door}
 		d.health.MaxLoad = 1e6
 		var said bytes.Buffer
 		err = d.check(t.Context(), terminal{stdout: &said, stderr: &said})

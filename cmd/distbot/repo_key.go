@@ -33,7 +33,7 @@ func repoKeyCommands() []command {
 		{name: "repo key export", args: "NAME...", help: "print public keys, for gpgkey= in a .repo file", run: withHub(readKeyNames, repoKeyExport), flags: configFlag},
 		{name: "repo key retire", args: "NAME", help: "end signing with a key for good, as the signer's account; its signatures stay valid", run: repoKeyRetire, flags: jsonFlag},
 		{name: "repo key trust", args: "NAME FILE", help: "let somebody else's signatures on imported packages count", run: withHub(readTrust, repoKeyTrust), flags: jsonFlag},
-		{name: "repo key distrust", args: "NAME", help: "end that; what counted already stays", run: withHub(readKeyNames, repoKeyDistrust), flags: configFlag},
+		{name: "repo key distrust", args: "NAME", help: "end that; what counted already stays", run: withHub(readKeyNames, repoKeyDistrust), flags: jsonFlag},
 	}
 }
 
@@ -220,9 +220,16 @@ func repoKeyDistrust(ctx context.Context, h *hub, names []string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(h.stdout, "signatures of %s on packages that come from now on do not count\n", name)
+		if !h.json {
+			fmt.Fprintf(h.stdout, "signatures of %s on packages that come from now on do not count\n", name)
+		}
 	}
-	return nil
+	if !h.json {
+		return nil
+	}
+	return writeJSON(h.stdout, struct {
+		Names []string `json:"names"`
+	}{names})
 }
 
 // readBounded reads a file of at most limit bytes.

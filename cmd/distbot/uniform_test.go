@@ -17,8 +17,8 @@ import (
 // TestFlagsAreUniform goes through every command.
 func TestFlagsAreUniform(t *testing.T) {
 	t.Parallel()
-	// They run until a signal comes, or speak to git.
-	noAnswer := []string{"serve", "demo", "builder", "hook post-receive"}
+	// They run until a signal comes, speak to git, or print a file.
+	noAnswer := []string{"serve", "demo", "builder", "hook post-receive", "signer", "signer role", "repo key export"}
 	// They only look, or change what is no installation's.
 	var noUser []string
 	for _, group := range []string{
@@ -28,6 +28,10 @@ func TestFlagsAreUniform(t *testing.T) {
 		"target list|user list|user show|perm list|token list",
 		// Credentials are made by who may read the authority's key, and note the account.
 		"builder|builder enroll|builder revoke|builder list-credentials",
+		// They work on directories and addresses, or look.
+		"repo create|repo closure|repo slim|repo verify|repo list|repo diff",
+		// Keys are the business of who may read the signer's directory; the signer's log notes the account.
+		"signer|signer audit|signer role|repo keygen|repo key list|repo key export|repo key retire|repo key trust|repo key distrust|repo sign",
 	} {
 		if !strings.Contains(group, "|") {
 			group = strings.ReplaceAll(group, " ", "|")
