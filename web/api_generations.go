@@ -23,9 +23,9 @@ type apiGeneration struct {
 	Bytes    int64    `json:"bytes"`
 	// Before is the generation that it replaced, null for the first.
 	Before *int64 `json:"before"`
-	// Event is the one of the tag that it shows, LastEvent the last one up to
-	// which that is what the tag says; null where it is not known, and while it
-	// is good for every later one.
+	// Event is the one of the tag that it shows, null where none is known.
+	// LastEvent is the last one up to which that is what the tag says; null while
+	// it is good for every later one, and where it brings older content back.
 	Event     *int64 `json:"event"`
 	LastEvent *int64 `json:"last_event"`
 	// Changes is how many events of the tag it was the first to show, Actors

@@ -234,7 +234,7 @@ func (s *Server) Open(ctx context.Context) (err error) {
 	}
 	pages, err := web.New(web.Config{
 		Pool: s.pool, Logs: tasklog.In(s.Config.StateDir), ReposDir: s.reposDir(), StoreDir: filepath.Join(s.Config.StateDir, "store"),
-		Version: version, ExternalURL: s.Config.ExternalURL, Logger: s.Logger,
+		Version: version, ExternalURL: s.Config.ExternalURL, Logger: s.Logger, Signing: s.repoSigning,
 	})
 	if err != nil {
 		return err

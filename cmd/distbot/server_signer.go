@@ -16,8 +16,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/distbot/distbot/internal/store"
+	"github.com/distbot/distbot/internal/tagview"
 	"github.com/distbot/distbot/repopublish"
 	"github.com/distbot/distbot/repopublish/signer"
+	"github.com/distbot/distbot/web"
 )
 
 // signing is the installation's, with its signer where it has one.
@@ -202,4 +204,26 @@ func (s *Server) publicKey(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-cache")
 	_, _ = io.WriteString(w, text) // the client hanging up is its own affair
+}
+
+// repoSigning tells clients what of a tag's repository is signed, and where the
+// public keys are.
+func (s *Server) repoSigning(ctx context.Context, name string) (web.RepoSigning, error) {
+	reader := tagview.Reader{Conn: s.pool}
+	tag, err := reader.Tag(ctx, name)
+	if errors.Is(err, tagview.ErrNoTag) {
+		return web.RepoSigning{}, nil
+	}
+	if err != nil {
+		return web.RepoSigning{}, err
+	}
+	keys, err := repopublish.SigningKeysOf(ctx, reader, tag.ID)
+	if err != nil || len(keys) == 0 {
+		return web.RepoSigning{}, err
+	}
+	signing := web.RepoSigning{Packages: true, Metadata: true}
+	for _, key := range keys {
+		signing.Keys = append(signing.Keys, s.Config.ExternalURL+"/keys/"+key+".asc")
+	}
+	return signing, nil
 }
