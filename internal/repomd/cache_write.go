@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -49,12 +50,14 @@ func (c *Cache) plan(items []Item, compression Compression) ([]plannedBlock, err
 
 // pack compresses the blocks that the cache lacks.
 func (c *Cache) pack(ctx context.Context, blocks []plannedBlock, compression Compression) error {
+	// Before any is added.
+	missing := slices.DeleteFunc(slices.Clone(blocks), func(b plannedBlock) bool {
+		_, ok := c.blocks[b.key]
+		return ok
+	})
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
-	for _, b := range blocks {
-		if _, ok := c.blocks[b.key]; ok {
-			continue
-		}
+	for _, b := range missing {
 		work.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
