@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -97,20 +96,4 @@ func Publish(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagNa
 		return err
 	})
 	return held, rev, err
-}
-
-// Held says why a tag's repository stays as it is; empty where it does not.
-func Held(ctx context.Context, conn db.DBTX, tagID int64) (string, error) {
-	hold, err := db.New(conn).Hold(ctx, tagID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("repopublish: read hold: %w", err)
-	}
-	why := hold.Actor + " went back to generation " + strconv.FormatInt(hold.Number, 10) + " on " + hold.At.UTC().Format("2006-01-02 15:04 UTC")
-	if hold.Reason != "" {
-		why += ": " + hold.Reason
-	}
-	return why, nil
 }

@@ -19,17 +19,6 @@ const (
 	Zstd Compression = "zstd"
 )
 
-// ParseCompression reads a compression as a user names it. Empty is Gzip.
-func ParseCompression(name string) (Compression, error) {
-	switch name {
-	case "", "gz", "gzip":
-		return Gzip, nil
-	case "zst", "zstd":
-		return Zstd, nil
-	}
-	return "", fmt.Errorf("repomd: compression %.40q is neither gz nor zstd", name)
-}
-
 // suffix is what the names of compressed files end with.
 func (c Compression) suffix() string {
 	if c == Zstd {
