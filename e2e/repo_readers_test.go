@@ -40,8 +40,9 @@ import (
 // pause: the real dnf, which makes its cache anew each time, and a client that
 // downloads all that the latest generation names. A generation is kept for a
 // minute after it was replaced. It is 150 publishes, or DISTBOT_PUBLISHES: a
-// thousand take some minutes. It runs alone, since its readers take all the
-// processors there are.
+// thousand take some minutes.
+//
+//nolint:paralleltest // it takes all the processors there are
 func TestPublishesUnderReaders(t *testing.T) {
 	const builds = 40
 	publishes := 150

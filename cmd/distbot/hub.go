@@ -75,9 +75,9 @@ const (
 )
 
 // connectHub opens the installation of a configuration, see openHub.
-func connectHub(ctx context.Context, config Config, may bool) (*hub, error) {
+func connectHub(ctx context.Context, config Config, mayMake bool) (*hub, error) {
 	h := &hub{config: config}
-	if err := h.connect(ctx, may); err != nil {
+	if err := h.connect(ctx, mayMake); err != nil {
 		h.close()
 		return nil, err
 	}
@@ -85,12 +85,12 @@ func connectHub(ctx context.Context, config Config, may bool) (*hub, error) {
 }
 
 // connect does the work of connectHub; what it leaves on an error is for close.
-func (h *hub) connect(ctx context.Context, may bool) (err error) {
+func (h *hub) connect(ctx context.Context, mayMake bool) (err error) {
 	config := h.config
 	url := config.Database.URL
 	if url == "" {
 		dir := filepath.Join(config.StateDir, "postgres")
-		if there, err := pglocal.Exists(dir); err != nil || !there && may == mustBeThere {
+		if there, err := pglocal.Exists(dir); err != nil || !there && !mayMake {
 			return cmp.Or(err, noInstallation(config, "there is no database in "+dir))
 		}
 		h.postgres, err = pglocal.Start(ctx, pglocal.Config{Dir: dir, Durable: true})
@@ -99,7 +99,7 @@ func (h *hub) connect(ctx context.Context, may bool) (err error) {
 		}
 		url = h.postgres.URL()
 	}
-	if may == mustBeThere {
+	if !mayMake {
 		made, err := migrations.Made(ctx, url)
 		if err != nil {
 			return fmt.Errorf("open the database: %w", err)
