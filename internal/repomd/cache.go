@@ -24,7 +24,7 @@ var (
 
 // Cache keeps the metadata of one repository's packages and its compressed
 // blocks in a directory between runs, so that a run reads, renders and
-// compresses what changed and hashes the rest. It holds about as much as the
+// compresses what changed, and hashes what comes after it. It holds about as much as the
 // documents, uncompressed; in memory there is only an index of it.
 //
 // Nothing is lost with a Cache: what it gives back was checked, and an empty
@@ -42,7 +42,8 @@ type Cache struct {
 	packages map[key]*cachedPackage
 	blocks   map[blockKey]cachedBlock
 
-	written []plannedBlock // of the last Write
+	written []*plannedBlock // of the last Write
+	count   int            // of the packages in them
 }
 
 // cachedPackage is a package and where its fragments lie.
@@ -61,6 +62,9 @@ type blockKey [sha256.Size]byte
 type plannedBlock struct {
 	key      blockKey
 	packages []*cachedPackage
+	// hashed are the hashes of the documents' texts up to the end of the block,
+	// from their headers on.
+	hashed [len(packageDocuments)]hashState
 }
 
 // OpenCache opens the cache in dir, which is made if it does not exist. One
@@ -122,13 +126,13 @@ func (c *Cache) Reset() error {
 		return err
 	}
 	c.replace(serial, segments)
-	c.packages, c.blocks, c.written = map[key]*cachedPackage{}, map[blockKey]cachedBlock{}, nil
+	c.packages, c.blocks, c.written, c.count = map[key]*cachedPackage{}, map[blockKey]cachedBlock{}, nil, 0
 	return nil
 }
 
 // Items are the packages of the repository that was saved last, in its order.
 func (c *Cache) Items() []Item {
-	var items []Item
+	items := make([]Item, 0, c.count)
 	for _, b := range c.written {
 		for _, p := range b.packages {
 			items = append(items, p.item)
@@ -214,6 +218,6 @@ func (c *Cache) Write(ctx context.Context, dir string, items []Item, opts Option
 	if err != nil {
 		return Repomd{}, err
 	}
-	c.written = blocks
+	c.written, c.count = blocks, len(items)
 	return md, nil
 }

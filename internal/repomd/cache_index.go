@@ -15,7 +15,7 @@ import (
 // numbers as varints, texts with their lengths, and the checksum of it all.
 const (
 	indexName  = "index"
-	indexMagic = "distbot repomd cache 1\n"
+	indexMagic = "distbot repomd cache 2\n"
 )
 
 func segmentName(serial int64, i int) string {
@@ -119,9 +119,9 @@ func (c *Cache) compact() error {
 		*at, err = to.append(b)
 		return err
 	}
-	written := make([]plannedBlock, len(c.written))
+	written := make([]*plannedBlock, len(c.written))
 	for i, b := range c.written {
-		moved, members := plannedBlock{key: b.key}, c.blocks[b.key]
+		moved, members := &plannedBlock{key: b.key, hashed: b.hashed}, c.blocks[b.key]
 		for doc := range members {
 			if err := copyExtent(c.segments[memberSegment], segments[memberSegment], &members[doc]); err != nil {
 				return err
@@ -151,7 +151,9 @@ func (c *Cache) compact() error {
 
 // encode is the index of what was written last.
 func (c *Cache) encode() []byte {
-	b := []byte(indexMagic)
+	const aPackage, aBlock = 256, 512 // about as long as they become
+	b := make([]byte, 0, len(indexMagic)+aPackage*c.count+aBlock*len(c.written))
+	b = append(b, indexMagic...)
 	text := func(s string) {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
@@ -171,6 +173,9 @@ func (c *Cache) encode() []byte {
 	for _, block := range c.written {
 		b = append(b, block.key[:]...)
 		extents(c.blocks[block.key])
+		for _, state := range block.hashed {
+			text(string(state))
+		}
 		b = binary.AppendUvarint(b, uint64(len(block.packages)))
 		for _, p := range block.packages {
 			i := p.item
@@ -214,7 +219,7 @@ func (c *Cache) load() error {
 }
 
 func (c *Cache) decode(r *indexReader) error {
-	c.packages, c.blocks, c.written = map[key]*cachedPackage{}, map[blockKey]cachedBlock{}, nil
+	c.packages, c.blocks, c.written, c.count = map[key]*cachedPackage{}, map[blockKey]cachedBlock{}, nil, 0
 	c.serial = r.number()
 	for i := range c.segments {
 		size := r.number()
@@ -229,9 +234,12 @@ func (c *Cache) decode(r *indexReader) error {
 	}
 	blocks := r.count()
 	for range blocks {
-		var b plannedBlock
+		b := &plannedBlock{}
 		copy(b.key[:], r.bytes(len(b.key)))
 		c.blocks[b.key] = cachedBlock(r.extents())
+		for i := range b.hashed {
+			b.hashed[i] = hashState(r.bytes(r.count()))
+		}
 		packages := r.count()
 		for range packages {
 			p := &cachedPackage{}
@@ -255,6 +263,7 @@ func (c *Cache) decode(r *indexReader) error {
 			break
 		}
 		c.written = append(c.written, b)
+		c.count += len(b.packages)
 	}
 	if r.bad || r.rest != "" {
 		return fmt.Errorf("repomd: load cache: index: %w", ErrDamaged)

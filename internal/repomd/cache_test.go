@@ -133,6 +133,65 @@ func TestCacheWritesWhatWriteWrites(t *testing.T) {
 	}
 }
 
+// Where as many packages as before begin with the same ones, the hash of the
+// text goes on there.
+func TestHashOfTheTextGoesOn(t *testing.T) {
+	t.Parallel()
+	s := &shelf{tb: t}
+	var items []Item
+	for i := range 1000 {
+		items = append(items, s.item(i, 1))
+	}
+	slices.SortFunc(items, CompareItems)
+	dir := t.TempDir()
+	fill := func(c *Cache) (same int) {
+		s.put(c, items)
+		blocks, err := c.plan(items, Gzip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &documentWriter{dataFile: &dataFile{open: newCounter()}}
+		same = c.resume(w, 0, blocks, len(items))
+		out := t.TempDir()
+		if _, err := c.Write(t.Context(), out, items, Options{Revision: "1"}); err != nil {
+			t.Fatal(err)
+		}
+		compareWritten(t, s, items, out)
+		if err := errors.Join(c.Save(), c.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return same
+	}
+	if same := fill(openCache(t, dir)); same != 0 {
+		t.Fatalf("%d blocks are the same as before in an empty cache", same)
+	}
+	last := -1
+	for _, at := range []int{0, 300, 600, 999, 999} {
+		var n int
+		if _, err := fmt.Sscanf(items[at].Name, "package%d", &n); err != nil {
+			t.Fatal(err)
+		}
+		items[at] = s.item(n, at+last+3)
+		same := fill(openCache(t, dir))
+		if at > 0 && same == 0 || at == 0 && same > 0 || same < last {
+			t.Errorf("package %d changed: the hash goes on after %d blocks, before after %d", at, same, last)
+		}
+		last = same
+	}
+}
+
+func TestHashStates(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []hashState{"", "short", "12345678", "12345678 and something that is no hash"} {
+		c := newCounter()
+		c.Write([]byte("a"))
+		want := c.Sum(nil)
+		if err := c.resume(bad); !errors.Is(err, errNoState) || string(c.Sum(nil)) != string(want) || c.n != 1 {
+			t.Errorf("%q: %v, %x after %d bytes; want errNoState and %x after 1", bad, err, c.Sum(nil), c.n, want)
+		}
+	}
+}
+
 func TestOneChangeCompressesOneBlock(t *testing.T) {
 	t.Parallel()
 	s := &shelf{tb: t}
@@ -233,8 +292,15 @@ func TestDamagedCacheIsFound(t *testing.T) {
 				defer c.Close()
 				if s.put(c, items) == 0 {
 					// Its index looked well.
-					_, err := c.Write(t.Context(), t.TempDir(), items, Options{Revision: "1"})
+					_, err := c.Write(t.Context(), t.TempDir(), items[1:], Options{Revision: "1"})
 					if !errors.Is(err, ErrDamaged) {
+						t.Fatalf("got %v, want ErrDamaged", err)
+					}
+					// Of what is the same as before nothing but its members is read.
+					out := t.TempDir()
+					if _, err = c.Write(t.Context(), out, items, Options{Revision: "1"}); err == nil {
+						compareWritten(t, s, items, out)
+					} else if !errors.Is(err, ErrDamaged) {
 						t.Fatalf("got %v, want ErrDamaged", err)
 					}
 					if err := c.Reset(); err != nil {
@@ -246,11 +312,18 @@ func TestDamagedCacheIsFound(t *testing.T) {
 				if _, err := c.Write(t.Context(), out, items, Options{Revision: "1"}); err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(s.written(items, Options{Revision: "1"}), tree(t, out)); diff != "" {
-					t.Errorf("(-without +with the cache)\n%.2000s", diff)
-				}
+				compareWritten(t, s, items, out)
 			})
 		}
+	}
+}
+
+// compareWritten compares a repository that a cache wrote with one written
+// without.
+func compareWritten(t *testing.T, s *shelf, items []Item, dir string) {
+	t.Helper()
+	if diff := cmp.Diff(s.written(items, Options{Revision: "1"}), tree(t, dir)); diff != "" {
+		t.Errorf("(-without +with the cache)\n%.2000s", diff)
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 )
 
 // plan cuts a repository into blocks.
-func (c *Cache) plan(items []Item, compression Compression) ([]plannedBlock, error) {
-	var blocks []plannedBlock
+func (c *Cache) plan(items []Item, compression Compression) ([]*plannedBlock, error) {
+	var blocks []*plannedBlock
 	var cut cutter
 	var identity []byte
 	flush := func() {
@@ -36,12 +36,12 @@ func (c *Cache) plan(items []Item, compression Compression) ([]plannedBlock, err
 		p.item = item
 		if cut.next(item.Name) || i == 0 {
 			flush()
-			blocks = append(blocks, plannedBlock{})
+			blocks = append(blocks, &plannedBlock{})
 			identity = append(identity[:0], compression...)
 			identity = append(identity, '\n')
 		}
 		identity = k.append(identity)
-		last := &blocks[len(blocks)-1]
+		last := blocks[len(blocks)-1]
 		last.packages = append(last.packages, p)
 	}
 	flush()
@@ -49,9 +49,9 @@ func (c *Cache) plan(items []Item, compression Compression) ([]plannedBlock, err
 }
 
 // pack compresses the blocks that the cache lacks.
-func (c *Cache) pack(ctx context.Context, blocks []plannedBlock, compression Compression) error {
+func (c *Cache) pack(ctx context.Context, blocks []*plannedBlock, compression Compression) error {
 	// Before any is added.
-	missing := slices.DeleteFunc(slices.Clone(blocks), func(b plannedBlock) bool {
+	missing := slices.DeleteFunc(slices.Clone(blocks), func(b *plannedBlock) bool {
 		_, ok := c.blocks[b.key]
 		return ok
 	})
@@ -68,11 +68,12 @@ func (c *Cache) pack(ctx context.Context, blocks []plannedBlock, compression Com
 	return work.Wait()
 }
 
-func (c *Cache) packBlock(b plannedBlock, compression Compression) error {
+func (c *Cache) packBlock(b *plannedBlock, compression Compression) error {
 	var packed cachedBlock
 	for doc := range packageDocuments {
-		var text []byte
-		err := c.segments[doc].readAll(extentsOf(b.packages, doc), func(part []byte) { text = append(text, part...) })
+		at := extentsOf(b.packages, doc)
+		text := make([]byte, 0, sizeOf(at))
+		err := c.segments[doc].readAll(at, func(part []byte) { text = append(text, part...) })
 		if err != nil {
 			return err
 		}
@@ -102,7 +103,7 @@ func extentsOf(packages []*cachedPackage, doc int) []extent {
 }
 
 // writeDocuments writes the documents that list packages, all at once.
-func (c *Cache) writeDocuments(ctx context.Context, root *os.Root, blocks []plannedBlock, count int, compression Compression) ([]Data, error) {
+func (c *Cache) writeDocuments(ctx context.Context, root *os.Root, blocks []*plannedBlock, count int, compression Compression) ([]Data, error) {
 	data := make([]Data, len(packageDocuments))
 	work, ctx := errgroup.WithContext(ctx)
 	for doc := range packageDocuments {
@@ -115,8 +116,9 @@ func (c *Cache) writeDocuments(ctx context.Context, root *os.Root, blocks []plan
 }
 
 // writeDocument writes one document. Its text is hashed beside: that is most of
-// the work where little changed.
-func (c *Cache) writeDocument(ctx context.Context, root *os.Root, doc int, blocks []plannedBlock, count int, compression Compression) (Data, error) {
+// the work where little changed, so it goes on where the text of before ends to
+// be the same.
+func (c *Cache) writeDocument(ctx context.Context, root *os.Root, doc int, blocks []*plannedBlock, count int, compression Compression) (Data, error) {
 	w, err := createDocument(root, doc, compression, count)
 	if err != nil {
 		return Data{}, err
@@ -124,11 +126,7 @@ func (c *Cache) writeDocument(ctx context.Context, root *os.Root, doc int, block
 	defer w.abort()
 	var work errgroup.Group
 	work.Go(func() error {
-		texts := make([]extent, 0, count)
-		for _, b := range blocks {
-			texts = append(texts, extentsOf(b.packages, doc)...)
-		}
-		return c.segments[doc].readAll(texts, w.text)
+		return c.hashText(w, doc, blocks[c.resume(w, doc, blocks, count):])
 	})
 	work.Go(func() error {
 		members := make([]extent, len(blocks))
@@ -144,4 +142,41 @@ func (c *Cache) writeDocument(ctx context.Context, root *os.Root, doc int, block
 		return Data{}, context.Cause(ctx)
 	}
 	return w.end()
+}
+
+// resume lets the hash of a document's text go on after the blocks that the
+// document of before began with, too, and returns how many they are.
+func (c *Cache) resume(w *documentWriter, doc int, blocks []*plannedBlock, count int) (same int) {
+	// The number of packages stands at the beginning of a document.
+	if count != c.count {
+		return 0
+	}
+	for same < min(len(blocks), len(c.written)) && blocks[same].key == c.written[same].key {
+		blocks[same].hashed[doc] = c.written[same].hashed[doc]
+		same++
+	}
+	for ; same > 0; same-- {
+		if w.open.resume(blocks[same-1].hashed[doc]) == nil {
+			break
+		}
+	}
+	return same
+}
+
+// hashText hashes the text of blocks and remembers the hash after each.
+func (c *Cache) hashText(w *documentWriter, doc int, blocks []*plannedBlock) error {
+	var texts []extent
+	ends := make([]int, len(blocks))
+	for i, b := range blocks {
+		texts = append(texts, extentsOf(b.packages, doc)...)
+		ends[i] = len(texts)
+	}
+	read, block := 0, 0
+	return c.segments[doc].readAll(texts, func(part []byte) {
+		w.text(part)
+		if read++; read == ends[block] {
+			blocks[block].hashed[doc] = w.open.state()
+			block++
+		}
+	})
 }

@@ -2,11 +2,9 @@ package repomd
 
 import (
 	"bufio"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -24,24 +22,12 @@ type dataFile struct {
 	done         bool
 }
 
-// counter hashes and counts what is written to it.
-type counter struct {
-	hash.Hash
-	n int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.Hash.Write(p)
-	c.n += int64(n)
-	return n, err
-}
-
 // createData begins a document. What an interrupted writer left under its
 // temporary name is removed: who writes into a directory has it alone.
 func createData(root *os.Root, name, suffix string, packed bool) (*dataFile, error) {
 	d := &dataFile{
 		root: root, name: name, suffix: suffix, packed: packed,
-		closed: counter{Hash: sha256.New()}, open: counter{Hash: sha256.New()},
+		closed: newCounter(), open: newCounter(),
 	}
 	if err := root.Remove(d.tmp()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("repomd: write %s: %w", name, err)

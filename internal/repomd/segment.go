@@ -37,7 +37,7 @@ type segment struct {
 // Bounds of what is held in memory of a segment.
 const (
 	maxPending = 1 << 20
-	maxSpan    = 1 << 20
+	maxSpan    = 256 << 10
 )
 
 // append adds bytes at the end.
@@ -95,7 +95,7 @@ func (s *segment) readAll(at []extent, visit func([]byte)) error {
 	for len(at) > 0 {
 		n, first, end := span(at)
 		if size := int(end - first); cap(buffer) < size {
-			buffer = make([]byte, max(size, maxSpan))
+			buffer = make([]byte, max(size, min(maxSpan, sizeOf(at))))
 		}
 		b := buffer[:end-first]
 		if _, err := s.file.ReadAt(b, first); err != nil {
@@ -111,6 +111,14 @@ func (s *segment) readAll(at []extent, visit func([]byte)) error {
 		at = at[n:]
 	}
 	return nil
+}
+
+// sizeOf is how many bytes extents have together.
+func sizeOf(at []extent) (n int) {
+	for _, e := range at {
+		n += int(e.size)
+	}
+	return n
 }
 
 // span says how many of the extents are best read at once, and from where to

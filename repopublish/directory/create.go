@@ -91,14 +91,25 @@ func Create(ctx context.Context, opts Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	var files []file
+	walking := make(chan error, 1)
+	go func() {
+		var err error
+		files, err = walk(ctx, opts)
+		walking <- err
+	}()
 	cache, done, err := openCache(opts)
+	walked := <-walking
+	if err == nil && walked != nil {
+		err = errors.Join(walked, done())
+	}
 	if err != nil {
 		return Result{}, err
 	}
-	result, err := create(ctx, opts, cache, before)
+	result, err := create(ctx, opts, cache, files, before)
 	if errors.Is(err, repomd.ErrDamaged) {
 		if err = cache.Reset(); err == nil {
-			result, err = create(ctx, opts, cache, before)
+			result, err = create(ctx, opts, cache, files, before)
 		}
 	}
 	if err := errors.Join(err, done()); err != nil {
@@ -150,12 +161,8 @@ func openCache(opts Options) (cache *repomd.Cache, done func() error, err error)
 	return cache, func() error { return errors.Join(cache.Close(), forget()) }, nil
 }
 
-func create(ctx context.Context, opts Options, cache *repomd.Cache, before before) (Result, error) {
+func create(ctx context.Context, opts Options, cache *repomd.Cache, files []file, before before) (Result, error) {
 	var result Result
-	files, err := walk(ctx, opts)
-	if err != nil {
-		return result, err
-	}
 	items, err := collect(ctx, opts, cache, files, &result)
 	if err != nil {
 		return result, err
@@ -193,16 +200,17 @@ func create(ctx context.Context, opts Options, cache *repomd.Cache, before befor
 // collect makes an item of every file, reading those that the cache does not
 // know.
 func collect(ctx context.Context, opts Options, cache *repomd.Cache, files []file, result *Result) ([]repomd.Item, error) {
-	known := map[string]repomd.Item{}
-	for _, item := range cache.Items() {
-		known[item.Href] = item
+	remembered := cache.Items()
+	known := make(map[string]*repomd.Item, len(remembered))
+	for i := range remembered {
+		known[remembered[i].Href] = &remembered[i]
 	}
 	items := make([]repomd.Item, len(files))
 	broken := make([]error, len(files))
 	var unread []int
 	for i, f := range files {
-		if item, ok := known[f.href]; ok && item.Origin == f.origin {
-			items[i] = item
+		if item := known[f.href]; item != nil && item.Origin == f.origin {
+			items[i] = *item
 			continue
 		}
 		unread = append(unread, i)
@@ -272,11 +280,11 @@ func readPackage(cache *repomd.Cache, f file) (repomd.Item, error) {
 	if err != nil {
 		return repomd.Item{}, &brokenError{err}
 	}
-	info, err := opened.Stat()
-	if err != nil {
-		return repomd.Item{}, fmt.Errorf("directory: %w", err)
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(opened.Fd()), &stat); err != nil {
+		return repomd.Item{}, fmt.Errorf("directory: %s: %w", f.path, err)
 	}
-	if originOf(info) != f.origin || info.Size() != digest.Size {
+	if originOf(&stat) != f.origin || stat.Size != digest.Size {
 		return repomd.Item{}, &brokenError{errors.New("it changed while it was read")}
 	}
 	item := repomd.Item{

@@ -8,9 +8,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // maxDepth bounds how deep RPMs lie, also where symbolic links lead in circles.
@@ -26,17 +30,24 @@ type file struct {
 }
 
 // originOf is the state of a file.
-func originOf(info fs.FileInfo) string {
-	b := strconv.AppendInt(nil, info.Size(), 36)
+func originOf(stat *unix.Stat_t) string {
+	b := make([]byte, 0, 48)
+	b = strconv.AppendInt(b, stat.Size, 36)
 	b = append(b, ' ')
-	b = strconv.AppendInt(b, info.ModTime().UnixNano(), 36)
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		b = append(b, ' ')
-		b = strconv.AppendInt(b, stat.Ctim.Nano(), 36)
-		b = append(b, ' ')
-		b = strconv.AppendUint(b, stat.Ino, 36)
-	}
+	b = strconv.AppendInt(b, stat.Mtim.Nano(), 36)
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, stat.Ctim.Nano(), 36)
+	b = append(b, ' ')
+	b = strconv.AppendUint(b, stat.Ino, 36)
 	return string(b)
+}
+
+// entry is what a directory has under one name.
+type entry struct {
+	name string
+	link bool
+	stat unix.Stat_t
+	err  error
 }
 
 // walk finds the RPMs, in the order of their paths. Symbolic links are
@@ -51,33 +62,24 @@ func walk(ctx context.Context, opts Options) ([]file, error) {
 		if depth > maxDepth {
 			return fmt.Errorf("directory: %q is more than %d directories deep", href, maxDepth)
 		}
-		entries, err := os.ReadDir(dir)
+		entries, err := list(dir, func(name string) bool {
+			return (depth > 0 || name != "repodata" && name != ".repodata") && !excluded(opts.Exclude, name, path.Join(href, name))
+		})
 		if err != nil {
 			return fmt.Errorf("directory: %w", err)
 		}
 		for _, e := range entries {
-			name, at := e.Name(), path.Join(href, e.Name())
-			full := dir + string(filepath.Separator) + name
-			rpm := strings.HasSuffix(name, ".rpm")
-			link := e.Type()&fs.ModeSymlink != 0
-			if !rpm && !e.IsDir() && !link || depth == 0 && (name == "repodata" || name == ".repodata") || excluded(opts.Exclude, name, at) {
-				continue
-			}
-			var info fs.FileInfo
-			if link {
-				info, err = os.Stat(full)
-			} else if rpm {
-				info, err = e.Info()
-			}
+			rpm, kind := strings.HasSuffix(e.name, ".rpm"), e.stat.Mode&unix.S_IFMT
+			full, at := dir+string(filepath.Separator)+e.name, path.Join(href, e.name)
 			switch {
-			case errors.Is(err, fs.ErrNotExist) && !rpm:
+			case errors.Is(e.err, fs.ErrNotExist) && e.link && !rpm:
 				continue // a link to nowhere
-			case err != nil:
-				return fmt.Errorf("directory: %w", err)
-			case e.IsDir() || link && info.IsDir():
+			case e.err != nil:
+				return fmt.Errorf("directory: %w", &fs.PathError{Op: "stat", Path: full, Err: e.err})
+			case kind == unix.S_IFDIR:
 				err = visit(full, at, depth+1)
-			case rpm && info.Mode().IsRegular():
-				files = append(files, file{path: full, href: at, origin: originOf(info)})
+			case rpm && kind == unix.S_IFREG:
+				files = append(files, file{path: full, href: at, origin: originOf(&e.stat)})
 			}
 			if err != nil {
 				return err
@@ -86,6 +88,51 @@ func walk(ctx context.Context, opts Options) ([]file, error) {
 		return nil
 	}
 	return files, visit(opts.Dir, "", 0)
+}
+
+// list returns the directories, RPMs and symbolic links of a directory that are
+// wanted, by their names. Of links there is the state of what they lead to.
+func list(dir string, want func(name string) bool) ([]*entry, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	all, err := d.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	var entries []*entry
+	for _, e := range all {
+		link := e.Type()&fs.ModeSymlink != 0
+		if (link || e.IsDir() || strings.HasSuffix(e.Name(), ".rpm")) && want(e.Name()) {
+			entries = append(entries, &entry{name: e.Name(), link: link})
+		}
+	}
+	slices.SortFunc(entries, func(a, b *entry) int { return strings.Compare(a.name, b.name) })
+	// Asking is most of the work of a run that finds nothing new.
+	fd := int(d.Fd())
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	const some = 256
+	for part := range slices.Chunk(entries, some) {
+		work.Go(func() error {
+			for _, e := range part {
+				e.err = statAt(fd, e.name, &e.stat)
+			}
+			return nil
+		})
+	}
+	return entries, work.Wait()
+}
+
+// statAt asks for a file of an open directory, through symbolic links.
+func statAt(dir int, name string, stat *unix.Stat_t) error {
+	for {
+		if err := unix.Fstatat(dir, name, stat, 0); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 // excluded says whether a file is left out by its name or its path.
