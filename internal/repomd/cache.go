@@ -43,7 +43,7 @@ type Cache struct {
 	blocks   map[blockKey]cachedBlock
 
 	written []*plannedBlock // of the last Write
-	count   int            // of the packages in them
+	count   int             // of the packages in them
 }
 
 // cachedPackage is a package and where its fragments lie.
