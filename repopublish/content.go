@@ -44,6 +44,9 @@ type archContent struct {
 	rpmIDs []int64 // of the items
 	builds []int64 // of the items
 	comps  []byte
+	// linked are the items as they lie in the tree, in the order of the
+	// repository; nil before it is written.
+	linked []repomd.Item
 }
 
 // newContent is an empty repository for each architecture.

@@ -98,9 +98,13 @@ func (p *Publisher) render(item repomd.Item) (repomd.Fragments, error) {
 		return repomd.Fragments{}, err
 	}
 	defer opened.Close()
-	pkg, err := rpmfile.Read(opened)
+	// All of it: what is said of a package is true of these bytes only.
+	pkg, digest, err := rpmfile.ReadAll(opened)
 	if err != nil {
 		return repomd.Fragments{}, fmt.Errorf("read %s: %w", item.NEVRA, err)
+	}
+	if digest.SHA256 != item.SHA256 {
+		return repomd.Fragments{}, fmt.Errorf("read %s: bytes have %s: %w", item.NEVRA, digest.SHA256, store.ErrDigest)
 	}
 	fragments, err := repomd.Render(pkg, item.File)
 	if err != nil {

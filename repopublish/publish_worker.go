@@ -46,7 +46,8 @@ type Publisher struct {
 	// holds several. The first is made at once.
 	Every time.Duration
 
-	pace pace
+	pace   pace
+	spares spares
 }
 
 // lockPoll is how soon a publisher looks again whether another one is done.
@@ -63,28 +64,37 @@ type Worker struct {
 // repository is being made is lost.
 func (w *Worker) Work(ctx context.Context, job *river.Job[queue.PublishArgs]) error {
 	w.pace.wait(ctx, job.Args.TagID, w.Every)
+	made, err := w.publish(ctx, job)
+	if err == nil && made != nil {
+		w.prepare(ctx, job.Args.TagID, made)
+	}
+	return err
+}
+
+// publish makes and announces what is lacking; made is nil for nothing.
+func (w *Worker) publish(ctx context.Context, job *river.Job[queue.PublishArgs]) (made *generation, err error) {
 	tag, err := db.New(w.Pool).TagForPublish(ctx, job.Args.TagID)
 	if err != nil {
-		return fmt.Errorf("repopublish: read tag %d: %w", job.Args.TagID, err)
+		return nil, fmt.Errorf("repopublish: read tag %d: %w", job.Args.TagID, err)
 	}
 	dir := filepath.Join(w.ReposDir, tag.Name)
 	unlock, err := lock(dir)
 	if err != nil {
-		return queue.Outcome(err)
+		return nil, queue.Outcome(err)
 	}
 	defer unlock()
 	// Read again what is wanted: somebody may have published meanwhile, or have
 	// given the tag another name, under which its repository is to be found.
 	if tag, err = db.New(w.Pool).TagForPublish(ctx, tag.ID); err != nil {
-		return fmt.Errorf("repopublish: read tag %d: %w", job.Args.TagID, err)
+		return nil, fmt.Errorf("repopublish: read tag %d: %w", job.Args.TagID, err)
 	}
 	if filepath.Base(dir) != tag.Name {
-		return river.JobSnooze(0)
+		return nil, river.JobSnooze(0)
 	}
 	made, held, err := w.next(ctx, dir, tag)
 	if err != nil {
 		w.Logger.Error("repopublish: repository not made", "tag", tag.Name, "error", err)
-		return err
+		return nil, err
 	}
 	if held {
 		err = w.announceHeld(ctx, job, tag, made)
@@ -92,10 +102,10 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[queue.PublishArgs]) er
 		err = w.announce(ctx, job, tag, made)
 	}
 	if errors.Is(err, queue.ErrLostAttempt) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("repopublish: announce %s: %w", tag.Name, err)
+		return nil, fmt.Errorf("repopublish: announce %s: %w", tag.Name, err)
 	}
 	if made != nil {
 		w.pace.note(tag.ID)
@@ -104,7 +114,7 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[queue.PublishArgs]) er
 			w.Logger.Warn("repopublish: remove old generations", "tag", tag.Name, "error", err)
 		}
 	}
-	return nil
+	return made, nil
 }
 
 // next makes the generation that a tag lacks: of what the tag says, or of what

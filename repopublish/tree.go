@@ -13,22 +13,30 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distbot/distbot/internal/repomd"
-	"github.com/distbot/distbot/internal/store"
 )
 
 // write writes the whole tree of a generation: for each architecture the
-// packages, as links to the store, and their metadata. What was written is read
-// again before anybody sees it.
+// packages, as links to the store, and their metadata. Of a package whose file
+// is not in the state it was found right in, the bytes are read; what was
+// written is read again before anybody sees it.
 func (p *Publisher) write(ctx context.Context, tagID int64, tree string, g *generation, c *content) error {
 	if err := os.RemoveAll(tree); err != nil {
 		return err
 	}
+	there := p.spares.take(ctx, tagID, tree)
 	// A tag without architectures has a repository, too: an empty one.
 	if err := os.MkdirAll(tree, 0o755); err != nil {
 		return err
 	}
+	for a := range there {
+		if c.repos[a] == nil {
+			if err := os.RemoveAll(filepath.Join(tree, a)); err != nil {
+				return err
+			}
+		}
+	}
 	for _, a := range c.arches {
-		if err := p.writeArch(ctx, tagID, filepath.Join(tree, a), a, g.number, c.repos[a]); err != nil {
+		if err := p.writeArch(ctx, tagID, filepath.Join(tree, a), a, g.number, c.repos[a], there[a]); err != nil {
 			return fmt.Errorf("%s: %w", a, err)
 		}
 	}
@@ -38,36 +46,50 @@ func (p *Publisher) write(ctx context.Context, tagID int64, tree string, g *gene
 	return syncTree(tree)
 }
 
-func (p *Publisher) writeArch(ctx context.Context, tagID int64, dir, a string, number int64, repo *archContent) error {
+// writeArch writes the repository of one architecture to dir, where some of its
+// packages may lie already.
+func (p *Publisher) writeArch(ctx context.Context, tagID int64, dir, a string, number int64, repo *archContent, there packages) error {
 	if err := os.MkdirAll(filepath.Join(dir, "Packages"), 0o755); err != nil {
 		return err
 	}
 	items := slices.SortedFunc(slices.Values(repo.items), repomd.CompareItems)
-	work, ctx := errgroup.WithContext(ctx)
-	// The links take as long as the metadata, and wait for the disk's journal.
-	work.Go(func() error { return p.link(ctx, dir, items) })
-	work.Go(func() error {
-		return p.withCache(tagID, a, func(cache *repomd.Cache) error {
-			if err := p.describe(ctx, cache, items); err != nil {
-				return err
-			}
-			md, err := cache.Write(ctx, dir, items, repomd.Options{
-				// The number orders generations for clients; real time would
-				// make equal content differ.
-				Revision: strconv.FormatInt(number, 10), Timestamp: number, Comps: repo.comps,
-			})
-			if err != nil {
-				return err
-			}
-			if err := repomd.CheckWritten(dir, md); err != nil {
-				return err
-			}
-			if err := cache.Save(); err != nil {
-				p.Logger.Warn("repopublish: metadata is not kept for the next generation", "tag", tagID, "arch", a, "error", err)
-			}
-			return nil
+	return p.withCache(tagID, a, func(cache *repomd.Cache) error {
+		if err := p.gather(ctx, cache, dir, items, repo.linked == nil, there); err != nil {
+			return err
+		}
+		repo.linked = items
+		md, err := cache.Write(ctx, dir, items, repomd.Options{
+			// The number orders generations for clients; real time would
+			// make equal content differ.
+			Revision: strconv.FormatInt(number, 10), Timestamp: number, Comps: repo.comps,
 		})
+		if err != nil {
+			return err
+		}
+		if err := repomd.CheckWritten(dir, md); err != nil {
+			return err
+		}
+		if err := cache.Save(); err != nil {
+			p.Logger.Warn("repopublish: metadata is not kept for the next generation", "tag", tagID, "arch", a, "error", err)
+		}
+		return nil
 	})
+}
+
+// gather links the packages and sees that the cache knows them, at once: both
+// wait for the disk where much is new. What lies there is known to the last
+// process, too.
+func (p *Publisher) gather(ctx context.Context, cache *repomd.Cache, dir string, items []repomd.Item, link bool, there packages) error {
+	described := slices.Clone(items) // link writes into items
+	work, ctx := errgroup.WithContext(ctx)
+	if link {
+		known := there
+		if known == nil {
+			known = packagesOf(cache.Items())
+		}
+		work.Go(func() error { return p.link(ctx, dir, items, there, known) })
+	}
+	work.Go(func() error { return p.describe(ctx, cache, described) })
 	return work.Wait()
 }
 
@@ -88,27 +110,6 @@ func (p *Publisher) withCache(tagID int64, a string, do func(*repomd.Cache) erro
 		}
 	}
 	return err
-}
-
-// link links packages into a repository.
-func (p *Publisher) link(ctx context.Context, dir string, items []repomd.Item) error {
-	made := map[string]bool{}
-	for _, item := range items {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		file := filepath.Join(dir, filepath.FromSlash(item.Href))
-		if letter := filepath.Dir(file); !made[letter] {
-			if err := os.MkdirAll(letter, 0o755); err != nil {
-				return err
-			}
-			made[letter] = true
-		}
-		if err := os.Link(p.Store.Path(store.Blob{SHA256: item.SHA256, Size: item.Size}), file); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // syncTree makes everything below a directory durable before anything points to
