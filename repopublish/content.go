@@ -140,9 +140,14 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 	}
 	for _, a := range c.arches {
 		c.repos[a].comps = comps
-		there := map[string]bool{}
+		there, serves := map[string]bool{}, map[string]bool{}
 		for _, rpm := range rpms {
-			if rpm.Source || !arch.Serves(a, rpm.Arch) {
+			wanted, ok := serves[rpm.Arch]
+			if !ok {
+				wanted = arch.Serves(a, rpm.Arch)
+				serves[rpm.Arch] = wanted
+			}
+			if rpm.Source || !wanted {
 				continue
 			}
 			// Two builds have a package of one name: the older one's stays, and

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -43,7 +43,7 @@ func (p *Publisher) write(ctx context.Context, tagID int64, tree string, g *gene
 	if err := p.signRepomds(ctx, tree, g.id, c); err != nil {
 		return err
 	}
-	return syncTree(tree)
+	return syncTree(tree, c)
 }
 
 // writeArch writes the repository of one architecture to dir, where some of its
@@ -112,16 +112,34 @@ func (p *Publisher) withCache(tagID int64, a string, do func(*repomd.Cache) erro
 	return err
 }
 
-// syncTree makes everything below a directory durable before anything points to
-// it: its directories, since packages and metadata were synced when they were
-// written. Asking for the whole file system would wait for what builds write.
-func syncTree(tree string) error {
-	return filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() {
+// syncTree makes a tree durable before anything points to it: its directories,
+// since packages and metadata were synced when they were written. Asking for the
+// whole file system would wait for what builds write.
+func syncTree(tree string, c *content) error {
+	dirs := map[string]bool{".": true}
+	for a, repo := range c.repos {
+		dirs[filepath.Join(a, "repodata")] = true
+		for name := filepath.Join(a, "Packages"); name != "."; name = filepath.Dir(name) {
+			dirs[name] = true
+		}
+		last := ""
+		for _, item := range repo.items {
+			dir := path.Dir(item.Href)
+			if dir == last {
+				continue
+			}
+			last = dir
+			for name := filepath.Join(a, filepath.FromSlash(dir)); !dirs[name]; name = filepath.Dir(name) {
+				dirs[name] = true
+			}
+		}
+	}
+	for name := range dirs {
+		if err := syncDir(filepath.Join(tree, name)); err != nil {
 			return err
 		}
-		return syncDir(path)
-	})
+	}
+	return nil
 }
 
 func syncDir(path string) error {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,9 @@ var (
 	// ErrDamaged is wrapped when a cache's file does not hold what was
 	// written. Reset makes the cache usable again.
 	ErrDamaged = errors.New("the cache is damaged")
+
+	// ErrNoCache is wrapped for a directory that holds something else.
+	ErrNoCache = errors.New("not the directory of a cache")
 )
 
 // Cache keeps the metadata of one repository's packages and its compressed
@@ -69,12 +73,16 @@ type plannedBlock struct {
 
 // OpenCache opens the cache in dir, which is made if it does not exist. One
 // that cannot be read is emptied. The error wraps ErrLocked while another
-// process has it.
+// process has it, and ErrNoCache for a directory in which anything else lies:
+// nothing there is touched.
 func OpenCache(dir string) (_ *Cache, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("repomd: open cache: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err := checkIsCache(dir); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("repomd: open cache: %w", err)
 	}
@@ -98,6 +106,32 @@ func OpenCache(dir string) (_ *Cache, err error) {
 		return c, c.Reset()
 	}
 	return c, nil
+}
+
+// lockName is the first file of every cache.
+const lockName = "lock"
+
+// cacheFile matches the names of a cache's files.
+var cacheFile = regexp.MustCompile(`^(lock|index|index\.new|(primary|filelists|other|members)\.[0-9]+)$`)
+
+// checkIsCache returns an error wrapping ErrNoCache unless dir is empty or looks
+// like a cache.
+func checkIsCache(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("repomd: open cache: %w", err)
+	}
+	locked := len(entries) == 0
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !cacheFile.MatchString(e.Name()) {
+			return fmt.Errorf("repomd: open cache %s: %q lies there: %w", dir, e.Name(), ErrNoCache)
+		}
+		locked = locked || e.Name() == lockName
+	}
+	if !locked {
+		return fmt.Errorf("repomd: open cache %s: it has no file %q: %w", dir, lockName, ErrNoCache)
+	}
+	return nil
 }
 
 // Close gives the cache back. What was not saved is lost.

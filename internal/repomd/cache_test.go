@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -230,6 +231,42 @@ func TestOneChangeCompressesOneBlock(t *testing.T) {
 		if got := len(c.blocks) - before; got > 2 {
 			t.Errorf("%s: %d of %d blocks compressed", change.name, got, len(blocks))
 		}
+	}
+}
+
+func TestCacheLeavesOtherFilesAlone(t *testing.T) {
+	t.Parallel()
+	for what, names := range map[string][]string{
+		"a directory with texts":            {"thesis.txt"},
+		"one with RPMs":                     {"a.rpm", "b.rpm"},
+		"one with a hidden file":            {".profile"},
+		"a file that is called like ours":   {"index"},
+		"files that are called nearly so":   {"lock", "index", "primary.1", "primary.xml"},
+		"a directory below":                 {"lock", "sub/"},
+		"an index and segments, never ours": {"index", "members.1"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for _, name := range names {
+				var err error
+				if below, ok := strings.CutSuffix(name, "/"); ok {
+					err = os.Mkdir(filepath.Join(dir, below), 0o755)
+				} else {
+					err = os.WriteFile(filepath.Join(dir, name), []byte("mine"), 0o644)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c, err := OpenCache(dir); !errors.Is(err, ErrNoCache) {
+				t.Errorf("got %v, %v; want ErrNoCache", c, err)
+			}
+			entries, err := os.ReadDir(dir)
+			if err != nil || len(entries) != len(names) {
+				t.Errorf("%v lie there, %v; want %v", entries, err, names)
+			}
+		})
 	}
 }
 
