@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // mediaTypes are those of the files of packages and repositories. Nothing is
@@ -277,7 +278,16 @@ func (s *server) serveTree(w http.ResponseWriter, r *http.Request, tree publicTr
 	header.Set("Content-Type", cmp.Or(mediaTypes[path.Ext(clean)], "application/octet-stream"))
 	header.Set("Cache-Control", tree.cache)
 	header.Set("ETag", fileTag(info))
-	http.ServeContent(w, r, "", info.ModTime(), file)
+	modified := info.ModTime()
+	if tree.cache != forever && path.Base(path.Dir(clean)) == "repodata" {
+		// Switches follow one another within a second, which is all that
+		// Last-Modified can tell.
+		modified = time.Time{}
+	}
+	if unit := r.Header.Get("Range"); unit != "" && !strings.HasPrefix(unit, "bytes=") {
+		r.Header.Del("Range") // a unit that is not known is ignored: RFC 9110 §14.2
+	}
+	http.ServeContent(w, r, "", modified, file)
 	return nil
 }
 

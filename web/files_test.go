@@ -68,6 +68,9 @@ func TestFilesCanBeReadInPartsAndAskedForAgain(t *testing.T) {
 	if a := s.get(rpmPath, "Range", "bytes=2-", "If-Range", `"other"`); a.status != http.StatusOK || a.body != "0123456789" {
 		t.Errorf("rest of another file: status %d, body %q, want the whole", a.status, a.body)
 	}
+	if a := s.get(rpmPath, "Range", "lines=2-4"); a.status != http.StatusOK || a.body != "0123456789" {
+		t.Errorf("range of lines: status %d, body %q, want the whole", a.status, a.body)
+	}
 	if a := s.get(rpmPath, "Range", "bytes=99-"); a.status != http.StatusRequestedRangeNotSatisfiable {
 		t.Errorf("range beyond the end: status %d", a.status)
 	}
@@ -76,6 +79,22 @@ func TestFilesCanBeReadInPartsAndAskedForAgain(t *testing.T) {
 	}
 	if a := s.do(http.MethodHead, rpmPath); a.status != http.StatusOK || a.header.Get("Content-Length") != "10" || a.body != "" {
 		t.Errorf("HEAD: status %d, length %s", a.status, a.header.Get("Content-Length"))
+	}
+}
+
+func TestWhatIsAskedForSinceATime(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	future := time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
+	// Two generations of one second have the same time.
+	for name, want := range map[string]int{
+		"/repos/f37/latest" + repomdXML: http.StatusOK,
+		"/repos/f37/latest" + inRepo:    http.StatusNotModified,
+		"/repos/f37/1" + repomdXML:      http.StatusNotModified,
+	} {
+		if a := s.get(name, "If-Modified-Since", future); a.status != want {
+			t.Errorf("%s: status %d, want %d", name, a.status, want)
+		}
 	}
 }
 
