@@ -23,7 +23,7 @@ type chainStep struct {
 func nextStep(chain db.Chain, builds []db.ChainBuildsRow) chainStep {
 	last := chain.CurrentGroup == builds[len(builds)-1].GroupNumber
 	complete, tagged, inBuildRepo, inDestRepo := true, true, true, true
-	held := "" // a repository that lacks a build, and who holds it
+	kept := "" // a repository that lacks a build, and who or what keeps it so
 	for _, b := range builds {
 		if b.GroupNumber != chain.CurrentGroup || b.BuildID == nil {
 			continue
@@ -35,10 +35,10 @@ func nextStep(chain db.Chain, builds []db.ChainBuildsRow) chainStep {
 		tagged = tagged && b.Tagged
 		inBuildRepo, inDestRepo = inBuildRepo && b.InBuildRepo, inDestRepo && b.InDestRepo
 		switch {
-		case !b.InBuildRepo && b.BuildRepoHeld != "":
-			held = b.BuildRepoHeld
-		case last && !b.InDestRepo && b.DestRepoHeld != "":
-			held = b.DestRepoHeld
+		case !b.InBuildRepo && b.BuildRepoKept != "":
+			kept = b.BuildRepoKept
+		case last && !b.InDestRepo && b.DestRepoKept != "":
+			kept = b.DestRepoKept
 		}
 	}
 	switch {
@@ -54,8 +54,8 @@ func nextStep(chain db.Chain, builds []db.ChainBuildsRow) chainStep {
 		return chainStep{start: chain.CurrentGroup + 1}
 	}
 	waits := fmt.Sprintf("waiting for the repository that holds the builds of group %d", chain.CurrentGroup)
-	if held != "" {
-		waits += ": that of " + held
+	if kept != "" {
+		waits += ": that of " + kept
 	}
 	return chainStep{waits: waits}
 }

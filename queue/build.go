@@ -95,10 +95,11 @@ func StartBuild(ctx context.Context, tx pgx.Tx, inserter Inserter, external stri
 			Finer: FinerQueued, Description: description, TargetURL: BuildURL(external, row.BuildID), BuildID: row.BuildID,
 		}
 	}
-	err = WantStatuses(ctx, tx, inserter, []Status{
-		first("", "build "+strconv.FormatInt(row.BuildID, 10)+" is queued"), first("srpm", "waiting for a builder"),
-	})
+	queued, waits, err := firstWords(ctx, tx, row.BuildID)
 	if err != nil {
+		return 0, err
+	}
+	if err := WantStatuses(ctx, tx, inserter, []Status{first("", queued), first("srpm", waits)}); err != nil {
 		return 0, err
 	}
 	return row.BuildID, onlyBuild(ctx, tx, row.BuildID)

@@ -136,6 +136,17 @@ func resume(ctx context.Context, tx pgx.Tx, inserter Inserter, external string, 
 	if err := AddArches(ctx, tx, inserter, row.BuildID, *row.TaskID, left, statuses); err != nil {
 		return 0, err
 	}
+	// What they wait for is known only now.
+	_, waits, err := firstWords(ctx, tx, row.BuildID)
+	if err != nil {
+		return 0, err
+	}
+	for i := range left {
+		statuses[i].Description = waits
+	}
+	if err := WantStatuses(ctx, tx, inserter, statuses[:len(left)]); err != nil {
+		return 0, err
+	}
 	if err := onlyBuild(ctx, tx, row.BuildID); err != nil {
 		return 0, err
 	}

@@ -15,8 +15,11 @@ import (
 
 	"github.com/distbot/distbot/internal/arch"
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/generations"
+	"github.com/distbot/distbot/internal/modulemd"
 	"github.com/distbot/distbot/internal/repomd"
 	"github.com/distbot/distbot/internal/rpmfile"
+	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/internal/tagview"
 )
 
@@ -31,6 +34,15 @@ type content struct {
 	// every package must have, and unsigned tells of builds that are left out.
 	keys, need []string
 	unsigned   map[int64]string
+	// labels are those of modular packages, by their ids; unread are packages
+	// whose headers nobody has looked at for that.
+	labels map[int64]string
+	unread map[int64]store.Blob
+	// closure is the tag's policy, external are the repositories that clients
+	// have beside it, found is what the check found, nil for none.
+	closure  Policy
+	external []tagview.ExternalRepo
+	found    *generations.Closure
 	// goesBack is the generation whose content this is; nil for what the tag
 	// says now.
 	goesBack *int64
@@ -47,11 +59,17 @@ type archContent struct {
 	// linked are the items as they lie in the tree, in the order of the
 	// repository; nil before it is written.
 	linked []repomd.Item
+	// modules is modules.yaml, index what it says; nil for none.
+	modules []byte
+	index   *modulemd.Index
 }
 
 // newContent is an empty repository for each architecture.
 func newContent(arches []string) *content {
-	c := &content{arches: arches, repos: map[string]*archContent{}, builds: map[int64]bool{}, unsigned: map[int64]string{}}
+	c := &content{
+		arches: arches, repos: map[string]*archContent{}, builds: map[int64]bool{}, unsigned: map[int64]string{},
+		labels: map[int64]string{}, unread: map[int64]store.Blob{}, closure: PolicyOff,
+	}
 	for _, a := range arches {
 		c.repos[a] = &archContent{}
 	}
@@ -91,6 +109,12 @@ func (c *content) add(a string, rpm db.RPMsOfBuildsRow) {
 	})
 	repo.rpmIDs, repo.builds = append(repo.rpmIDs, rpm.ID), append(repo.builds, rpm.BuildID)
 	c.builds[rpm.BuildID] = true
+	switch label := rpm.ModularityLabel; {
+	case label == nil:
+		c.unread[rpm.ID] = store.Blob{SHA256: rpm.Sha256, Size: rpm.Size}
+	case *label != "":
+		c.labels[rpm.ID] = *label
+	}
 }
 
 // current is what a tag says now, all of it at one moment: a revision and the
@@ -125,12 +149,20 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 	}
 	comps, err := compsOf(groups)
 	if err != nil {
-		return nil, fmt.Errorf("repopublish: groups of %s: %w", tag.Name, err)
+		return nil, refuse(GateGroups, err)
 	}
 	c := newContent(tag.Arches)
 	c.rev = tag.WantRev
-	if c.keys, c.need, err = signingOf(ctx, reader, tag.ID); err != nil {
-		return nil, fmt.Errorf("repopublish: %s: %w", tag.Name, err)
+	if err := c.readSettings(ctx, reader, tag.ID); err != nil {
+		return nil, err
+	}
+	if c.closure != PolicyOff {
+		if c.external, err = reader.ExternalRepos(ctx, tag.ID, true); err != nil {
+			return nil, fmt.Errorf("repopublish: list external repositories of %s: %w", tag.Name, err)
+		}
+	}
+	if err := p.readModules(ctx, reader, tag, c); err != nil {
+		return nil, err
 	}
 	switch event, err := q.EventOfRev(ctx, db.EventOfRevParams{TagID: tag.ID, Rev: tag.WantRev}); {
 	case err == nil:
@@ -179,22 +211,31 @@ func (p *Publisher) past(ctx context.Context, dir string, tagID int64, hold db.H
 	c := newContent(g.Arches)
 	c.rev, c.event, c.goesBack, c.actor, c.reason = g.Rev, g.Event, &g.ID, hold.Actor, hold.Reason
 	// Clients know the keys of now.
-	if c.keys, c.need, err = signingOf(ctx, tagview.Reader{Conn: p.Pool}, tagID); err != nil {
-		return nil, fmt.Errorf("repopublish: tag %d: %w", tagID, err)
+	if err := c.readSettings(ctx, tagview.Reader{Conn: p.Pool}, tagID); err != nil {
+		return nil, err
 	}
+	// Its requirements were looked at when it was made, and who goes back is in
+	// need of it.
+	c.closure = PolicyOff
 	for _, rpm := range rpms {
 		if c.repos[rpm.RepoArch] == nil {
 			continue
 		}
 		c.add(rpm.RepoArch, db.RPMsOfBuildsRow{
 			ID: rpm.ID, BuildID: rpm.BuildID, Name: rpm.Name, Epoch: rpm.Epoch, Version: rpm.Version, Release: rpm.Release, Arch: rpm.Arch,
-			Source: rpm.Source, Sha256: rpm.Sha256, Size: rpm.Size, BuildTime: rpm.BuildTime,
+			Source: rpm.Source, Sha256: rpm.Sha256, Size: rpm.Size, BuildTime: rpm.BuildTime, ModularityLabel: rpm.ModularityLabel,
 		})
 	}
 	for a, repo := range c.repos {
 		tree := filepath.Join(dir, strconv.FormatInt(g.Number, 10), a)
 		if repo.comps, err = document(tree, "group"); err != nil {
 			return nil, fmt.Errorf("repopublish: read generation %d: %w", g.Number, err)
+		}
+		if repo.modules, err = document(tree, "modules"); err != nil {
+			return nil, fmt.Errorf("repopublish: read generation %d: %w", g.Number, err)
+		}
+		if repo.index, err = readIndex(repo.modules); err != nil {
+			return nil, err
 		}
 	}
 	return c, nil

@@ -138,19 +138,19 @@ func TestContent(t *testing.T) {
 			}
 		}
 		first := filepath.Join(s.ReposDir, "f37", "1")
-		before := snapshot(t, first)
+		before := stateOf(t, first)
 		for n := 1; n < 4; n++ {
 			s.tag(t, s.dist.DestTag, s.complete(t, n, "Hello", strings.Repeat("2", n), "Hello.x86_64"))
 			s.settled(t)
 		}
-		if diff := cmp.Diff(before, snapshot(t, first)); diff != "" {
+		if diff := cmp.Diff(before, stateOf(t, first)); diff != "" {
 			t.Errorf("the first generation changed (-before +after):\n%s", diff)
 		}
 	})
 }
 
-// snapshot is every file below a directory with its times, mode and size.
-func snapshot(t *testing.T, dir string) map[string]string {
+// stateOf is every file below a directory with its times, mode and size.
+func stateOf(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {

@@ -34,6 +34,9 @@ func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRo
 	if err := p.sign(ctx, c); err != nil {
 		return nil, fmt.Errorf("repopublish: sign packages of %s: %w", tag.Name, err)
 	}
+	if err := p.checkIdentity(ctx, c); err != nil {
+		return nil, err
+	}
 	row, err := db.New(p.Pool).InsertGeneration(ctx, db.InsertGenerationParams{
 		TagID: tag.ID, Rev: c.rev, Event: c.event, RollbackOf: c.goesBack, Actor: c.actor, Reason: c.reason,
 	})
@@ -42,10 +45,10 @@ func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRo
 	}
 	made := &generation{content: c, id: row.ID, number: row.Number}
 	tree := filepath.Join(dir, partial+strconv.FormatInt(row.Number, 10))
-	if err := p.write(ctx, tag.ID, tree, made, c); err != nil {
+	if err := p.write(ctx, tag.ID, tag.Name, tree, made, c); err != nil {
 		// The row is swept with the next success; the tree's space may be what
 		// is missing.
-		return nil, errors.Join(fmt.Errorf("repopublish: write generation %d of %s: %w", row.Number, tag.Name, err), os.RemoveAll(tree))
+		return nil, errors.Join(&unmadeError{row.ID, row.Number, tag.Name, err}, os.RemoveAll(tree))
 	}
 	if err := switchTo(dir, tree, row.Number); err != nil {
 		return nil, fmt.Errorf("repopublish: switch %s to generation %d: %w", tag.Name, row.Number, err)
@@ -53,6 +56,21 @@ func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRo
 	made.took = time.Since(start)
 	return made, nil
 }
+
+// unmadeError says which generation could not be written.
+type unmadeError struct {
+	id, number int64
+	tag        string
+	err        error
+}
+
+// Error implements error.
+func (e *unmadeError) Error() string {
+	return fmt.Sprintf("repopublish: write generation %d of %s: %v", e.number, e.tag, e.err)
+}
+
+// Unwrap returns the cause.
+func (e *unmadeError) Unwrap() error { return e.err }
 
 // switchTo gives a finished tree its number and makes it the latest: two
 // renames, so that a reader finds the old generation or the new one, never

@@ -70,7 +70,8 @@ func GoBack(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagNam
 }
 
 // Publish has a tag's repository made of what the tag says now, also where
-// nothing changed since the newest generation, and ends a hold. It returns
+// nothing changed since the newest generation, and ends a hold. What was refused,
+// or waits for another try, is tried at once. It returns
 // whether there was one, and the revision that the new generation will show at
 // least. The error wraps generations.ErrNoTag.
 func Publish(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagName string) (held bool, rev int64, err error) {
@@ -92,8 +93,17 @@ func Publish(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagNa
 		if rev, err = q.RaiseRev(ctx, tag.ID); err != nil {
 			return fmt.Errorf("repopublish: want %s: %w", tagName, err)
 		}
-		_, err = queue.Insert(ctx, tx, jobs, queue.PublishArgs{TagID: tag.ID})
-		return err
+		if _, err = queue.Insert(ctx, tx, jobs, queue.PublishArgs{TagID: tag.ID}); err != nil {
+			return err
+		}
+		// One that failed waits, for minutes in the end: who asks has mended it.
+		if n, err = q.TryPublishNow(ctx, tag.ID); err == nil && n > 0 {
+			err = q.WakeQueue(ctx, queue.QueuePublish)
+		}
+		if err != nil {
+			return fmt.Errorf("repopublish: try %s now: %w", tagName, err)
+		}
+		return nil
 	})
 	return held, rev, err
 }

@@ -76,13 +76,13 @@ func TestKilledAt(t *testing.T) {
 				t.Fatal("the build is marked published although nothing was recorded")
 			}
 		}
-		first := snapshot(t, filepath.Join(s.ReposDir, "f37", "1"))
+		first := stateOf(t, filepath.Join(s.ReposDir, "f37", "1"))
 		s.work(t)
 		s.settled(t)
 		s.fresh(t)
 		s.published(t, "4", "1")
 		// Whoever began with one of the others can end with it.
-		if diff := cmp.Diff(first, snapshot(t, filepath.Join(s.ReposDir, "f37", "1"))); diff != "" {
+		if diff := cmp.Diff(first, stateOf(t, filepath.Join(s.ReposDir, "f37", "1"))); diff != "" {
 			t.Errorf("the first generation changed (-before +after):\n%s", diff)
 		}
 		if got := s.dist.Statuses(t, 0); got != "f37 success\nf37/srpm pending" {
@@ -98,6 +98,7 @@ func TestKilledAt(t *testing.T) {
 		s := newStage(t, "x86_64")
 		queuetest.Exec(t, s.Pool, "delete from tag_inheritance")
 		build := s.complete(t, 0, "hello", "1", "hello.x86_64")
+		s.labelsRead(t)
 		s.tag(t, s.dist.DestTag, build)
 		// Opening a pipe waits for somebody to write to it.
 		blob := s.Store.Path(store.Blob{SHA256: queuetest.Value[string](t, s.Pool, "select sha256 from rpms where build_id = $1", build)})

@@ -2,6 +2,7 @@ package repopublish
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,8 +47,9 @@ type Publisher struct {
 	// holds several. The first is made at once.
 	Every time.Duration
 
-	pace   pace
-	spares spares
+	pace    pace
+	spares  spares
+	modules modulesKept
 }
 
 // lockPoll is how soon a publisher looks again whether another one is done.
@@ -91,12 +93,11 @@ func (w *Worker) publish(ctx context.Context, job *river.Job[queue.PublishArgs])
 	if filepath.Base(dir) != tag.Name {
 		return nil, river.JobSnooze(0)
 	}
-	made, held, err := w.next(ctx, dir, tag)
+	made, hold, err := w.next(ctx, dir, tag)
 	if err != nil {
-		w.Logger.Error("repopublish: repository not made", "tag", tag.Name, "error", err)
-		return nil, err
+		return nil, w.unmade(ctx, job, tag, hold, err)
 	}
-	if held {
+	if hold != nil {
 		err = w.announceHeld(ctx, job, tag, made)
 	} else {
 		err = w.announce(ctx, job, tag, made)
@@ -119,30 +120,31 @@ func (w *Worker) publish(ctx context.Context, job *river.Job[queue.PublishArgs])
 
 // next makes the generation that a tag lacks: of what the tag says, or of what
 // somebody went back to. It makes none where nothing is lacking. While a tag is
-// held nothing else is made for it.
-func (w *Worker) next(ctx context.Context, dir string, tag db.TagForPublishRow) (made *generation, held bool, err error) {
+// held nothing else is made for it; hold is nil where it is not, beside an error
+// too.
+func (w *Worker) next(ctx context.Context, dir string, tag db.TagForPublishRow) (made *generation, hold *db.HoldRow, err error) {
 	var c *content
-	switch hold, err := db.New(w.Pool).Hold(ctx, tag.ID); {
+	switch row, err := db.New(w.Pool).Hold(ctx, tag.ID); {
 	case errors.Is(err, pgx.ErrNoRows):
 		if tag.BuiltRev >= tag.WantRev {
-			return nil, false, nil
+			return nil, nil, nil
 		}
 		c, err = w.current(ctx, tag.ID)
 		if err != nil {
-			return nil, false, err
+			return nil, nil, err
 		}
 	case err != nil:
-		return nil, false, fmt.Errorf("repopublish: read hold of %s: %w", tag.Name, err)
-	case hold.MadeID != nil:
-		return nil, true, nil
+		return nil, nil, fmt.Errorf("repopublish: read hold of %s: %w", tag.Name, err)
+	case row.MadeID != nil:
+		return nil, &row, nil
 	default:
-		held = true
-		if c, err = w.past(ctx, dir, tag.ID, hold); err != nil {
-			return nil, true, err
+		hold = &row
+		if c, err = w.past(ctx, dir, tag.ID, row); err != nil {
+			return nil, hold, err
 		}
 	}
 	made, err = w.make(ctx, dir, tag, c)
-	return made, held, err
+	return made, hold, err
 }
 
 // announce records the generation, tells the builds it holds and ends the job.
@@ -169,7 +171,11 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 				return err
 			}
 		}
-		if err := w.tellBuilds(ctx, tx, tag, builds, made); err != nil {
+		waiting, err := w.endTrouble(ctx, tx, tag)
+		if err != nil {
+			return err
+		}
+		if err := w.tellBuilds(ctx, tx, tag, builds, made, waiting); err != nil {
 			return err
 		}
 		if err := queue.FollowRepository(ctx, tx, w.Jobs, tag.ID); err != nil {
@@ -202,6 +208,13 @@ func (w *Worker) announceHeld(ctx context.Context, job *river.Job[queue.PublishA
 				return err
 			}
 		}
+		waiting, err := w.endTrouble(ctx, tx, tag)
+		if err != nil {
+			return err
+		}
+		if err := queue.WantStatuses(ctx, tx, w.Jobs, waiting); err != nil {
+			return err
+		}
 		if err := queue.Complete(ctx, tx, job); err != nil || current > 0 {
 			return err
 		}
@@ -213,7 +226,16 @@ func (w *Worker) announceHeld(ctx context.Context, job *river.Job[queue.PublishA
 // publishRow marks the generation published and lists what it holds.
 func (w *Worker) publishRow(ctx context.Context, tx pgx.Tx, made *generation) error {
 	q := db.New(tx)
-	n, err := q.PublishGeneration(ctx, db.PublishGenerationParams{ID: made.id, Arches: made.arches, Packages: int32(made.packages()), Bytes: made.bytes()})
+	var found []byte
+	if made.found != nil {
+		var err error
+		if found, err = json.Marshal(made.found); err != nil {
+			return err
+		}
+	}
+	n, err := q.PublishGeneration(ctx, db.PublishGenerationParams{
+		ID: made.id, Arches: made.arches, Packages: int32(made.packages()), Bytes: made.bytes(), Closure: found,
+	})
 	if err != nil {
 		return err
 	}
@@ -229,9 +251,10 @@ func (w *Worker) publishRow(ctx context.Context, tx pgx.Tx, made *generation) er
 	return q.InsertGenerationRPMs(ctx, rpms)
 }
 
-// tellBuilds ends the builds that a generation was the first to see; made is
-// nil where it was recorded before. Most can be installed from now on.
-func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublishRow, builds []db.PublishedBuildsRow, made *generation) error {
+// tellBuilds ends the builds that a generation was the first to see, beside what
+// is to be said of others; made is nil where it was recorded before. Most can be
+// installed from now on.
+func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublishRow, builds []db.PublishedBuildsRow, made *generation, others []queue.Status) error {
 	q := db.New(tx)
 	tasks, statuses := make([]int64, len(builds)), make([]queue.Status, len(builds))
 	for i, build := range builds {
@@ -253,7 +276,7 @@ func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublish
 	if err := q.CloseTasks(ctx, tasks); err != nil {
 		return err
 	}
-	return queue.WantStatuses(ctx, tx, w.Jobs, statuses)
+	return queue.WantStatuses(ctx, tx, w.Jobs, append(statuses, others...))
 }
 
 // absence says why a build that was tagged is not in its tag's repository;

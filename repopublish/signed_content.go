@@ -10,30 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/distbot/distbot/internal/tagview"
 )
 
 // NeedSignaturesExtra is the extra setting of a tag that names the keys without
 // whose signatures no package reaches its repository: a name or fingerprint, or
 // a list of them. It is not inherited.
 const NeedSignaturesExtra = "repo.need_signatures"
-
-// signingOf reads which keys a tag's repository is signed with, and which
-// signatures it requires.
-func signingOf(ctx context.Context, reader tagview.Reader, tagID int64) (keys, need []string, err error) {
-	extra, err := reader.Extra(ctx, tagID)
-	if err != nil {
-		return nil, nil, err
-	}
-	if keys, err = parseSigningKeys(extra[SigningKeysExtra]); err != nil {
-		return nil, nil, fmt.Errorf("setting %s: %w", SigningKeysExtra, err)
-	}
-	if need, err = parseNeed(extra[NeedSignaturesExtra]); err != nil {
-		return nil, nil, fmt.Errorf("setting %s: %w", NeedSignaturesExtra, err)
-	}
-	return keys, need, nil
-}
 
 // parseNeed reads names or fingerprints of keys.
 func parseNeed(value json.RawMessage) (names []string, err error) {
@@ -98,7 +80,10 @@ func (p *Publisher) requireSignatures(ctx context.Context, c *content) error {
 		}
 	}
 	for _, repo := range c.repos {
-		repo.leaveOut(c.unsigned)
+		repo.leaveOut(func(i int) bool {
+			_, out := c.unsigned[repo.builds[i]]
+			return out
+		})
 	}
 	for build, reason := range c.unsigned {
 		delete(c.builds, build)
@@ -117,11 +102,11 @@ func (c *content) ids() []int64 {
 	return slices.Compact(ids)
 }
 
-// leaveOut removes the packages of builds.
-func (r *archContent) leaveOut(builds map[int64]string) {
+// leaveOut removes packages, by their numbers.
+func (r *archContent) leaveOut(out func(i int) bool) {
 	n := 0
 	for i, build := range r.builds {
-		if _, out := builds[build]; out {
+		if out(i) {
 			continue
 		}
 		r.items[n], r.rpmIDs[n], r.builds[n] = r.items[i], r.rpmIDs[i], build

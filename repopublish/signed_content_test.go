@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/distbot/distbot/queue/queuetest"
+	"github.com/distbot/distbot/repopublish/signer"
 )
 
 // setExtra gives the destination tag an extra setting.
@@ -85,13 +87,17 @@ func TestNothingIsPublishedUnsignedForATagWithKeys(t *testing.T) {
 	s.setExtra(t, SigningKeysExtra, `"nosuch"`)
 	before := queuetest.Value[int](t, s.stage.Pool, "select count(*) from repo_generations where state = 'published'")
 	s.tag(t, s.dist.DestTag, s.complete(t, 1, "hello", "1", "hello.x86_64"))
-	queuetest.WaitRow(t, s.stage.Pool, "publishing is tried", "select exists (select from river_job where kind = 'repopublish.publish' and cardinality(errors) > 0)")
+	queuetest.WaitRow(t, s.stage.Pool, "the repository is refused", "select exists (select from repo_troubles where kind = 'refused' and reason like 'signing keys: %keys nosuch: there is no such key')")
+	s.settled(t)
 	if now := queuetest.Value[int](t, s.stage.Pool, "select count(*) from repo_generations where state = 'published'"); now != before {
 		t.Errorf("%d generations were published", now-before)
 	}
 	s.setExtra(t, SigningKeysExtra, `"y2026"`)
-	s.hurry(t)
+	s.regenerate(t, s.dist.DestTag)
 	s.settled(t)
+	if n := queuetest.Value[int](t, s.stage.Pool, "select count(*) from repo_troubles"); n != 0 {
+		t.Errorf("%d troubles are left", n)
+	}
 	if files, err := filepath.Glob(filepath.Join(s.ReposDir, "f37", "latest", "x86_64", "Packages", "y2026", "h", "*.rpm")); err != nil || len(files) != 1 {
 		t.Errorf("signed packages: %v, %v", files, err)
 	}
@@ -148,4 +154,48 @@ func TestSettingsOfSignaturesThatAreNone(t *testing.T) {
 			t.Errorf("%s: %v", value, got)
 		}
 	}
+}
+
+func TestASignerOrAKeyThatIsGoneIsTold(t *testing.T) {
+	t.Parallel()
+	s := newSignedPublisher(t, "y2026", "y2027")
+	s.setExtra(t, SigningKeysExtra, `"y2026"`)
+	s.tag(t, s.dist.DestTag, s.complete(t, 1, "hello", "1", "hello.x86_64"))
+	s.settled(t)
+
+	// A signer that is away comes back: that is tried again.
+	socket := filepath.Join(s.dir, "socket")
+	if err := os.Rename(socket, socket+".away"); err != nil {
+		t.Fatal(err)
+	}
+	s.tag(t, s.dist.DestTag, s.complete(t, 2, "hello", "2", "hello.x86_64"))
+	queuetest.WaitRow(t, s.stage.Pool, "the trouble is told", "select exists (select from repo_troubles where kind = 'failing' and reason like '%the signer can''t be reached%')")
+	queuetest.WaitRow(t, s.stage.Pool, "another try follows", "select exists (select from river_job where kind = 'repopublish.publish' and state in ('retryable', 'available'))")
+	s.wantPackages(t, "f37", "x86_64", "hello-1-1.x86_64")
+	if err := os.Rename(socket+".away", socket); err != nil {
+		t.Fatal(err)
+	}
+	s.hurry(t)
+	s.settled(t)
+	if got := s.troubleOf(t); got != "" {
+		t.Fatalf("trouble is left: %s", got)
+	}
+
+	// A retired key does not: the tag must name another one.
+	if _, err := signer.RetireKey(s.keyDir(), "y2026", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	s.tag(t, s.dist.DestTag, s.complete(t, 3, "hello", "3", "hello.x86_64"))
+	s.settled(t)
+	if got := s.troubleOf(t); !strings.HasPrefix(got, "refused\tsigning keys: ") || !strings.Contains(got, "y2026") || !strings.Contains(got, "retired") {
+		t.Errorf("trouble %q", got)
+	}
+	s.wantPackages(t, "f37", "x86_64", "hello-2-1.x86_64")
+	s.setExtra(t, SigningKeysExtra, `["y2027", "y2026"]`)
+	s.regenerate(t, s.dist.DestTag)
+	s.settled(t)
+	if got := s.troubleOf(t); got != "" {
+		t.Errorf("trouble is left: %s", got)
+	}
+	s.wantPackages(t, "f37", "x86_64", "hello-3-1.x86_64")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/pgp"
 	"github.com/distbot/distbot/internal/store"
+	"github.com/distbot/distbot/repopublish/signer"
 )
 
 // ErrOtherRepomd is wrapped when a generation would get a second repomd.xml.
@@ -46,6 +47,14 @@ func (s *Signing) SignRepomd(ctx context.Context, generationID int64, arch strin
 			continue
 		}
 		packet, err := s.signRepomd(ctx, generationID, arch, document, row)
+		var refused *signer.RefusedError
+		if errors.As(err, &refused) && refused.Code == signer.CodeRetiredKey {
+			// Retired since its keys were read: now that is known here, too.
+			if err := s.SyncKeys(ctx); err != nil {
+				return "", wrap(err)
+			}
+			continue
+		}
 		if err != nil {
 			return "", wrap(err)
 		}

@@ -98,9 +98,20 @@ func (s *stage) complete(t *testing.T, n int, name, version string, rpms ...stri
 // pack makes an RPM and puts it into the store.
 func (s *stage) pack(t *testing.T, name, version, arch string) store.Blob {
 	t.Helper()
+	return s.packRequiring(t, name, version, arch)
+}
+
+// packRequiring is pack for a package that requires others.
+func (s *stage) packRequiring(t *testing.T, name, version, arch string, requires ...string) store.Blob {
+	t.Helper()
 	raw := rpmtest.Pack(t, rpmpack.RPMMetaData{
 		Name: name, Version: version, Release: "1", Arch: arch, Summary: name, BuildTime: time.Unix(1_700_000_000, 0),
 	}, func(r *rpmpack.RPM) {
+		for _, require := range requires {
+			if err := r.Requires.Set(require); err != nil {
+				t.Fatal(err)
+			}
+		}
 		r.AddFile(rpmpack.RPMFile{Name: "/usr/share/" + name + "/version", Body: []byte(version + "-1"), Mode: 0o644, Owner: "root", Group: "root"})
 	})
 	blob, err := s.Store.Put(t.Context(), bytes.NewReader(raw), "", 1<<20)
@@ -108,6 +119,13 @@ func (s *stage) pack(t *testing.T, name, version, arch string) store.Blob {
 		t.Fatal(err)
 	}
 	return blob
+}
+
+// labelsRead says of all packages that they are known not to be modular, so that
+// their headers are first read for their metadata.
+func (s *stage) labelsRead(t *testing.T) {
+	t.Helper()
+	queuetest.Exec(t, s.Pool, "update rpms set modularity_label = ''")
 }
 
 // tag tags a build, as tagging does.

@@ -19,7 +19,7 @@ import (
 // packages, as links to the store, and their metadata. Of a package whose file
 // is not in the state it was found right in, the bytes are read; what was
 // written is read again before anybody sees it.
-func (p *Publisher) write(ctx context.Context, tagID int64, tree string, g *generation, c *content) error {
+func (p *Publisher) write(ctx context.Context, tagID int64, tagName, tree string, g *generation, c *content) error {
 	if err := os.RemoveAll(tree); err != nil {
 		return err
 	}
@@ -39,6 +39,9 @@ func (p *Publisher) write(ctx context.Context, tagID int64, tree string, g *gene
 		if err := p.writeArch(ctx, tagID, filepath.Join(tree, a), a, g.number, c.repos[a], there[a]); err != nil {
 			return fmt.Errorf("%s: %w", a, err)
 		}
+	}
+	if err := p.checkClosure(ctx, tree, tagName, c); err != nil {
+		return err
 	}
 	if err := p.signRepomds(ctx, tree, g.id, c); err != nil {
 		return err
@@ -61,7 +64,7 @@ func (p *Publisher) writeArch(ctx context.Context, tagID int64, dir, a string, n
 		md, err := cache.Write(ctx, dir, items, repomd.Options{
 			// The number orders generations for clients; real time would
 			// make equal content differ.
-			Revision: strconv.FormatInt(number, 10), Timestamp: number, Comps: repo.comps,
+			Revision: strconv.FormatInt(number, 10), Timestamp: number, Comps: repo.comps, Modules: repo.modules,
 		})
 		if err != nil {
 			return err

@@ -20,6 +20,7 @@ func TestPublishInTrouble(t *testing.T) {
 		s.tag(t, s.dist.DestTag, s.complete(t, 0, "hello", "1", "hello.x86_64"))
 		s.settled(t)
 		build := s.complete(t, 1, "hello", "2", "hello.x86_64")
+		s.labelsRead(t)
 		sha := queuetest.Value[string](t, s.Pool, "select sha256 from rpms where build_id = $1", build)
 		blob := s.Store.Path(store.Blob{SHA256: sha})
 		if err := os.Rename(blob, blob+".away"); err != nil {

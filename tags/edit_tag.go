@@ -308,7 +308,7 @@ func (e *Edit) revokeContents(ctx context.Context, tag tagview.Tag, event int64)
 	}
 	for _, table := range []string{
 		"tag_config", "tag_extra", "tag_inheritance", "build_targets", "tag_builds", "tag_packages", "tag_package_owners",
-		"group_config", "group_package_listing", "group_req_listing", "tag_external_repos",
+		"group_config", "group_package_listing", "group_req_listing", "tag_external_repos", "tag_modules",
 	} {
 		where := cmp.Or(about[table], "tag_id = $2")
 		if _, err := e.tx.Exec(ctx, "update "+table+" set revoke_event = $1 where "+where+" and revoke_event is null", event, tag.ID); err != nil {

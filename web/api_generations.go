@@ -38,7 +38,10 @@ type apiGeneration struct {
 	Actor       string     `json:"actor"`
 	Reason      string     `json:"reason"`
 	PublishedAt *time.Time `json:"published_at"`
-	URL         string     `json:"url"`
+	// Closure is what the check of its requirements found; null where its tag
+	// asked for none.
+	Closure *generations.Closure `json:"closure"`
+	URL     string               `json:"url"`
 }
 
 // numberOrNull is a number, null for 0.
@@ -54,7 +57,7 @@ func (s *server) apiGeneration(g generationLine) apiGeneration {
 		Number: g.Number, State: g.State, Current: g.Current, Held: g.Held, Rev: g.Rev, Arches: append([]string{}, g.Arches...),
 		Packages: g.Packages, Bytes: g.Bytes, Before: numberOrNull(g.BeforeNumber), Event: numberOrNull(g.Event), LastEvent: numberOrNull(g.LastEvent()),
 		Changes: g.Changes, Actors: append([]string{}, g.Actors...), RollbackOf: numberOrNull(g.RollbackOf), Actor: g.Actor, Reason: g.Reason,
-		PublishedAt: utcOrNull(g.PublishedAt), URL: s.ExternalURL + g.TreeURL(),
+		PublishedAt: utcOrNull(g.PublishedAt), Closure: g.Requirements, URL: s.ExternalURL + g.TreeURL(),
 	}
 }
 
@@ -76,11 +79,12 @@ func (s *server) apiGenerations(r *http.Request) (any, error) {
 	answer := struct {
 		Tag         string          `json:"tag"`
 		Hold        *apiHold        `json:"hold"`
+		Trouble     *apiTrouble     `json:"trouble"`
 		Generations []apiGeneration `json:"generations"`
 		// NextBefore is what before must be for those before these; null at the
 		// end.
 		NextBefore *int64 `json:"next_before"`
-	}{Tag: repo.Name, Hold: apiHoldOf(repo.Held), Generations: []apiGeneration{}}
+	}{Tag: repo.Name, Hold: apiHoldOf(repo.Held), Trouble: apiTroubleOf(repo.Trouble), Generations: []apiGeneration{}}
 	for _, line := range lines {
 		answer.Generations = append(answer.Generations, s.apiGeneration(line))
 	}

@@ -21,6 +21,9 @@ type apiRepo struct {
 	// Hold is null unless somebody went back to an older generation: then
 	// nothing newer is published until that ends.
 	Hold *apiHold `json:"hold"`
+	// Trouble is null unless what the tag says can't be published: then Kind is
+	// refused, until the tag changes, or failing: that is tried again.
+	Trouble *apiTrouble `json:"trouble"`
 }
 
 // apiRepos answers with the repositories of all tags.
@@ -31,10 +34,14 @@ func (s *server) apiRepos(r *http.Request) (any, error) {
 	}
 	repos := make([]apiRepo, len(rows))
 	for i, row := range rows {
+		trouble, err := troubleOf(row)
+		if err != nil {
+			return nil, err
+		}
 		repos[i] = apiRepo{
 			Tag: row.Name, Arches: row.Arches, Generation: row.Generation, Packages: row.Packages, PublishedAt: utcOrNull(row.PublishedAt),
 			WantRev: row.WantRev, BuiltRev: row.BuiltRev, URL: s.ExternalURL + "/repos/" + url.PathEscape(row.Name) + "/latest/",
-			Hold: apiHoldOf(holdOf(row)),
+			Hold: apiHoldOf(holdOf(row)), Trouble: apiTroubleOf(trouble),
 		}
 	}
 	return struct {

@@ -50,6 +50,7 @@ var badges = map[string]badge{
 	"held":    {Class: "idle", Icon: "idle", Text: "held"},
 	"latest":  {Class: "ok", Icon: "ok", Text: "latest"},
 	"stale":   {Class: "busy", Icon: "busy", Text: "being updated"},
+	"failing": {Class: "bad", Icon: "bad", Text: "can't be made"},
 	"listed":  {Class: "ok", Icon: "ok", Text: "listed"},
 	"blocked": {Class: "bad", Icon: "bad", Text: "blocked"},
 

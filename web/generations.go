@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/generations"
 	"github.com/distbot/distbot/internal/tagview"
 )
 
@@ -17,6 +18,8 @@ type generationLine struct {
 	Current bool
 	// Held says that somebody holds the tag at it.
 	Held bool
+	// Requirements is what the check of them found, nil where none was asked for.
+	Requirements *generations.Closure
 }
 
 // NumberText is the number as text.
@@ -97,7 +100,10 @@ func (g generationLine) MoreActors() bool { return g.RollbackOf == 0 && len(g.Ac
 
 // lineOf is a row of a tag.
 func lineOf(repo repoLine, row db.GenerationsOfTagRow) generationLine {
-	line := generationLine{GenerationsOfTagRow: row, Tag: repo.Name, Current: row.State == "published" && row.Number == repo.Generation}
+	line := generationLine{
+		GenerationsOfTagRow: row, Tag: repo.Name, Current: row.State == "published" && row.Number == repo.Generation,
+		Requirements: generations.ReadClosure(row.Closure),
+	}
 	line.Held = line.Current && repo.Held != nil
 	return line
 }

@@ -84,6 +84,7 @@ func (s *server) metrics(w http.ResponseWriter, r *http.Request) error {
 	gauges(&text, "distbot_deliveries", "Webhook deliveries by state.", deliveryStates(), ofDeliveries)
 	gauge(&text, "distbot_reports_unsent", "Commit statuses that the forge does not have yet.", waiting.UnsentReports)
 	gauge(&text, "distbot_tags_stale", "Tags whose repository is behind.", waiting.StaleTags)
+	gauge(&text, "distbot_tags_troubled", "Tags whose repository can't be made: refused, or failing.", waiting.TroubledTags)
 	gauge(&text, "distbot_processes", "Processes with a lease.", waiting.Processes)
 	gauge(&text, "distbot_web_followers", "Live pages that are open at this process.", int64(len(s.followers)))
 	fmt.Fprintf(&text, "# HELP distbot_build_info The version of this process.\n# TYPE distbot_build_info gauge\ndistbot_build_info{version=%s} 1\n",

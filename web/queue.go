@@ -86,6 +86,8 @@ func whyWaiting(task db.WaitingTasksRow, hosts []db.ListHostsRow) string {
 	switch {
 	case task.WaitsForRepo && task.HeldAt != nil:
 		return waitsForHeld(task.BuildTagName, task.HeldBy, task.HeldWhy, *task.HeldAt)
+	case task.WaitsForRepo && task.TroubleSince != nil:
+		return waitsForTrouble(task.BuildTagName, task.TroubleReason, *task.TroubleSince)
 	case task.WaitsForRepo:
 		return "the repository of " + task.BuildTagName + " is being made"
 	case task.WaitsForTime:

@@ -13,19 +13,22 @@ import (
 // repoLine is a tag and its repository.
 type repoLine struct {
 	db.ReposOverviewRow
-	// State is current, stale or held.
-	State string
-	Held  *hold
+	// State is current, stale, held, refused or failing.
+	State   string
+	Held    *hold
+	Trouble *trouble
 	// RepoFile is nil before there is anything to install from.
 	RepoFile *repoSnippet
 }
 
-// repoState is current, stale while a change is on its way, or held while none
-// can be.
-func repoState(builtRev, wantRev int64, held bool) string {
+// repoState is current, stale while a change is on its way, held while none can
+// be, or what trouble there is with it.
+func repoState(builtRev, wantRev int64, held bool, trouble string) string {
 	switch {
 	case held:
 		return "held"
+	case trouble != "":
+		return trouble
 	case builtRev < wantRev:
 		return "stale"
 	}
@@ -40,7 +43,10 @@ func (s *server) listRepos(ctx context.Context, name *string) ([]repoLine, error
 	}
 	lines := make([]repoLine, len(rows))
 	for i, row := range rows {
-		lines[i] = repoLine{ReposOverviewRow: row, Held: holdOf(row), State: repoState(row.BuiltRev, row.WantRev, row.HeldAt != nil)}
+		lines[i] = repoLine{ReposOverviewRow: row, Held: holdOf(row), State: repoState(row.BuiltRev, row.WantRev, row.HeldAt != nil, row.TroubleKind)}
+		if lines[i].Trouble, err = troubleOf(row); err != nil {
+			return nil, err
+		}
 		if row.Generation == 0 {
 			continue
 		}

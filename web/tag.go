@@ -29,6 +29,8 @@ type tagHead struct {
 	Page string
 	// Held is who holds the tag's repository now, nil for nobody.
 	Held *hold
+	// Trouble is why its repository can't be made now, nil where it can.
+	Trouble *trouble
 }
 
 // tagPage is one of the pages of a tag.
@@ -74,7 +76,10 @@ func (s *server) tagHead(r *http.Request, q *query, page string) (tagHead, error
 		return head, err
 	}
 	if head.Past == nil {
-		head.Held, err = s.holdOfTag(r.Context(), head.ID, head.Name)
+		if head.Held, err = s.holdOfTag(r.Context(), head.ID, head.Name); err != nil {
+			return head, err
+		}
+		head.Trouble, err = s.troubleOfTag(r.Context(), head.ID, head.Name)
 		return head, err
 	}
 	_, err = s.tags.Tag(r.Context(), name)

@@ -62,7 +62,7 @@ func (s *server) figures(ctx context.Context, at asOf, lines []tagLine) error {
 	}
 	for _, row := range figures {
 		line := byID[row.ID]
-		line.Packages, line.Builds, line.State = row.Packages, row.Builds, repoState(row.BuiltRev, row.WantRev, row.Held)
+		line.Packages, line.Builds, line.State = row.Packages, row.Builds, repoState(row.BuiltRev, row.WantRev, row.Held, row.Trouble)
 	}
 	parents, err := s.queries.ParentsOfTags(ctx, db.ParentsOfTagsParams{Event: at.Event(), Ids: ids})
 	if err != nil {

@@ -29,7 +29,7 @@ func tagCommands() []command {
 			},
 		},
 		{name: "tag info", args: "TAG", help: "show a tag: its settings, targets, repository and parents", run: tagInfo, flags: readFlags},
-	}, tagEditCommands(), tagLinkCommands(), tagPackageCommands(), tagBuildCommands(), tagGroupCommands(), tagHistoryCommands(), tagSideCommands(),
+	}, tagEditCommands(), tagLinkCommands(), tagPackageCommands(), tagBuildCommands(), tagGroupCommands(), tagModuleCommands(), tagHistoryCommands(), tagSideCommands(),
 		[]command{tagExportCommand()})
 }
 
@@ -186,6 +186,12 @@ func ownArches(tag tagview.Tag) string {
 func repoState(repo db.ReposOverviewRow) string {
 	if repo.HeldAt != nil {
 		return "held by " + repo.HeldBy
+	}
+	switch repo.TroubleKind {
+	case "refused":
+		return "refused: " + repo.TroubleReason
+	case "failing":
+		return "can't be made: " + repo.TroubleReason
 	}
 	if repo.BuiltRev < repo.WantRev {
 		return "being made"

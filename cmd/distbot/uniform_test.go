@@ -24,7 +24,7 @@ func TestFlagsAreUniform(t *testing.T) {
 	for _, group := range []string{
 		"serve demo init doctor migrate plan", "bootstrap debian|hook install|hook post-receive", "delivery list|delivery show|task list|task show|host list|host show",
 		"build list|build show|build log|build diff-buildroots|build chain list|build chain show|build chain watch",
-		"tag list|tag info|tag list-builds|tag list-pkgs|tag groups list|tag explain|tag history|tag tree|tag side-list|tag export",
+		"tag list|tag info|tag list-builds|tag list-pkgs|tag groups list|tag module list|tag module show|tag explain|tag history|tag tree|tag side-list|tag export",
 		"target list|user list|user show|perm list|token list",
 		// Credentials are made by who may read the authority's key, and note the account.
 		"builder|builder enroll|builder revoke|builder list-credentials",

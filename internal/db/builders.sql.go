@@ -538,7 +538,7 @@ func (q *Queries) InsertRPMs(ctx context.Context, arg InsertRPMsParams) error {
 }
 
 const latestGeneration = `-- name: LatestGeneration :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1
 `
 
 func (q *Queries) LatestGeneration(ctx context.Context, tagID int64) (RepoGeneration, error) {
@@ -559,6 +559,7 @@ func (q *Queries) LatestGeneration(ctx context.Context, tagID int64) (RepoGenera
 		&i.Actor,
 		&i.Reason,
 		&i.Bytes,
+		&i.Closure,
 	)
 	return i, err
 }
@@ -639,7 +640,7 @@ func (q *Queries) PolicyOfTarget(ctx context.Context, name string) (PolicyOfTarg
 }
 
 const rPMsOfBuild = `-- name: RPMsOfBuild :many
-select id, build_id, buildroot_id, name, epoch, version, release, arch, source, sha256, size, build_time, path, recorded_at from rpms where build_id = $1 order by source desc, arch, name
+select id, build_id, buildroot_id, name, epoch, version, release, arch, source, sha256, size, build_time, path, recorded_at, modularity_label from rpms where build_id = $1 order by source desc, arch, name
 `
 
 func (q *Queries) RPMsOfBuild(ctx context.Context, buildID int64) ([]Rpm, error) {
@@ -666,6 +667,7 @@ func (q *Queries) RPMsOfBuild(ctx context.Context, buildID int64) ([]Rpm, error)
 			&i.BuildTime,
 			&i.Path,
 			&i.RecordedAt,
+			&i.ModularityLabel,
 		); err != nil {
 			return nil, err
 		}

@@ -374,6 +374,7 @@ type RepoGeneration struct {
 	Actor       string
 	Reason      string
 	Bytes       int64
+	Closure     []byte
 }
 
 type RepoHold struct {
@@ -383,6 +384,16 @@ type RepoHold struct {
 	Actor        string
 	Reason       string
 	At           time.Time
+}
+
+type RepoTrouble struct {
+	TagID    int64
+	Kind     string
+	Reason   string
+	Problems json.RawMessage
+	Rev      int64
+	Since    time.Time
+	At       time.Time
 }
 
 type RepomdRecord struct {
@@ -456,20 +467,21 @@ type RiverLeader struct {
 }
 
 type Rpm struct {
-	ID          int64
-	BuildID     int64
-	BuildrootID *int64
-	Name        string
-	Epoch       int32
-	Version     string
-	Release     string
-	Arch        string
-	Source      bool
-	Sha256      string
-	Size        int64
-	BuildTime   int64
-	Path        string
-	RecordedAt  time.Time
+	ID              int64
+	BuildID         int64
+	BuildrootID     *int64
+	Name            string
+	Epoch           int32
+	Version         string
+	Release         string
+	Arch            string
+	Source          bool
+	Sha256          string
+	Size            int64
+	BuildTime       int64
+	Path            string
+	RecordedAt      time.Time
+	ModularityLabel *string
 }
 
 type RpmFragment struct {
@@ -580,6 +592,18 @@ type TagInheritance struct {
 	Intransitive bool
 	Noconfig     bool
 	PkgFilter    string
+}
+
+type TagModule struct {
+	ID          int64
+	TagID       int64
+	Kind        string
+	Name        string
+	Arch        string
+	Sha256      string
+	Text        []byte
+	CreateEvent int64
+	RevokeEvent *int64
 }
 
 type TagPackage struct {

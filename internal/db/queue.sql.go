@@ -1283,6 +1283,24 @@ func (q *Queries) TasksOfBuild(ctx context.Context, buildID int64) ([]Task, erro
 	return items, nil
 }
 
+const troubleOfBuild = `-- name: TroubleOfBuild :one
+select g.name, x.reason from tasks t join repo_troubles x on x.tag_id = t.waits_tag join tags g on g.id = t.waits_tag
+where t.build_id = $1 and t.state = 'FREE' limit 1
+`
+
+type TroubleOfBuildRow struct {
+	Name   string
+	Reason string
+}
+
+// The repository that tasks of a build wait for and that can't be made.
+func (q *Queries) TroubleOfBuild(ctx context.Context, buildID int64) (TroubleOfBuildRow, error) {
+	row := q.db.QueryRow(ctx, troubleOfBuild, buildID)
+	var i TroubleOfBuildRow
+	err := row.Scan(&i.Name, &i.Reason)
+	return i, err
+}
+
 const unfinishedChildren = `-- name: UnfinishedChildren :one
 select count(*) from tasks
 where parent_id = $1 and state in ('FREE', 'OPEN', 'ASSIGNED')

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -75,6 +76,46 @@ func (q *Queries) BuildInRepository(ctx context.Context, arg BuildInRepositoryPa
 	return i, err
 }
 
+const buildsToPublish = `-- name: BuildsToPublish :many
+select id, nvr, repository_id, commit_id, target from builds
+where dest_tag = $1 and tagged_rev is not null and published_at is null order by id
+`
+
+type BuildsToPublishRow struct {
+	ID           int64
+	Nvr          *string
+	RepositoryID int64
+	CommitID     string
+	Target       string
+}
+
+// The builds that were tagged and are in no published repository of the tag.
+func (q *Queries) BuildsToPublish(ctx context.Context, tagID int64) ([]BuildsToPublishRow, error) {
+	rows, err := q.db.Query(ctx, buildsToPublish, tagID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []BuildsToPublishRow{}
+	for rows.Next() {
+		var i BuildsToPublishRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Nvr,
+			&i.RepositoryID,
+			&i.CommitID,
+			&i.Target,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const closeTasks = `-- name: CloseTasks :exec
 update tasks set state = 'CLOSED', reason = '', finished_at = now()
 where id = any ($1::bigint[]) and state in ('FREE', 'ASSIGNED', 'OPEN')
@@ -83,6 +124,18 @@ where id = any ($1::bigint[]) and state in ('FREE', 'ASSIGNED', 'OPEN')
 func (q *Queries) CloseTasks(ctx context.Context, ids []int64) error {
 	_, err := q.db.Exec(ctx, closeTasks, ids)
 	return err
+}
+
+const endTrouble = `-- name: EndTrouble :execrows
+delete from repo_troubles where tag_id = $1
+`
+
+func (q *Queries) EndTrouble(ctx context.Context, tagID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, endTrouble, tagID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const eventOfRev = `-- name: EventOfRev :one
@@ -196,7 +249,7 @@ func (q *Queries) FragmentsOf(ctx context.Context, arg FragmentsOfParams) ([]Fra
 }
 
 const generation = `-- name: Generation :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes from repo_generations where tag_id = $1 and number = $2
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure from repo_generations where tag_id = $1 and number = $2
 `
 
 type GenerationParams struct {
@@ -222,12 +275,13 @@ func (q *Queries) Generation(ctx context.Context, arg GenerationParams) (RepoGen
 		&i.Actor,
 		&i.Reason,
 		&i.Bytes,
+		&i.Closure,
 	)
 	return i, err
 }
 
 const generationBeforeNewest = `-- name: GenerationBeforeNewest :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1 offset 1
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1 offset 1
 `
 
 func (q *Queries) GenerationBeforeNewest(ctx context.Context, tagID int64) (RepoGeneration, error) {
@@ -248,12 +302,13 @@ func (q *Queries) GenerationBeforeNewest(ctx context.Context, tagID int64) (Repo
 		&i.Actor,
 		&i.Reason,
 		&i.Bytes,
+		&i.Closure,
 	)
 	return i, err
 }
 
 const generationByID = `-- name: GenerationByID :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes from repo_generations where id = $1
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure from repo_generations where id = $1
 `
 
 func (q *Queries) GenerationByID(ctx context.Context, id int64) (RepoGeneration, error) {
@@ -274,6 +329,7 @@ func (q *Queries) GenerationByID(ctx context.Context, id int64) (RepoGeneration,
 		&i.Actor,
 		&i.Reason,
 		&i.Bytes,
+		&i.Closure,
 	)
 	return i, err
 }
@@ -389,10 +445,10 @@ func (q *Queries) GenerationEvents(ctx context.Context, arg GenerationEventsPara
 }
 
 const generations = `-- name: Generations :many
-select g.id, g.tag_id, g.number, g.rev, g.state, g.arches, g.packages, g.created_at, g.published_at, g.event, g.rollback_of, g.actor, g.reason, g.bytes, coalesce((select min(r.event) from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev), 0)::bigint as until_event,
+select g.id, g.tag_id, g.number, g.rev, g.state, g.arches, g.packages, g.created_at, g.published_at, g.event, g.rollback_of, g.actor, g.reason, g.bytes, g.closure, coalesce((select min(r.event) from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev), 0)::bigint as until_event,
        (h.generation_id is not null)::boolean as held
 from repo_generations g left join repo_holds h on h.tag_id = g.tag_id and h.made_id = g.id
-where g.tag_id = $1 and g.state <> 'building' order by g.number desc limit $2
+where g.tag_id = $1 and g.published_at is not null order by g.number desc limit $2
 `
 
 type GenerationsParams struct {
@@ -415,6 +471,7 @@ type GenerationsRow struct {
 	Actor       string
 	Reason      string
 	Bytes       int64
+	Closure     []byte
 	UntilEvent  int64
 	Held        bool
 }
@@ -445,6 +502,7 @@ func (q *Queries) Generations(ctx context.Context, arg GenerationsParams) ([]Gen
 			&i.Actor,
 			&i.Reason,
 			&i.Bytes,
+			&i.Closure,
 			&i.UntilEvent,
 			&i.Held,
 		); err != nil {
@@ -606,15 +664,40 @@ func (q *Queries) LiveTag(ctx context.Context, name string) (LiveTagRow, error) 
 	return i, err
 }
 
+const noteTrouble = `-- name: NoteTrouble :exec
+insert into repo_troubles (tag_id, kind, reason, problems, rev) values ($1, $2, $3, $4, $5)
+on conflict (tag_id) do update set kind = excluded.kind, reason = excluded.reason, problems = excluded.problems, rev = excluded.rev, at = now()
+`
+
+type NoteTroubleParams struct {
+	TagID    int64
+	Kind     string
+	Reason   string
+	Problems json.RawMessage
+	Rev      int64
+}
+
+func (q *Queries) NoteTrouble(ctx context.Context, arg NoteTroubleParams) error {
+	_, err := q.db.Exec(ctx, noteTrouble,
+		arg.TagID,
+		arg.Kind,
+		arg.Reason,
+		arg.Problems,
+		arg.Rev,
+	)
+	return err
+}
+
 const publishGeneration = `-- name: PublishGeneration :execrows
-update repo_generations set state = 'published', arches = $1, packages = $2, bytes = $3, published_at = now()
-where id = $4 and state = 'building'
+update repo_generations set state = 'published', arches = $1, packages = $2, bytes = $3, closure = $4, published_at = now()
+where id = $5 and state = 'building'
 `
 
 type PublishGenerationParams struct {
 	Arches   []string
 	Packages int32
 	Bytes    int64
+	Closure  []byte
 	ID       int64
 }
 
@@ -623,6 +706,7 @@ func (q *Queries) PublishGeneration(ctx context.Context, arg PublishGenerationPa
 		arg.Arches,
 		arg.Packages,
 		arg.Bytes,
+		arg.Closure,
 		arg.ID,
 	)
 	if err != nil {
@@ -716,23 +800,24 @@ func (q *Queries) PutFragments(ctx context.Context, arg PutFragmentsParams) erro
 }
 
 const rPMsOfBuilds = `-- name: RPMsOfBuilds :many
-select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time
+select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, r.modularity_label
 from unnest($1::bigint[]) with ordinality as b (id, position) join rpms r on r.build_id = b.id
 order by r.name, r.arch, b.position, r.id
 `
 
 type RPMsOfBuildsRow struct {
-	ID        int64
-	BuildID   int64
-	Name      string
-	Epoch     int32
-	Version   string
-	Release   string
-	Arch      string
-	Source    bool
-	Sha256    string
-	Size      int64
-	BuildTime int64
+	ID              int64
+	BuildID         int64
+	Name            string
+	Epoch           int32
+	Version         string
+	Release         string
+	Arch            string
+	Source          bool
+	Sha256          string
+	Size            int64
+	BuildTime       int64
+	ModularityLabel *string
 }
 
 // The RPMs of builds, those of the earlier named builds first.
@@ -757,6 +842,7 @@ func (q *Queries) RPMsOfBuilds(ctx context.Context, buildIds []int64) ([]RPMsOfB
 			&i.Sha256,
 			&i.Size,
 			&i.BuildTime,
+			&i.ModularityLabel,
 		); err != nil {
 			return nil, err
 		}
@@ -769,23 +855,24 @@ func (q *Queries) RPMsOfBuilds(ctx context.Context, buildIds []int64) ([]RPMsOfB
 }
 
 const rPMsOfGeneration = `-- name: RPMsOfGeneration :many
-select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, g.arch as repo_arch
+select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, r.modularity_label, g.arch as repo_arch
 from generation_rpms g join rpms r on r.id = g.rpm_id where g.generation_id = $1 order by g.arch, r.name, r.arch, r.id
 `
 
 type RPMsOfGenerationRow struct {
-	ID        int64
-	BuildID   int64
-	Name      string
-	Epoch     int32
-	Version   string
-	Release   string
-	Arch      string
-	Source    bool
-	Sha256    string
-	Size      int64
-	BuildTime int64
-	RepoArch  string
+	ID              int64
+	BuildID         int64
+	Name            string
+	Epoch           int32
+	Version         string
+	Release         string
+	Arch            string
+	Source          bool
+	Sha256          string
+	Size            int64
+	BuildTime       int64
+	ModularityLabel *string
+	RepoArch        string
 }
 
 func (q *Queries) RPMsOfGeneration(ctx context.Context, generationID int64) ([]RPMsOfGenerationRow, error) {
@@ -809,6 +896,7 @@ func (q *Queries) RPMsOfGeneration(ctx context.Context, generationID int64) ([]R
 			&i.Sha256,
 			&i.Size,
 			&i.BuildTime,
+			&i.ModularityLabel,
 			&i.RepoArch,
 		); err != nil {
 			return nil, err
@@ -891,6 +979,22 @@ func (q *Queries) SetHold(ctx context.Context, arg SetHoldParams) error {
 	return err
 }
 
+const setLabels = `-- name: SetLabels :exec
+update rpms r set modularity_label = x.label
+from (select unnest($1::bigint[]) as id, unnest($2::text[]) as label) x where r.id = x.id
+`
+
+type SetLabelsParams struct {
+	Ids    []int64
+	Labels []string
+}
+
+// Records the labels of packages, ” for those that are not modular.
+func (q *Queries) SetLabels(ctx context.Context, arg SetLabelsParams) error {
+	_, err := q.db.Exec(ctx, setLabels, arg.Ids, arg.Labels)
+	return err
+}
+
 const tagForPublish = `-- name: TagForPublish :one
 select id, name, arches, want_rev, built_rev from tags where id = $1
 `
@@ -914,4 +1018,85 @@ func (q *Queries) TagForPublish(ctx context.Context, id int64) (TagForPublishRow
 		&i.BuiltRev,
 	)
 	return i, err
+}
+
+const tasksWaitingForTag = `-- name: TasksWaitingForTag :many
+select t.id, t.method, t.arch, t.policy, b.id as build_id, b.repository_id, b.commit_id, b.target
+from tasks t join builds b on b.id = t.build_id
+where t.state = 'FREE' and t.waits_tag = $1 order by t.id
+`
+
+type TasksWaitingForTagRow struct {
+	ID           int64
+	Method       string
+	Arch         string
+	Policy       string
+	BuildID      int64
+	RepositoryID int64
+	CommitID     string
+	Target       string
+}
+
+// The tasks that begin when the repository of a tag has what they wait for.
+func (q *Queries) TasksWaitingForTag(ctx context.Context, tagID *int64) ([]TasksWaitingForTagRow, error) {
+	rows, err := q.db.Query(ctx, tasksWaitingForTag, tagID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TasksWaitingForTagRow{}
+	for rows.Next() {
+		var i TasksWaitingForTagRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Method,
+			&i.Arch,
+			&i.Policy,
+			&i.BuildID,
+			&i.RepositoryID,
+			&i.CommitID,
+			&i.Target,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const trouble = `-- name: Trouble :one
+select tag_id, kind, reason, problems, rev, since, at from repo_troubles where tag_id = $1
+`
+
+// Why a tag's repository is not made.
+func (q *Queries) Trouble(ctx context.Context, tagID int64) (RepoTrouble, error) {
+	row := q.db.QueryRow(ctx, trouble, tagID)
+	var i RepoTrouble
+	err := row.Scan(
+		&i.TagID,
+		&i.Kind,
+		&i.Reason,
+		&i.Problems,
+		&i.Rev,
+		&i.Since,
+		&i.At,
+	)
+	return i, err
+}
+
+const tryPublishNow = `-- name: TryPublishNow :execrows
+update river_job set state = 'available', scheduled_at = now()
+where kind = 'repopublish.publish' and state = 'retryable' and (args ->> 'tag_id')::bigint = $1::bigint
+`
+
+// Ends the wait of a tag's job for its next try.
+func (q *Queries) TryPublishNow(ctx context.Context, tagID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, tryPublishNow, tagID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

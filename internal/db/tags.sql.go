@@ -968,6 +968,34 @@ func (q *Queries) InsertTagExtra(ctx context.Context, arg InsertTagExtraParams) 
 	return err
 }
 
+const insertTagModule = `-- name: InsertTagModule :exec
+insert into tag_modules (tag_id, kind, name, arch, sha256, text, create_event)
+values ($1, $2, $3, $4, $5, $6, $7)
+`
+
+type InsertTagModuleParams struct {
+	TagID       int64
+	Kind        string
+	Name        string
+	Arch        string
+	Sha256      string
+	Text        []byte
+	CreateEvent int64
+}
+
+func (q *Queries) InsertTagModule(ctx context.Context, arg InsertTagModuleParams) error {
+	_, err := q.db.Exec(ctx, insertTagModule,
+		arg.TagID,
+		arg.Kind,
+		arg.Name,
+		arg.Arch,
+		arg.Sha256,
+		arg.Text,
+		arg.CreateEvent,
+	)
+	return err
+}
+
 const insertTagPackage = `-- name: InsertTagPackage :exec
 insert into tag_packages (tag_id, package_id, blocked, extra_arches, create_event)
 values ($1, $2, $3, $4, $5)
@@ -1653,6 +1681,30 @@ type RevokeTagExtraParams struct {
 
 func (q *Queries) RevokeTagExtra(ctx context.Context, arg RevokeTagExtraParams) (int64, error) {
 	result, err := q.db.Exec(ctx, revokeTagExtra, arg.RevokeEvent, arg.TagID, arg.Key)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const revokeTagModule = `-- name: RevokeTagModule :execrows
+update tag_modules set revoke_event = $1 where tag_id = $2 and kind = $3 and name = $4 and revoke_event is null
+`
+
+type RevokeTagModuleParams struct {
+	RevokeEvent *int64
+	TagID       int64
+	Kind        string
+	Name        string
+}
+
+func (q *Queries) RevokeTagModule(ctx context.Context, arg RevokeTagModuleParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeTagModule,
+		arg.RevokeEvent,
+		arg.TagID,
+		arg.Kind,
+		arg.Name,
+	)
 	if err != nil {
 		return 0, err
 	}

@@ -353,12 +353,14 @@ func (q *Queries) CountTasksByState(ctx context.Context) ([]CountTasksByStateRow
 const countWaiting = `-- name: CountWaiting :one
 select (select count(*) from reports where sent_seq < seq)::bigint as unsent_reports,
        (select count(*) from tags where want_rev > built_rev and revoke_event is null)::bigint as stale_tags,
+       (select count(*) from repo_troubles x join tags t on t.id = x.tag_id where t.revoke_event is null)::bigint as troubled_tags,
        (select count(*) from leases)::bigint as processes
 `
 
 type CountWaitingRow struct {
 	UnsentReports int64
 	StaleTags     int64
+	TroubledTags  int64
 	Processes     int64
 }
 
@@ -366,7 +368,12 @@ type CountWaitingRow struct {
 func (q *Queries) CountWaiting(ctx context.Context) (CountWaitingRow, error) {
 	row := q.db.QueryRow(ctx, countWaiting)
 	var i CountWaitingRow
-	err := row.Scan(&i.UnsentReports, &i.StaleTags, &i.Processes)
+	err := row.Scan(
+		&i.UnsentReports,
+		&i.StaleTags,
+		&i.TroubledTags,
+		&i.Processes,
+	)
 	return i, err
 }
 
@@ -479,27 +486,28 @@ func (q *Queries) EndOfTag(ctx context.Context, name string) (EndOfTagRow, error
 }
 
 const generationRPMs = `-- name: GenerationRPMs :many
-select r.id, r.build_id, r.buildroot_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, r.path, r.recorded_at, g.arch as repo_arch, b.nvr from generation_rpms g join rpms r on r.id = g.rpm_id join builds b on b.id = r.build_id
+select r.id, r.build_id, r.buildroot_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, r.path, r.recorded_at, r.modularity_label, g.arch as repo_arch, b.nvr from generation_rpms g join rpms r on r.id = g.rpm_id join builds b on b.id = r.build_id
 where g.generation_id = $1 order by r.name, r.arch, r.id
 `
 
 type GenerationRPMsRow struct {
-	ID          int64
-	BuildID     int64
-	BuildrootID *int64
-	Name        string
-	Epoch       int32
-	Version     string
-	Release     string
-	Arch        string
-	Source      bool
-	Sha256      string
-	Size        int64
-	BuildTime   int64
-	Path        string
-	RecordedAt  time.Time
-	RepoArch    string
-	Nvr         *string
+	ID              int64
+	BuildID         int64
+	BuildrootID     *int64
+	Name            string
+	Epoch           int32
+	Version         string
+	Release         string
+	Arch            string
+	Source          bool
+	Sha256          string
+	Size            int64
+	BuildTime       int64
+	Path            string
+	RecordedAt      time.Time
+	ModularityLabel *string
+	RepoArch        string
+	Nvr             *string
 }
 
 func (q *Queries) GenerationRPMs(ctx context.Context, generationID int64) ([]GenerationRPMsRow, error) {
@@ -526,6 +534,7 @@ func (q *Queries) GenerationRPMs(ctx context.Context, generationID int64) ([]Gen
 			&i.BuildTime,
 			&i.Path,
 			&i.RecordedAt,
+			&i.ModularityLabel,
 			&i.RepoArch,
 			&i.Nvr,
 		); err != nil {
@@ -540,7 +549,7 @@ func (q *Queries) GenerationRPMs(ctx context.Context, generationID int64) ([]Gen
 }
 
 const generationsOfTag = `-- name: GenerationsOfTag :many
-select g.id, g.number, g.rev, g.state, g.arches, g.packages, g.bytes, g.created_at, g.published_at, g.actor, g.reason,
+select g.id, g.number, g.rev, g.state, g.arches, g.packages, g.bytes, g.created_at, g.published_at, g.actor, g.reason, g.closure,
        coalesce(g.event, 0)::bigint as event,
        coalesce((select r.event from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev and r.event is not null order by r.rev limit 1), 0)::bigint as until_event,
        coalesce(back.number, 0)::bigint as rollback_of,
@@ -582,6 +591,7 @@ type GenerationsOfTagRow struct {
 	PublishedAt    *time.Time
 	Actor          string
 	Reason         string
+	Closure        []byte
 	Event          int64
 	UntilEvent     int64
 	RollbackOf     int64
@@ -623,6 +633,7 @@ func (q *Queries) GenerationsOfTag(ctx context.Context, arg GenerationsOfTagPara
 			&i.PublishedAt,
 			&i.Actor,
 			&i.Reason,
+			&i.Closure,
 			&i.Event,
 			&i.UntilEvent,
 			&i.RollbackOf,
@@ -1117,30 +1128,40 @@ func (q *Queries) PlansOfDelivery(ctx context.Context, deliveryID *int64) ([]Pla
 const reposOverview = `-- name: ReposOverview :many
 select t.id, t.name, t.arches, t.want_rev, t.built_rev,
        coalesce(g.number, 0)::bigint as generation, coalesce(g.packages, 0)::int as packages, g.published_at,
-       coalesce(hg.number, 0)::bigint as held_generation, coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at
+       coalesce(hg.number, 0)::bigint as held_generation, coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at,
+       coalesce(x.kind, '')::text as trouble_kind, coalesce(x.reason, '')::text as trouble_reason, x.problems as trouble_problems,
+       x.since as trouble_since, x.at as trouble_at, coalesce(x.rev, 0)::bigint as trouble_rev
 from tags t left join lateral (
-    select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
+    select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
 left join repo_holds h on h.tag_id = t.id
 left join repo_generations hg on hg.id = h.generation_id
+left join repo_troubles x on x.tag_id = t.id
 where t.revoke_event is null and ($1::text is null or t.name = $1) order by t.name
 `
 
 type ReposOverviewRow struct {
-	ID             int64
-	Name           string
-	Arches         []string
-	WantRev        int64
-	BuiltRev       int64
-	Generation     int64
-	Packages       int32
-	PublishedAt    *time.Time
-	HeldGeneration int64
-	HeldBy         string
-	HeldWhy        string
-	HeldAt         *time.Time
+	ID              int64
+	Name            string
+	Arches          []string
+	WantRev         int64
+	BuiltRev        int64
+	Generation      int64
+	Packages        int32
+	PublishedAt     *time.Time
+	HeldGeneration  int64
+	HeldBy          string
+	HeldWhy         string
+	HeldAt          *time.Time
+	TroubleKind     string
+	TroubleReason   string
+	TroubleProblems []byte
+	TroubleSince    *time.Time
+	TroubleAt       *time.Time
+	TroubleRev      int64
 }
 
-// The repositories of all tags, or of one, with who holds them.
+// The repositories of all tags, or of one, with who holds them and why they
+// can't be made.
 func (q *Queries) ReposOverview(ctx context.Context, name *string) ([]ReposOverviewRow, error) {
 	rows, err := q.db.Query(ctx, reposOverview, name)
 	if err != nil {
@@ -1163,6 +1184,12 @@ func (q *Queries) ReposOverview(ctx context.Context, name *string) ([]ReposOverv
 			&i.HeldBy,
 			&i.HeldWhy,
 			&i.HeldAt,
+			&i.TroubleKind,
+			&i.TroubleReason,
+			&i.TroubleProblems,
+			&i.TroubleSince,
+			&i.TroubleAt,
+			&i.TroubleRev,
 		); err != nil {
 			return nil, err
 		}
@@ -1231,6 +1258,7 @@ func (q *Queries) TagBuildsOf(ctx context.Context, buildID int64) ([]TagBuildsOf
 
 const tagFigures = `-- name: TagFigures :many
 select t.id, t.want_rev, t.built_rev, exists (select 1 from repo_holds h where h.tag_id = t.id) as held,
+       coalesce((select x.kind from repo_troubles x where x.tag_id = t.id), '')::text as trouble,
        (select count(*) from tag_packages l where l.tag_id = t.id and ($1::bigint is null and l.revoke_event is null
            or l.create_event <= $1 and (l.revoke_event is null or l.revoke_event > $1)))::bigint as packages,
        (select count(*) from tag_builds tb where tb.tag_id = t.id and ($1::bigint is null and tb.revoke_event is null
@@ -1248,11 +1276,13 @@ type TagFiguresRow struct {
 	WantRev  int64
 	BuiltRev int64
 	Held     bool
+	Trouble  string
 	Packages int64
 	Builds   int64
 }
 
-// How much is in tags themselves, and how far their repositories are. event is
+// How much is in tags themselves, and how far their repositories are: trouble is
+// refused or failing where they can't be made, else empty. event is
 // the moment that is counted, null for now: each has a branch of its own, for
 // the partial indexes fit now only.
 func (q *Queries) TagFigures(ctx context.Context, arg TagFiguresParams) ([]TagFiguresRow, error) {
@@ -1269,6 +1299,7 @@ func (q *Queries) TagFigures(ctx context.Context, arg TagFiguresParams) ([]TagFi
 			&i.WantRev,
 			&i.BuiltRev,
 			&i.Held,
+			&i.Trouble,
 			&i.Packages,
 			&i.Builds,
 		); err != nil {
@@ -1492,9 +1523,11 @@ const waitingTasks = `-- name: WaitingTasks :many
 select t.id, t.build_id, t.method, t.arch, t.channel, t.bin, t.root_arches, t.priority, t.weight, t.attempt, t.reason, t.created_at,
        b.nvr, b.planned_nvr, b.scratch, b.target, g.name as build_tag_name,
        (t.waits_tag is not null)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before,
-       coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at
+       coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at,
+       coalesce(x.reason, '')::text as trouble_reason, x.since as trouble_since
 from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
 left join repo_holds h on h.tag_id = g.id
+left join repo_troubles x on x.tag_id = g.id
 where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
   and ($1::text is null or t.channel = $1)
   and ($2::text is null or t.bin = $2)
@@ -1511,33 +1544,35 @@ type WaitingTasksParams struct {
 }
 
 type WaitingTasksRow struct {
-	ID           int64
-	BuildID      int64
-	Method       string
-	Arch         string
-	Channel      string
-	Bin          string
-	RootArches   []string
-	Priority     int32
-	Weight       float32
-	Attempt      int32
-	Reason       string
-	CreatedAt    time.Time
-	Nvr          *string
-	PlannedNvr   string
-	Scratch      bool
-	Target       string
-	BuildTagName string
-	WaitsForRepo bool
-	WaitsForTime bool
-	NotBefore    time.Time
-	HeldBy       string
-	HeldWhy      string
-	HeldAt       *time.Time
+	ID            int64
+	BuildID       int64
+	Method        string
+	Arch          string
+	Channel       string
+	Bin           string
+	RootArches    []string
+	Priority      int32
+	Weight        float32
+	Attempt       int32
+	Reason        string
+	CreatedAt     time.Time
+	Nvr           *string
+	PlannedNvr    string
+	Scratch       bool
+	Target        string
+	BuildTagName  string
+	WaitsForRepo  bool
+	WaitsForTime  bool
+	NotBefore     time.Time
+	HeldBy        string
+	HeldWhy       string
+	HeldAt        *time.Time
+	TroubleReason string
+	TroubleSince  *time.Time
 }
 
 // The tasks that wait for a host, in the order in which they will get one, with
-// who holds the repository of their build tag.
+// who holds the repository of their build tag, or why it can't be made.
 func (q *Queries) WaitingTasks(ctx context.Context, arg WaitingTasksParams) ([]WaitingTasksRow, error) {
 	rows, err := q.db.Query(ctx, waitingTasks,
 		arg.Channel,
@@ -1577,6 +1612,8 @@ func (q *Queries) WaitingTasks(ctx context.Context, arg WaitingTasksParams) ([]W
 			&i.HeldBy,
 			&i.HeldWhy,
 			&i.HeldAt,
+			&i.TroubleReason,
+			&i.TroubleSince,
 		); err != nil {
 			return nil, err
 		}

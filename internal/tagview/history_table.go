@@ -106,6 +106,11 @@ func historyOfSettings() []historyTable {
 		words: words("group dependency {other} added in tag {tag}", "group dependency {other} dropped from tag {tag}",
 			"group dependency {other} updated in tag {tag}"),
 	}, {
+		name: "tag_modules", ofTag: ofTagID, from: "tag_modules r join tags t on t.id = r.tag_id",
+		key: "concat(r.tag_id, ' ', r.kind, ' ', r.name)", tag: "t.name", other: "r.kind || ' ' || r.name", values: "'sha256', r.sha256",
+		words: words("module document {other} added to tag {tag}", "module document {other} removed from tag {tag}",
+			"module document {other} in tag {tag} replaced"),
+	}, {
 		name: "user_perms", from: "user_perms r join users u on u.id = r.user_id join permissions p on p.id = r.perm_id",
 		key: "concat(r.user_id, ' ', r.perm_id)", other: "p.name || ' of ' || u.name", values: "'user', u.name, 'permission', p.name",
 		words: words("permission {other} granted", "permission {other} revoked", "permission {other} re-granted"),

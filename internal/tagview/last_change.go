@@ -11,7 +11,7 @@ import (
 func changeTables() []string {
 	return []string{
 		"tag_builds", "tag_inheritance", "tag_config", "tag_packages", "tag_extra", "tag_external_repos",
-		"group_config", "group_package_listing", "group_req_listing",
+		"group_config", "group_package_listing", "group_req_listing", "tag_modules",
 	}
 }
 

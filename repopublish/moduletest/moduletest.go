@@ -47,13 +47,22 @@ type Step struct {
 	Output []string `json:"output"`
 }
 
-// dir is testdata/modules, seen from a package below repopublish.
-const dir = "../../testdata/modules"
+// Dir is testdata/modules, seen from repopublish or a package below it.
+func Dir(t testing.TB) string {
+	t.Helper()
+	for _, dir := range []string{"../testdata/modules", "../../testdata/modules"} {
+		if _, err := os.Stat(dir); err == nil {
+			return dir
+		}
+	}
+	t.Fatal("testdata/modules is not where it should be")
+	return ""
+}
 
 // Load reads the vectors.
 func Load(t testing.TB) Vectors {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "dnf-scenarios.json"))
+	text, err := os.ReadFile(filepath.Join(Dir(t), "dnf-scenarios.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +103,7 @@ func WriteRPMs(t testing.TB, modules string, rpms ...string) string {
 	t.Helper()
 	out := t.TempDir()
 	for _, rpm := range rpms {
-		raw, err := os.ReadFile(filepath.Join(dir, "rpms", rpm))
+		raw, err := os.ReadFile(filepath.Join(Dir(t), "rpms", rpm))
 		if errors.Is(err, os.ErrNotExist) && strings.HasSuffix(rpm, ".src.rpm") {
 			continue // sources are named only
 		}

@@ -250,3 +250,8 @@ where id = @id and attempt = @attempt and state = 'OPEN';
 -- have been for another transaction and be over before this one is: the job
 -- would lie there until somebody polls.
 select pg_notify(concat(current_schema(), '.river_insert'), json_build_object('queue', @queue::text)::text);
+
+-- name: TroubleOfBuild :one
+-- The repository that tasks of a build wait for and that can't be made.
+select g.name, x.reason from tasks t join repo_troubles x on x.tag_id = t.waits_tag join tags g on g.id = t.waits_tag
+where t.build_id = @build_id and t.state = 'FREE' limit 1;

@@ -41,7 +41,7 @@ select * from repo_generations where id = @id;
 select g.*, coalesce((select min(r.event) from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev), 0)::bigint as until_event,
        (h.generation_id is not null)::boolean as held
 from repo_generations g left join repo_holds h on h.tag_id = g.tag_id and h.made_id = g.id
-where g.tag_id = @tag_id and g.state <> 'building' order by g.number desc limit @max;
+where g.tag_id = @tag_id and g.published_at is not null order by g.number desc limit @max;
 
 -- name: GenerationEvents :many
 -- What led from one revision of a tag to another.
@@ -67,7 +67,7 @@ join generation_rpms g on g.rpm_id = r.id and g.arch = k.repo_arch and g.generat
 order by k.repo_arch, r.name, r.arch, r.id, is_newer;
 
 -- name: RPMsOfGeneration :many
-select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, g.arch as repo_arch
+select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, r.modularity_label, g.arch as repo_arch
 from generation_rpms g join rpms r on r.id = g.rpm_id where g.generation_id = @generation_id order by g.arch, r.name, r.arch, r.id;
 
 -- name: FragmentsOf :many
@@ -91,7 +91,7 @@ values (@tag_id, (select coalesce(max(number), 0) + 1 from repo_generations wher
 returning id, number;
 
 -- name: PublishGeneration :execrows
-update repo_generations set state = 'published', arches = @arches, packages = @packages, bytes = @bytes, published_at = now()
+update repo_generations set state = 'published', arches = @arches, packages = @packages, bytes = @bytes, closure = sqlc.narg(closure), published_at = now()
 where id = @id and state = 'building';
 
 -- name: InsertGenerationRPMs :exec
@@ -149,9 +149,41 @@ where id = any (@ids::bigint[]) and state in ('FREE', 'ASSIGNED', 'OPEN');
 
 -- name: RPMsOfBuilds :many
 -- The RPMs of builds, those of the earlier named builds first.
-select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time
+select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, r.modularity_label
 from unnest(@build_ids::bigint[]) with ordinality as b (id, position) join rpms r on r.build_id = b.id
 order by r.name, r.arch, b.position, r.id;
 
 -- name: GenerationBeforeNewest :one
 select * from repo_generations where tag_id = @tag_id and state = 'published' order by number desc limit 1 offset 1;
+
+-- name: SetLabels :exec
+-- Records the labels of packages, '' for those that are not modular.
+update rpms r set modularity_label = x.label
+from (select unnest(@ids::bigint[]) as id, unnest(@labels::text[]) as label) x where r.id = x.id;
+
+-- name: Trouble :one
+-- Why a tag's repository is not made.
+select * from repo_troubles where tag_id = @tag_id;
+
+-- name: NoteTrouble :exec
+insert into repo_troubles (tag_id, kind, reason, problems, rev) values (@tag_id, @kind, @reason, @problems, @rev)
+on conflict (tag_id) do update set kind = excluded.kind, reason = excluded.reason, problems = excluded.problems, rev = excluded.rev, at = now();
+
+-- name: EndTrouble :execrows
+delete from repo_troubles where tag_id = @tag_id;
+
+-- name: TryPublishNow :execrows
+-- Ends the wait of a tag's job for its next try.
+update river_job set state = 'available', scheduled_at = now()
+where kind = 'repopublish.publish' and state = 'retryable' and (args ->> 'tag_id')::bigint = @tag_id::bigint;
+
+-- name: BuildsToPublish :many
+-- The builds that were tagged and are in no published repository of the tag.
+select id, nvr, repository_id, commit_id, target from builds
+where dest_tag = @tag_id and tagged_rev is not null and published_at is null order by id;
+
+-- name: TasksWaitingForTag :many
+-- The tasks that begin when the repository of a tag has what they wait for.
+select t.id, t.method, t.arch, t.policy, b.id as build_id, b.repository_id, b.commit_id, b.target
+from tasks t join builds b on b.id = t.build_id
+where t.state = 'FREE' and t.waits_tag = @tag_id order by t.id;

@@ -175,6 +175,13 @@ values (@tag_id, @group_id, @req_id, @blocked, @type, @is_metapkg, @create_event
 update group_req_listing set revoke_event = @revoke_event
 where tag_id = @tag_id and group_id = @group_id and req_id = @req_id and revoke_event is null;
 
+-- name: InsertTagModule :exec
+insert into tag_modules (tag_id, kind, name, arch, sha256, text, create_event)
+values (@tag_id, @kind, @name, @arch, @sha256, @text, @create_event);
+
+-- name: RevokeTagModule :execrows
+update tag_modules set revoke_event = @revoke_event where tag_id = @tag_id and kind = @kind and name = @name and revoke_event is null;
+
 -- name: TargetByName :one
 -- The target as it is, or as it was before it was removed.
 select t.*, b.name as build_tag_name, d.name as dest_tag_name

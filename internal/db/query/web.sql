@@ -19,14 +19,18 @@ select r.*, g.arch as repo_arch, b.nvr from generation_rpms g join rpms r on r.i
 where g.generation_id = @generation_id order by r.name, r.arch, r.id;
 
 -- name: ReposOverview :many
--- The repositories of all tags, or of one, with who holds them.
+-- The repositories of all tags, or of one, with who holds them and why they
+-- can't be made.
 select t.id, t.name, t.arches, t.want_rev, t.built_rev,
        coalesce(g.number, 0)::bigint as generation, coalesce(g.packages, 0)::int as packages, g.published_at,
-       coalesce(hg.number, 0)::bigint as held_generation, coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at
+       coalesce(hg.number, 0)::bigint as held_generation, coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at,
+       coalesce(x.kind, '')::text as trouble_kind, coalesce(x.reason, '')::text as trouble_reason, x.problems as trouble_problems,
+       x.since as trouble_since, x.at as trouble_at, coalesce(x.rev, 0)::bigint as trouble_rev
 from tags t left join lateral (
     select * from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
 left join repo_holds h on h.tag_id = t.id
 left join repo_generations hg on hg.id = h.generation_id
+left join repo_troubles x on x.tag_id = t.id
 where t.revoke_event is null and (sqlc.narg(name)::text is null or t.name = sqlc.narg(name)) order by t.name;
 
 -- name: BuildsOfDelivery :many
@@ -116,7 +120,7 @@ select id, name from packages where name = @name;
 -- event is 0 where none is known, until_event is that of the change after which
 -- the tag was another: 0 while none is. rollback_of is 0 for one of what the tag
 -- said. changes and actors are of the events that it was the first to show.
-select g.id, g.number, g.rev, g.state, g.arches, g.packages, g.bytes, g.created_at, g.published_at, g.actor, g.reason,
+select g.id, g.number, g.rev, g.state, g.arches, g.packages, g.bytes, g.created_at, g.published_at, g.actor, g.reason, g.closure,
        coalesce(g.event, 0)::bigint as event,
        coalesce((select r.event from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev and r.event is not null order by r.rev limit 1), 0)::bigint as until_event,
        coalesce(back.number, 0)::bigint as rollback_of,
@@ -173,13 +177,16 @@ select state, count(*) from deliveries group by state order by state;
 -- What the outbox and the publisher are behind with.
 select (select count(*) from reports where sent_seq < seq)::bigint as unsent_reports,
        (select count(*) from tags where want_rev > built_rev and revoke_event is null)::bigint as stale_tags,
+       (select count(*) from repo_troubles x join tags t on t.id = x.tag_id where t.revoke_event is null)::bigint as troubled_tags,
        (select count(*) from leases)::bigint as processes;
 
 -- name: TagFigures :many
--- How much is in tags themselves, and how far their repositories are. event is
+-- How much is in tags themselves, and how far their repositories are: trouble is
+-- refused or failing where they can't be made, else empty. event is
 -- the moment that is counted, null for now: each has a branch of its own, for
 -- the partial indexes fit now only.
 select t.id, t.want_rev, t.built_rev, exists (select 1 from repo_holds h where h.tag_id = t.id) as held,
+       coalesce((select x.kind from repo_troubles x where x.tag_id = t.id), '')::text as trouble,
        (select count(*) from tag_packages l where l.tag_id = t.id and (sqlc.narg(event)::bigint is null and l.revoke_event is null
            or l.create_event <= sqlc.narg(event) and (l.revoke_event is null or l.revoke_event > sqlc.narg(event))))::bigint as packages,
        (select count(*) from tag_builds tb where tb.tag_id = t.id and (sqlc.narg(event)::bigint is null and tb.revoke_event is null
@@ -236,13 +243,15 @@ group by t.channel, t.bin order by t.channel, t.bin;
 
 -- name: WaitingTasks :many
 -- The tasks that wait for a host, in the order in which they will get one, with
--- who holds the repository of their build tag.
+-- who holds the repository of their build tag, or why it can't be made.
 select t.id, t.build_id, t.method, t.arch, t.channel, t.bin, t.root_arches, t.priority, t.weight, t.attempt, t.reason, t.created_at,
        b.nvr, b.planned_nvr, b.scratch, b.target, g.name as build_tag_name,
        (t.waits_tag is not null)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before,
-       coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at
+       coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at,
+       coalesce(x.reason, '')::text as trouble_reason, x.since as trouble_since
 from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
 left join repo_holds h on h.tag_id = g.id
+left join repo_troubles x on x.tag_id = g.id
 where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
   and (sqlc.narg(channel)::text is null or t.channel = sqlc.narg(channel))
   and (sqlc.narg(bin)::text is null or t.bin = sqlc.narg(bin))
