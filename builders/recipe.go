@@ -53,10 +53,14 @@ func (s *Stages) recipe(ctx context.Context, build db.GetBuildRow, group, arch s
 	case err != nil:
 		return Recipe{}, nil, fmt.Errorf("builders: repository of %s: %w", build.BuildTagName, err)
 	}
+	if generation.RollbackOf != nil && generation.Rev < build.NeedRev {
+		// Somebody went back while the attempt was on its way to its host.
+		return Recipe{}, nil, &queue.WaitError{Reason: "the repository of " + build.BuildTagName + " went back to an older one"}
+	}
 	if slices.Contains(generation.Arches, arch) {
-		dir := filepath.Join(s.ReposDir, build.BuildTagName, strconv.FormatInt(generation.Number, 10), arch)
+		dir := filepath.Join(s.ReposDir, generation.Directory, strconv.FormatInt(generation.Number, 10), arch)
 		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-			// The tag was given another name, under which its repository is made.
+			// It was removed just now, since newer ones were made.
 			return Recipe{}, nil, &queue.WaitError{After: repoPoll, Reason: "the repository of " + build.BuildTagName + " is being made"}
 		}
 		root.Repos = append(root.Repos, Repo{Name: build.BuildTagName, URL: "file://" + dir, Cost: 1})

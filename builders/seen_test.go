@@ -2,6 +2,7 @@ package builders_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/distbot/distbot/builders"
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/queue"
 	"github.com/distbot/distbot/queue/queuetest"
 )
 
@@ -27,6 +29,46 @@ func (in *installation) generation(t *testing.T, n int64) {
 		if err := os.MkdirAll(filepath.Join(in.stages.ReposDir, "f37-build", strconv.FormatInt(n, 10), a), 0o755); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// An attempt that was given to its host before somebody went back to a generation
+// without what the build needs is given back, and the task waits: without ever
+// being made with it.
+func TestAnAttemptThatGoingBackOvertakes(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t, "x86_64")
+	in.stages.Jobs = queuetest.Inserter(t, in.Pool) // it works nothing
+	in.generation(t, 2)
+	in.generation(t, 3)
+	build := in.build(t, 1, script{})
+	host := queuetest.Host(t, in.Pool, "fast", "x86_64")
+	claim := queuetest.Give(t, in.Pool, host, queuetest.Task(t, in.Pool, build, queue.MethodBuildSRPM, ""))
+
+	back := queuetest.Value[int64](t, in.Pool, `insert into repo_generations (tag_id, number, rev, state, arches, rollback_of, actor, published_at)
+		select tag_id, 4, rev, 'published', arches, id, 'pat', now() from repo_generations where tag_id = $1 and number = 2 returning id`, in.BuildTag)
+	queuetest.Exec(t, in.Pool, `insert into repo_holds (tag_id, generation_id, made_id, actor) select tag_id, rollback_of, id, 'pat' from repo_generations where id = $1`, back)
+	queuetest.Exec(t, in.Pool, "update tags set built_rev = 2 where id = $1", in.BuildTag)
+	if err := os.MkdirAll(filepath.Join(in.stages.ReposDir, "f37-build", "4", "x86_64"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.stages.Begin(t.Context(), host, claim, nil); !errors.Is(err, queue.ErrTaskOver) {
+		t.Fatalf("the attempt begins: %v", err)
+	}
+	task := queuetest.Task(t, in.Pool, build, queue.MethodBuildSRPM, "")
+	if task.State != queue.TaskFree || task.WaitsTag == nil || *task.WaitsTag != in.BuildTag || *task.WaitsRev != 3 {
+		t.Errorf("the task is %s and waits for %v at %v, want FREE, tag %d at revision 3", task.State, task.WaitsTag, task.WaitsRev, in.BuildTag)
+	}
+	scheduler := &queue.Scheduler{Pool: in.Pool, Inserter: queuetest.Inserter(t, in.Pool), Logger: in.stages.Logger}
+	queuetest.Exec(t, in.Pool, "update tasks set not_before = now()")
+	if n, err := scheduler.Round(t.Context()); n != 0 || err != nil {
+		t.Errorf("%d tasks were given to hosts, %v", n, err)
+	}
+	// Released, the next generation shows it.
+	queuetest.Exec(t, in.Pool, "delete from repo_holds")
+	in.generation(t, 5)
+	if n, err := scheduler.Round(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d tasks were given to hosts, %v, want the one", n, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,9 +32,10 @@ type content struct {
 	repos  map[string]*archContent
 	builds map[int64]bool // those that have packages in it
 	// keys are those the repository is signed with, need those whose signatures
-	// every package must have, and unsigned tells of builds that are left out.
+	// every package must have, and unsigned tells of builds that lack one and are
+	// not in it, though the tag has them.
 	keys, need []string
-	unsigned   map[int64]string
+	unsigned   map[int64]*unsignedBuild
 	// labels are those of modular packages, by their ids; unread are packages
 	// whose headers nobody has looked at for that.
 	labels map[int64]string
@@ -67,7 +69,7 @@ type archContent struct {
 // newContent is an empty repository for each architecture.
 func newContent(arches []string) *content {
 	c := &content{
-		arches: arches, repos: map[string]*archContent{}, builds: map[int64]bool{}, unsigned: map[int64]string{},
+		arches: arches, repos: map[string]*archContent{}, builds: map[int64]bool{}, unsigned: map[int64]*unsignedBuild{},
 		labels: map[int64]string{}, unread: map[int64]store.Blob{}, closure: PolicyOff,
 	}
 	for _, a := range arches {
@@ -119,12 +121,24 @@ func (c *content) add(a string, rpm db.RPMsOfBuildsRow) {
 
 // current is what a tag says now, all of it at one moment: a revision and the
 // changes that made it are seen together or not at all.
-func (p *Publisher) current(ctx context.Context, tagID int64) (c *content, err error) {
+func (p *Publisher) current(ctx context.Context, tagID int64) (*content, error) {
+	return p.atOnce(ctx, func(tx pgx.Tx) (*content, error) { return p.read(ctx, tx, tagID) })
+}
+
+// atOnce reads a content at one moment.
+func (p *Publisher) atOnce(ctx context.Context, read func(pgx.Tx) (*content, error)) (c *content, err error) {
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, p.Pool, snapshot, func(tx pgx.Tx) error {
-		c, err = p.read(ctx, tx, tagID)
-		return err
-	})
+	do := func() error {
+		return pgx.BeginTxFunc(ctx, p.Pool, snapshot, func(tx pgx.Tx) error {
+			c, err = read(tx)
+			return err
+		})
+	}
+	if err = do(); errors.Is(err, errUnsyncedKey) {
+		if err = p.Signing.SyncKeys(ctx); err == nil {
+			err = do()
+		}
+	}
 	return c, err
 }
 
@@ -138,10 +152,6 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 	builds, err := reader.LatestBuildIDs(ctx, tag.ID)
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: list builds of %s: %w", tag.Name, err)
-	}
-	rpms, err := q.RPMsOfBuilds(ctx, builds)
-	if err != nil {
-		return nil, fmt.Errorf("repopublish: list packages of %s: %w", tag.Name, err)
 	}
 	groups, err := reader.Groups(ctx, tag.ID, true)
 	if err != nil {
@@ -170,9 +180,31 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 	case !errors.Is(err, pgx.ErrNoRows):
 		return nil, fmt.Errorf("repopublish: read events of %s: %w", tag.Name, err)
 	}
+	builds, err = p.onlySigned(ctx, q, c, builds, func(packages []int64) (map[int64][]int64, error) {
+		return reader.Precedence(ctx, tag.ID, packages)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: signatures of %s: %w", tag.Name, err)
+	}
+	rpms, err := q.RPMsOfBuilds(ctx, builds)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: list packages of %s: %w", tag.Name, err)
+	}
+	p.addServed(c, tag.Name, rpms)
+	for _, repo := range c.repos {
+		repo.comps = comps
+	}
+	return c, nil
+}
+
+// addServed puts packages into the repositories of the architectures that they
+// are for.
+func (p *Publisher) addServed(c *content, tag string, rpms []db.RPMsOfBuildsRow) {
 	for _, a := range c.arches {
-		c.repos[a].comps = comps
 		there, serves := map[string]bool{}, map[string]bool{}
+		for _, item := range c.repos[a].items {
+			there[item.NVRA()] = true
+		}
 		for _, rpm := range rpms {
 			wanted, ok := serves[rpm.Arch]
 			if !ok {
@@ -185,7 +217,7 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 			// Two builds have a package of one name: the older one's stays, and
 			// the rest of the tag must not wait for the mistake.
 			if name := rpm.Name + "-" + rpm.Version + "-" + rpm.Release + "." + rpm.Arch; there[name] {
-				p.Logger.Warn("repopublish: package left out", "tag", tag.Name, "package", name, "build", rpm.BuildID, "reason", "another build has one of this name")
+				p.Logger.Warn("repopublish: package left out", "tag", tag, "package", name, "build", rpm.BuildID, "reason", "another build has one of this name")
 				continue
 			} else {
 				there[name] = true
@@ -193,13 +225,33 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 			c.add(a, rpm)
 		}
 	}
-	return c, nil
 }
 
 // past is what a generation consists of, for another one like it. Its tree must
 // be there.
-func (p *Publisher) past(ctx context.Context, dir string, tagID int64, hold db.HoldRow) (*content, error) {
-	q := db.New(p.Pool)
+func (p *Publisher) past(ctx context.Context, tag db.TagForPublishRow, hold db.HoldRow) (*content, error) {
+	c, err := p.atOnce(ctx, func(tx pgx.Tx) (*content, error) { return p.readPast(ctx, tx, tag, hold) })
+	if err != nil {
+		return nil, err
+	}
+	for a, repo := range c.repos {
+		tree := filepath.Join(p.ReposDir, hold.Directory, strconv.FormatInt(hold.Number, 10), a)
+		if repo.comps, err = document(tree, "group"); err != nil {
+			return nil, fmt.Errorf("repopublish: read generation %d: %w", hold.Number, err)
+		}
+		if repo.modules, err = document(tree, "modules"); err != nil {
+			return nil, fmt.Errorf("repopublish: read generation %d: %w", hold.Number, err)
+		}
+		if repo.index, err = readIndex(repo.modules); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// readPast is past without what only the tree has.
+func (p *Publisher) readPast(ctx context.Context, tx pgx.Tx, tag db.TagForPublishRow, hold db.HoldRow) (*content, error) {
+	q := db.New(tx)
 	g, err := q.GenerationByID(ctx, hold.GenerationID)
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: read generation %d: %w", hold.Number, err)
@@ -211,14 +263,28 @@ func (p *Publisher) past(ctx context.Context, dir string, tagID int64, hold db.H
 	c := newContent(g.Arches)
 	c.rev, c.event, c.goesBack, c.actor, c.reason = g.Rev, g.Event, &g.ID, hold.Actor, hold.Reason
 	// Clients know the keys of now.
-	if err := c.readSettings(ctx, tagview.Reader{Conn: p.Pool}, tagID); err != nil {
+	if err := c.readSettings(ctx, tagview.Reader{Conn: tx}, tag.ID); err != nil {
 		return nil, err
+	}
+	held := make([]int64, len(rpms))
+	for i, rpm := range rpms {
+		held[i] = rpm.BuildID
+	}
+	slices.Sort(held)
+	builds, err := p.onlySigned(ctx, q, c, slices.Compact(held), func(packages []int64) (map[int64][]int64, error) {
+		if g.Event == nil { // Nobody knows what the tag said then.
+			return nil, nil
+		}
+		return tagview.Reader{Conn: tx, At: tagview.At(*g.Event)}.Precedence(ctx, tag.ID, packages)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: signatures of generation %d: %w", g.Number, err)
 	}
 	// Its requirements were looked at when it was made, and who goes back is in
 	// need of it.
 	c.closure = PolicyOff
 	for _, rpm := range rpms {
-		if c.repos[rpm.RepoArch] == nil {
+		if c.repos[rpm.RepoArch] == nil || c.unsigned[rpm.BuildID] != nil {
 			continue
 		}
 		c.add(rpm.RepoArch, db.RPMsOfBuildsRow{
@@ -226,18 +292,15 @@ func (p *Publisher) past(ctx context.Context, dir string, tagID int64, hold db.H
 			Source: rpm.Source, Sha256: rpm.Sha256, Size: rpm.Size, BuildTime: rpm.BuildTime, ModularityLabel: rpm.ModularityLabel,
 		})
 	}
-	for a, repo := range c.repos {
-		tree := filepath.Join(dir, strconv.FormatInt(g.Number, 10), a)
-		if repo.comps, err = document(tree, "group"); err != nil {
-			return nil, fmt.Errorf("repopublish: read generation %d: %w", g.Number, err)
-		}
-		if repo.modules, err = document(tree, "modules"); err != nil {
-			return nil, fmt.Errorf("repopublish: read generation %d: %w", g.Number, err)
-		}
-		if repo.index, err = readIndex(repo.modules); err != nil {
-			return nil, err
-		}
+	older := slices.DeleteFunc(builds, func(build int64) bool { return slices.Contains(held, build) })
+	if len(older) == 0 {
+		return c, nil
 	}
+	inPlace, err := q.RPMsOfBuilds(ctx, older)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: list packages for generation %d: %w", g.Number, err)
+	}
+	p.addServed(c, tag.Name, inPlace)
 	return c, nil
 }
 

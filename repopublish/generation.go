@@ -37,8 +37,12 @@ func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRo
 	if err := p.checkIdentity(ctx, c); err != nil {
 		return nil, err
 	}
+	newest, err := newestTree(dir)
+	if err != nil {
+		return nil, fmt.Errorf("repopublish: list generations of %s: %w", tag.Name, err)
+	}
 	row, err := db.New(p.Pool).InsertGeneration(ctx, db.InsertGenerationParams{
-		TagID: tag.ID, Rev: c.rev, Event: c.event, RollbackOf: c.goesBack, Actor: c.actor, Reason: c.reason,
+		TagID: tag.ID, Directory: tag.Name, LiesThere: newest, Rev: c.rev, Event: c.event, RollbackOf: c.goesBack, Actor: c.actor, Reason: c.reason,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: number a generation of %s: %w", tag.Name, err)
@@ -79,11 +83,8 @@ func (e *unmadeError) Unwrap() error { return e.err }
 func switchTo(dir, tree string, number int64) error {
 	name := strconv.FormatInt(number, 10)
 	numbered := filepath.Join(dir, name)
-	// Only a tag that had this name before, and has another one now, can have
-	// left a tree of this number.
-	if err := os.RemoveAll(numbered); err != nil {
-		return errors.Join(err, os.RemoveAll(tree))
-	}
+	// A tree of this number can't be there: what was served once is never
+	// replaced.
 	if err := os.Rename(tree, numbered); err != nil {
 		return errors.Join(err, os.RemoveAll(tree))
 	}
@@ -91,6 +92,20 @@ func switchTo(dir, tree string, number int64) error {
 		return errors.Join(err, os.RemoveAll(numbered))
 	}
 	return syncDir(dir)
+}
+
+// newestTree is the highest number of the trees in a directory, 0 for none.
+func newestTree(dir string) (newest int64, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	for _, entry := range entries {
+		if number, err := strconv.ParseInt(entry.Name(), 10, 64); err == nil {
+			newest = max(newest, number)
+		}
+	}
+	return newest, nil
 }
 
 // makeLatest points the link to a generation.

@@ -30,8 +30,11 @@ func liveTag(ctx context.Context, tx pgx.Tx, name string) (db.LiveTagRow, error)
 }
 
 // GoBack has the content of an older generation published again, as a new one,
-// and keeps the tag's repository so until Release. number 0 stands for the
-// generation before the newest. It returns the number it goes back to. The error
+// and keeps the tag's repository so until Publish. number 0 stands for the
+// generation before the newest. Builds that are asked for from then on are made
+// with it; those that were asked for before and have not begun are, too, if it
+// shows all that the tag said then, and else they wait until the tag is published
+// again. It returns the number it goes back to. The error
 // wraps generations.ErrNoTag or is a *generations.MissingError.
 func GoBack(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagName string, number int64, actor, reason string) (int64, error) {
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
@@ -58,6 +61,9 @@ func GoBack(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagNam
 		number = g.Number
 		if err := q.SetHold(ctx, db.SetHoldParams{TagID: tag.ID, GenerationID: g.ID, Actor: actor, Reason: reason}); err != nil {
 			return fmt.Errorf("repopublish: hold %s: %w", tagName, err)
+		}
+		if err := queue.HoldBack(ctx, tx, tag.ID); err != nil {
+			return err
 		}
 		// Those who wait for it learn why.
 		if err := queue.FollowRepository(ctx, tx, jobs, tag.ID); err != nil {

@@ -7,11 +7,15 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/pgp"
 	"github.com/distbot/distbot/internal/rpmfile"
 	"github.com/distbot/distbot/internal/rpmsig"
 	"github.com/distbot/distbot/internal/store"
+	"github.com/distbot/distbot/queue"
 )
 
 // RecordedSignature is a signature of a package that was made here, or came with
@@ -38,6 +42,30 @@ func LackingKeys(need []string, have []RecordedSignature) (lacking []string) {
 	return lacking
 }
 
+// PublishSigned has the repositories of all tags that require signatures made
+// anew: builds that were signed meanwhile get there. A held repository stays what
+// it is.
+func PublishSigned(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter) error {
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		q := db.New(tx)
+		tags, err := q.TagsWithExtra(ctx, NeedSignaturesExtra)
+		if err != nil || len(tags) == 0 {
+			return err
+		}
+		if _, err := q.LockTagsByID(ctx, tags); err != nil {
+			return err
+		}
+		if _, err := q.RaiseRevs(ctx, db.RaiseRevsParams{Ids: tags}); err != nil {
+			return err
+		}
+		return queue.WantRepositories(ctx, tx, jobs, tags)
+	})
+	if err != nil {
+		return fmt.Errorf("repopublish: want repositories of what was signed: %w", err)
+	}
+	return nil
+}
+
 // Signatures returns the recorded signatures of packages, by the packages' ids.
 func (s *Signing) Signatures(ctx context.Context, rpmIDs []int64) (map[int64][]RecordedSignature, error) {
 	rows, err := db.New(s.Pool).SignaturesOfRPMs(ctx, rpmIDs)
@@ -62,9 +90,9 @@ type MissingSignature struct {
 }
 
 // MissingSignatures lists which packages of builds, source packages too, lack the
-// signatures of which of the keys.
+// signatures of which of the keys, given by name or full fingerprint.
 func (s *Signing) MissingSignatures(ctx context.Context, builds []int64, keys []string) ([]MissingSignature, error) {
-	rows, err := db.New(s.Pool).MissingSignatures(ctx, db.MissingSignaturesParams{BuildIds: builds, Keys: keys})
+	rows, err := db.New(s.Pool).MissingSignatures(ctx, db.MissingSignaturesParams{BuildIds: builds, Keys: keys, WithSources: true})
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: list missing signatures: %w", err)
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
-	"golang.org/x/sys/unix"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/flock"
 	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue"
 )
@@ -51,6 +51,9 @@ type Publisher struct {
 	spares  spares
 	modules modulesKept
 }
+
+// lockFile is the lock of a tag's directory.
+const lockFile = ".lock"
 
 // lockPoll is how soon a publisher looks again whether another one is done.
 const lockPoll = 100 * time.Millisecond
@@ -111,7 +114,7 @@ func (w *Worker) publish(ctx context.Context, job *river.Job[queue.PublishArgs])
 	if made != nil {
 		w.pace.note(tag.ID)
 		w.Logger.Info("repopublish: published", "tag", tag.Name, "generation", made.number, "packages", made.packages(), "seconds", made.took.Seconds())
-		if err := w.sweep(ctx, dir, tag.ID); err != nil {
+		if err := w.sweep(ctx, dir, tag); err != nil {
 			w.Logger.Warn("repopublish: remove old generations", "tag", tag.Name, "error", err)
 		}
 	}
@@ -139,7 +142,7 @@ func (w *Worker) next(ctx context.Context, dir string, tag db.TagForPublishRow) 
 		return nil, &row, nil
 	default:
 		hold = &row
-		if c, err = w.past(ctx, dir, tag.ID, row); err != nil {
+		if c, err = w.past(ctx, tag, row); err != nil {
 			return nil, hold, err
 		}
 	}
@@ -190,9 +193,9 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 	})
 }
 
-// announceHeld records what somebody went back to. What the tag says is not
-// published: builds wait for it until the hold is released, which asks for a
-// repository again.
+// announceHeld records what somebody went back to, and that no more than that is
+// built. What the tag says is not published: who needs it waits until the hold
+// is released, which asks for a repository again.
 func (w *Worker) announceHeld(ctx context.Context, job *river.Job[queue.PublishArgs], tag db.TagForPublishRow, made *generation) error {
 	return pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
 		current := int64(1)
@@ -203,8 +206,16 @@ func (w *Worker) announceHeld(ctx context.Context, job *river.Job[queue.PublishA
 			if err := w.publishRow(ctx, tx, made); err != nil {
 				return err
 			}
+			if err := db.New(tx).SetHeldRev(ctx, db.SetHeldRevParams{ID: tag.ID, BuiltRev: made.rev}); err != nil {
+				return err
+			}
 			var err error
 			if current, err = db.New(tx).HoldMade(ctx, db.HoldMadeParams{TagID: tag.ID, GenerationID: *made.goesBack, MadeID: &made.id}); err != nil {
+				return err
+			}
+			// It may be newer than what was there, also where it is older than what
+			// the tag says.
+			if err := errors.Join(queue.FollowRepository(ctx, tx, w.Jobs, tag.ID), queue.WakeScheduler(ctx, tx)); err != nil {
 				return err
 			}
 		}
@@ -262,7 +273,7 @@ func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublish
 		if made == nil || !made.builds[build.ID] {
 			var err error
 			if why := made.whyUnsigned(build.ID); why != "" {
-				result = fmt.Sprintf("%s was tagged into %s and is not in its repository: %s", *build.Nvr, tag.Name, why)
+				result = fmt.Sprintf("%s is not in the repository of %s, %s", *build.Nvr, tag.Name, why)
 			} else if result, err = absence(ctx, q, tag, build, result); err != nil {
 				return err
 			}
@@ -300,16 +311,12 @@ func lock(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("repopublish: make %s: %w", filepath.Base(dir), err)
 	}
-	file, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	held, err := flock.Try(filepath.Join(dir, lockFile), flock.Exclusive)
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: lock %s: %w", filepath.Base(dir), err)
 	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		file.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, &queue.WaitError{After: lockPoll, Reason: "the repository of " + filepath.Base(dir) + " is being made"}
-		}
-		return nil, fmt.Errorf("repopublish: lock %s: %w", filepath.Base(dir), err)
+	if held == nil {
+		return nil, &queue.WaitError{After: lockPoll, Reason: "the repository of " + filepath.Base(dir) + " is being made"}
 	}
-	return func() { file.Close() }, nil
+	return held.Release, nil
 }

@@ -34,39 +34,63 @@ func parseNeed(value json.RawMessage) (names []string, err error) {
 	return names, nil
 }
 
-// sign puts the signed copies of packages in their places, and leaves out builds
-// that lack a signature that the tag requires. A repository that is to be signed
-// is not published unsigned: without a signer it waits.
+// sign puts the signed copies of packages in their places. A repository that is
+// to be signed is not published unsigned: without a signer it waits. Packages of
+// one that only requires signatures are the copies that the first key it names
+// has signed.
 func (p *Publisher) sign(ctx context.Context, c *content) error {
-	if len(c.keys) > 0 {
-		if p.Signing == nil {
-			return ErrNoSigner
-		}
-		copies, err := p.Signing.SignedCopies(ctx, c.ids(), c.keys[0])
-		if err != nil {
-			return err
-		}
-		for _, repo := range c.repos {
-			for i, id := range repo.rpmIDs {
-				item := &repo.items[i]
-				if blob := copies[id]; blob.SHA256 != item.SHA256 {
-					// Other bytes than the unsigned package's, and than those of
-					// another key, get another name.
-					item.SHA256, item.Size, item.Href = blob.SHA256, blob.Size, path.Join("Packages", c.keys[0], strings.TrimPrefix(item.Href, "Packages/"))
-				}
+	if len(c.keys) == 0 && len(c.need) == 0 {
+		return nil
+	}
+	if p.Signing == nil {
+		return ErrNoSigner
+	}
+	key, err := p.keyOfPackages(ctx, c)
+	if err != nil {
+		return err
+	}
+	copies, err := p.Signing.SignedCopies(ctx, c.ids(), key)
+	if err != nil {
+		return err
+	}
+	for _, repo := range c.repos {
+		for i, id := range repo.rpmIDs {
+			item := &repo.items[i]
+			if blob := copies[id]; blob.SHA256 != item.SHA256 {
+				// Other bytes than the unsigned package's, and than those of
+				// another key, get another name.
+				item.SHA256, item.Size, item.Href = blob.SHA256, blob.Size, path.Join("Packages", key, strings.TrimPrefix(item.Href, "Packages/"))
 			}
 		}
-	}
-	if len(c.need) == 0 {
-		return nil
 	}
 	return p.requireSignatures(ctx, c)
 }
 
-// requireSignatures leaves out builds that lack a signature.
+// keyOfPackages is the name of the key that has signed the packages of a
+// repository, or is about to.
+func (p *Publisher) keyOfPackages(ctx context.Context, c *content) (string, error) {
+	if len(c.keys) > 0 {
+		return c.keys[0], nil
+	}
+	keys, err := p.Signing.Keys(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, key := range keys {
+		if key.Name == c.need[0] || key.Fingerprint == c.need[0] {
+			return key.Name, nil
+		}
+	}
+	if len(c.ids()) > 0 { // Something was signed with it a moment ago.
+		return "", fmt.Errorf("key %s: %w", c.need[0], ErrNoKey)
+	}
+	return "", nil
+}
+
+// requireSignatures looks once more at what is about to be published.
 func (p *Publisher) requireSignatures(ctx context.Context, c *content) error {
-	if p.Signing == nil {
-		return ErrNoSigner
+	if len(c.need) == 0 {
+		return nil
 	}
 	have, err := p.Signing.Signatures(ctx, c.ids())
 	if err != nil {
@@ -75,19 +99,9 @@ func (p *Publisher) requireSignatures(ctx context.Context, c *content) error {
 	for _, repo := range c.repos {
 		for i, id := range repo.rpmIDs {
 			if lacking := LackingKeys(c.need, have[id]); len(lacking) > 0 {
-				c.unsigned[repo.builds[i]] = repo.items[i].NVRA() + " has no signature by " + strings.Join(lacking, " and ")
+				return fmt.Errorf("%s has no signature by %s any more", repo.items[i].NVRA(), strings.Join(lacking, " and "))
 			}
 		}
-	}
-	for _, repo := range c.repos {
-		repo.leaveOut(func(i int) bool {
-			_, out := c.unsigned[repo.builds[i]]
-			return out
-		})
-	}
-	for build, reason := range c.unsigned {
-		delete(c.builds, build)
-		p.Logger.Warn("repopublish: build left out", "build", build, "reason", reason)
 	}
 	return nil
 }
@@ -150,8 +164,8 @@ func writeSynced(name string, text []byte) error {
 // whyUnsigned says why a build is not in a repository that requires signatures;
 // empty for another reason.
 func (g *generation) whyUnsigned(build int64) string {
-	if g == nil {
+	if g == nil || g.unsigned[build] == nil {
 		return ""
 	}
-	return g.unsigned[build]
+	return g.unsigned[build].why()
 }

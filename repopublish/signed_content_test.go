@@ -3,7 +3,6 @@ package repopublish
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,59 +99,6 @@ func TestNothingIsPublishedUnsignedForATagWithKeys(t *testing.T) {
 	}
 	if files, err := filepath.Glob(filepath.Join(s.ReposDir, "f37", "latest", "x86_64", "Packages", "y2026", "h", "*.rpm")); err != nil || len(files) != 1 {
 		t.Errorf("signed packages: %v, %v", files, err)
-	}
-}
-
-func TestUnsignedContentDoesNotReachATagThatNeedsSignatures(t *testing.T) {
-	t.Parallel()
-	s := newSignedPublisher(t, "y2026")
-	s.setExtra(t, NeedSignaturesExtra, `"y2026"`)
-	good, bad := s.complete(t, 1, "good", "1", "good.x86_64", "good-doc.noarch"), s.complete(t, 2, "bad", "1", "bad.x86_64", "bad-doc.noarch")
-	for _, id := range s.rpmsOf(t, good) {
-		if _, err := s.SignedCopy(t.Context(), id, "y2026"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// One signature of two is none.
-	ids := s.rpmsOf(t, bad)
-	for name, id := range ids {
-		if strings.HasPrefix(name, "bad-doc") {
-			if _, err := s.SignedCopy(t.Context(), id, "y2026"); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	s.tag(t, s.dist.DestTag, good)
-	s.tag(t, s.dist.DestTag, bad)
-	s.settled(t)
-	s.wantPackages(t, "f37", "x86_64", "good-1-1.x86_64", "good-doc-1-1.noarch")
-	said := s.dist.Statuses(t, 2)
-	reason := queuetest.Value[string](t, s.stage.Pool, "select description from reports where commit_id = (select commit_id from builds where id = $1) and context = 'distbot/f37'", bad)
-	if !strings.Contains(reason, "bad-1-1.x86_64 has no signature by y2026") {
-		t.Errorf("the status says %q (%s)", reason, said)
-	}
-	// Signed later, it gets there.
-	for _, id := range ids {
-		if _, err := s.SignedCopy(t.Context(), id, "y2026"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.regenerate(t, s.dist.DestTag)
-	s.settled(t)
-	s.wantPackages(t, "f37", "x86_64", "good-1-1.x86_64", "good-doc-1-1.noarch", "bad-1-1.x86_64", "bad-doc-1-1.noarch")
-}
-
-func TestSettingsOfSignaturesThatAreNone(t *testing.T) {
-	t.Parallel()
-	for value, want := range map[string][]string{`"a b"`: {"a", "b"}, `["a"]`: {"a"}} {
-		if got, err := parseNeed([]byte(value)); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%s: %v, %v", value, got, err)
-		}
-	}
-	for _, value := range []string{`7`, `[""]`, `{"a": 1}`, `["1","2","3","4","5","6","7","8","9"]`} {
-		if got, err := parseNeed([]byte(value)); err == nil {
-			t.Errorf("%s: %v", value, got)
-		}
 	}
 }
 

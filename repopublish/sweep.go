@@ -16,8 +16,8 @@ import (
 
 // sweep removes generations that nobody needs: old ones by count and age, and
 // what interrupted publishers left. The tag's lock is held.
-func (p *Publisher) sweep(ctx context.Context, dir string, tagID int64) error {
-	q := db.New(p.Pool)
+func (p *Publisher) sweep(ctx context.Context, dir string, tag db.TagForPublishRow) error {
+	q, tagID := db.New(p.Pool), tag.ID
 	// The rows first: what the database calls published is there.
 	old, err := q.ExpirableGenerations(ctx, db.ExpirableGenerationsParams{TagID: tagID, Keep: int64(p.Keep), KeepSeconds: p.KeepFor.Seconds()})
 	if err != nil {
@@ -34,18 +34,36 @@ func (p *Publisher) sweep(ctx context.Context, dir string, tagID int64) error {
 	}
 	for _, g := range abandoned {
 		// One that was switched to before it was interrupted may have readers.
-		if _, err := os.Lstat(filepath.Join(dir, strconv.FormatInt(g.Number, 10))); err == nil && !g.Unread {
+		if _, err := os.Lstat(filepath.Join(p.ReposDir, g.Directory, strconv.FormatInt(g.Number, 10))); err == nil && !g.Unread {
 			continue
 		}
 		if err := q.ExpireGeneration(ctx, g.ID); err != nil {
 			return fmt.Errorf("repopublish: expire generation %d: %w", g.Number, err)
 		}
 	}
-	kept, err := q.KeptGenerations(ctx, tagID)
+	kept, err := q.KeptGenerations(ctx, tag.Name)
 	if err != nil {
 		return fmt.Errorf("repopublish: list generations: %w", err)
 	}
-	return removeTrees(dir, kept)
+	return errors.Join(removeTrees(dir, kept), p.removeCaches(tag))
+}
+
+// removeCaches removes what is kept for architectures that a tag does not have.
+func (p *Publisher) removeCaches(tag db.TagForPublishRow) error {
+	dir := filepath.Join(p.CacheDir, strconv.FormatInt(tag.ID, 10))
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("repopublish: list kept metadata: %w", err)
+	}
+	for _, entry := range entries {
+		if slices.Contains(tag.Arches, entry.Name()) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
+			return fmt.Errorf("repopublish: remove kept metadata: %w", err)
+		}
+	}
+	return nil
 }
 
 // removeTrees removes unfinished trees and every generation that is not kept,

@@ -174,6 +174,7 @@ func (w *world) compareExplanations(t *testing.T, r tagview.Reader, reasons map[
 		if !slices.EqualFunc(ids, latest, func(id int64, b tagview.Build) bool { return id == b.ID }) {
 			t.Errorf("%s: the latest builds are %v, by their ids %v", tag.Name, latest, ids)
 		}
+		w.checkPrecedence(t, r, tag, builds, latest)
 		of := func(builds []tagview.Build, subject string) bool {
 			return slices.ContainsFunc(builds, func(b tagview.Build) bool { return b.NVR == subject || b.Package == subject })
 		}
@@ -189,6 +190,30 @@ func (w *world) compareExplanations(t *testing.T, r tagview.Reader, reasons map[
 					e.Listed, e.Tagged, e.Latest, listed, of(builds, subject), of(latest, subject), e.Text())
 			}
 			w.checkExplanation(t, e, list, latest)
+		}
+	}
+}
+
+// checkPrecedence compares the order of each package's builds with all of a tag.
+func (w *world) checkPrecedence(t *testing.T, r tagview.Reader, tag tagview.Tag, builds, latest []tagview.Build) {
+	t.Helper()
+	want, packages := map[int64][]int64{}, []int64{}
+	for _, b := range builds {
+		if !slices.Contains(want[b.PackageID], b.ID) {
+			want[b.PackageID] = append(want[b.PackageID], b.ID)
+		}
+		packages = append(packages, b.PackageID)
+	}
+	got, err := r.Precedence(t.Context(), tag.ID, packages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s: the order of builds (-want +got):\n%s", tag.Name, diff)
+	}
+	for _, b := range latest {
+		if got[b.PackageID][0] != b.ID {
+			t.Errorf("%s: the first of %v is not the latest, %d", tag.Name, got[b.PackageID], b.ID)
 		}
 	}
 }

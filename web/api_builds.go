@@ -128,6 +128,8 @@ type apiTask struct {
 	Phase    string `json:"phase"`
 	Reason   string `json:"reason"`
 	Failure  string `json:"failure"`
+	// Waits is the repository it waits for, in words; empty for none.
+	Waits string `json:"waits"`
 	// Finding is why it failed; null when that is not known. Its texts may be a
 	// hostile build's.
 	Finding json.RawMessage `json:"finding"`
@@ -241,7 +243,7 @@ func (s *server) apiTask(task taskLine) apiTask {
 	}
 	return apiTask{
 		ID: task.ID, ParentID: task.ParentID, Method: task.Method, Arch: task.Arch, State: task.State, Attempt: task.Attempt,
-		Phase: task.Phase, Reason: task.Reason, Failure: task.Failure, Finding: task.Finding, Policy: task.Policy, Host: task.Host,
+		Phase: task.Phase, Reason: task.Reason, Failure: task.Failure, Waits: task.Waits, Finding: task.Finding, Policy: task.Policy, Host: task.Host,
 		CreatedAt: utc(task.CreatedAt), StartedAt: utcOrNull(task.StartedAt), FinishedAt: utcOrNull(task.FinishedAt), Logs: logs, Attempts: attempts,
 	}
 }

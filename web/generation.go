@@ -102,7 +102,7 @@ func (s *server) generationPage(r *http.Request, tag string, number int64) (*vie
 	}
 	if data.Files() {
 		data.Modules, data.ModulesTell = s.modulesOfGeneration(data.generationLine)
-		if data.RepoFile, err = s.snippet(ctx, tag, row.ID, number); err != nil {
+		if data.RepoFile, err = s.snippet(ctx, tag, data.Directory, row.ID, number); err != nil {
 			return nil, err
 		}
 	}

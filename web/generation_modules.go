@@ -42,7 +42,7 @@ type moduleDocument struct {
 // name, or says why they can't be told.
 func (s *server) modulesOfGeneration(g generationLine) (lines []moduleLine, trouble string) {
 	for _, arch := range g.Arches {
-		err := s.modulesOfTree(path.Join(g.Tag, g.NumberText(), arch), func(m moduleLine) error {
+		err := s.modulesOfTree(path.Join(g.Directory, g.NumberText(), arch), func(m moduleLine) error {
 			i := slices.IndexFunc(lines, func(l moduleLine) bool {
 				return l.Name == m.Name && l.Stream == m.Stream && l.Version == m.Version && l.Context == m.Context
 			})

@@ -58,7 +58,7 @@ func signingOfTests(_ context.Context, tag string) (RepoSigning, error) {
 
 // rowOf is a generation with files.
 func rowOf(number int64, arches ...string) db.GenerationsOfTagRow {
-	return db.GenerationsOfTagRow{Number: number, State: "published", Arches: arches}
+	return db.GenerationsOfTagRow{Directory: "f37", Number: number, State: "published", Arches: arches}
 }
 
 // lacks fails for what a page must not say.
@@ -160,11 +160,19 @@ func TestGenerationsOfAHeldTagAreTold(t *testing.T) {
 		s.page("/tags", `data-state="held"`)
 		s.page("/repos", `data-state="held"`)
 	})
+	t.Run("by builds that were made with one", func(t *testing.T) {
+		t.Parallel()
+		s := newGenerations(t)
+		s.exec("update tasks set generation_id = (select made_id from repo_holds where tag_id = 1) where build_id = 1 and method = 'buildSRPM'")
+		s.page("/builds/1", ">f37, generation ", "held at generation ", " by pat")
+	})
 	t.Run("to builds that wait for it", func(t *testing.T) {
 		t.Parallel()
 		s := s.in(t)
-		const why = "the repository of f37-build is held since 2026-03-01 11:45 UTC by kim; distbot repo publish f37-build ends that"
+		const why = "the repository of f37-build is held at generation 1 since 2026-03-01 11:45 UTC by kim, and the build was asked for when it showed more: distbot repo publish f37-build ends that"
 		s.page("/queue", why)
+		s.page("/builds/3", why)
+		s.page("/api/v1/builds/3", why)
 		s.page("/api/v1/queue", why)
 	})
 }
@@ -247,7 +255,7 @@ func TestABuildSaysWhichRepositoryItSaw(t *testing.T) {
 	s.page("/builds/1", `<a href="/repos/f37-build/1">f37-build, generation 1</a>`, `<a href="/tags/f37-build?event=1">events 1–3</a>`)
 	s.page("/builds/1/buildroot/3", `<a href="/repos/f37-build/1">f37-build, generation 1</a>`)
 	s.exec("update tasks set generation_id = (select id from repo_generations where tag_id = 1 and number = 4) where id = 4")
-	s.page("/builds/1", `went back to 2: packages for riscv64`, "source package, packages for x86_64")
+	s.page("/builds/1", `held at generation 2 since 2026-03-01 11:40 UTC by pat (libhello 1.3 &lt;b&gt;eats&lt;/b&gt; files): packages for riscv64`, "source package, packages for x86_64")
 	s.lacks("/builds/2", "Built with")
 }
 

@@ -31,7 +31,9 @@ func (g generationLine) URL() string {
 }
 
 // TreeURL is where its files are.
-func (g generationLine) TreeURL() string { return g.URL() + "/" }
+func (g generationLine) TreeURL() string {
+	return "/repos/" + url.PathEscape(g.Directory) + "/" + g.NumberText() + "/"
+}
 
 // Files says that its files are there.
 func (g generationLine) Files() bool { return g.State == "published" }

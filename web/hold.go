@@ -41,15 +41,6 @@ func (s *server) holdOfTag(ctx context.Context, id int64, name string) (*hold, e
 	return &hold{Tag: name, Generation: row.Number, Actor: row.Actor, Reason: row.Reason, At: row.At}, nil
 }
 
-// waitsForHeld says that a build waits for a repository which somebody holds.
-func waitsForHeld(tag, actor, reason string, since time.Time) string {
-	text := "the repository of " + tag + " is held since " + since.UTC().Format("2006-01-02 15:04 UTC") + " by " + actor
-	if reason != "" {
-		text += " (" + reason + ")"
-	}
-	return text + "; " + hold{Tag: tag}.End() + " ends that"
-}
-
 // apiHold is a hold for programs.
 type apiHold struct {
 	Generation int64     `json:"generation"`

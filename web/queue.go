@@ -84,12 +84,10 @@ func (s *server) waitingTasks(ctx context.Context, filter queueFilter, hosts []d
 // whyWaiting says what a task waits for.
 func whyWaiting(task db.WaitingTasksRow, hosts []db.ListHostsRow) string {
 	switch {
-	case task.WaitsForRepo && task.HeldAt != nil:
-		return waitsForHeld(task.BuildTagName, task.HeldBy, task.HeldWhy, *task.HeldAt)
 	case task.WaitsForRepo && task.TroubleSince != nil:
 		return waitsForTrouble(task.BuildTagName, task.TroubleReason, *task.TroubleSince)
 	case task.WaitsForRepo:
-		return "the repository of " + task.BuildTagName + " is being made"
+		return queue.RepoWait(task.BuildTagName, task.Held)
 	case task.WaitsForTime:
 		return "tries again at " + task.NotBefore.UTC().Format(time.TimeOnly) + " UTC: " + task.Reason
 	}

@@ -21,18 +21,18 @@ type RepoSigning struct {
 }
 
 // repoText is a .repo file as dnf reads it (dnf.conf(5)), of a tag's latest
-// generation, or of one that stays as it is. gpgcheck and repo_gpgcheck are said
+// generation, or of one that stays as it is, in a directory. gpgcheck and repo_gpgcheck are said
 // also where nothing is signed: a system's own default must not refuse what
 // can't be there. What is built is to be seen within minutes; one generation
 // never changes.
-func (s *server) repoText(tag string, generation int64, signing RepoSigning) string {
+func (s *server) repoText(tag, directory string, generation int64, signing RepoSigning) string {
 	id, name, tree, expire := tag, tag, "latest", "5m"
 	if generation > 0 {
 		tree, expire = strconv.FormatInt(generation, 10), "never"
 		id, name = tag+"-g"+tree, tag+" generation "+tree
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "[%s]\nname=%s - $basearch\nbaseurl=%s/repos/%s/%s/$basearch/\nenabled=1\n", id, name, s.ExternalURL, url.PathEscape(tag), tree)
+	fmt.Fprintf(&text, "[%s]\nname=%s - $basearch\nbaseurl=%s/repos/%s/%s/$basearch/\nenabled=1\n", id, name, s.ExternalURL, url.PathEscape(directory), tree)
 	onOff := map[bool]int{true: 1}
 	fmt.Fprintf(&text, "gpgcheck=%d\nrepo_gpgcheck=%d\n", onOff[signing.Packages], onOff[signing.Metadata])
 	if (signing.Packages || signing.Metadata) && len(signing.Keys) > 0 {
@@ -60,6 +60,7 @@ func (s *server) dnfRepo(w http.ResponseWriter, r *http.Request, tag string, gen
 	if !plainTag.MatchString(tag) {
 		return errNotFound
 	}
+	directory := tag
 	if generation > 0 {
 		row, err := s.generationOf(r.Context(), line.ID, generation)
 		if err != nil {
@@ -68,6 +69,7 @@ func (s *server) dnfRepo(w http.ResponseWriter, r *http.Request, tag string, gen
 		if row.State != "published" {
 			return errNotFound
 		}
+		directory = row.Directory
 	}
 	signing, err := s.signingOf(r.Context(), tag)
 	if err != nil {
@@ -75,7 +77,7 @@ func (s *server) dnfRepo(w http.ResponseWriter, r *http.Request, tag string, gen
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write([]byte(s.repoText(tag, generation, signing))) // the client hanging up is its own affair
+	_, _ = w.Write([]byte(s.repoText(tag, directory, generation, signing))) // the client hanging up is its own affair
 	return nil
 }
 
@@ -89,9 +91,10 @@ type repoSnippet struct {
 	Pinned bool
 }
 
-// snippet is the .repo file of a tag's latest generation, or of one; nil for a
+// snippet is the .repo file of a tag's latest generation, or of one in a
+// directory; nil for a
 // tag that can have none.
-func (s *server) snippet(ctx context.Context, tag string, id, generation int64) (*repoSnippet, error) {
+func (s *server) snippet(ctx context.Context, tag, directory string, id, generation int64) (*repoSnippet, error) {
 	if !plainTag.MatchString(tag) {
 		return nil, nil
 	}
@@ -101,7 +104,7 @@ func (s *server) snippet(ctx context.Context, tag string, id, generation int64) 
 	}
 	snippet := &repoSnippet{
 		ID: fmt.Sprintf("repo-%d", id), Name: tag, URL: "/repos/" + url.PathEscape(tag) + ".repo",
-		Text: s.repoText(tag, generation, signing), Signed: signing.Packages, Pinned: generation > 0,
+		Text: s.repoText(tag, directory, generation, signing), Signed: signing.Packages, Pinned: generation > 0,
 	}
 	if generation > 0 {
 		number := strconv.FormatInt(generation, 10)

@@ -50,7 +50,7 @@ func (s *server) listRepos(ctx context.Context, name *string) ([]repoLine, error
 		if row.Generation == 0 {
 			continue
 		}
-		if lines[i].RepoFile, err = s.snippet(ctx, row.Name, row.ID, 0); err != nil {
+		if lines[i].RepoFile, err = s.snippet(ctx, row.Name, row.Name, row.ID, 0); err != nil {
 			return nil, err
 		}
 	}

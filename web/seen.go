@@ -7,6 +7,7 @@ import (
 
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/tagview"
+	"github.com/distbot/distbot/queue"
 )
 
 // seenGeneration is a generation that buildroots of a build were made of.
@@ -25,6 +26,11 @@ type seenTask struct {
 // PageURL is the page of the generation; its tag may have had another name then.
 func (g seenGeneration) PageURL() string {
 	return "/repos/" + url.PathEscape(g.Tag) + "/" + strconv.FormatInt(g.Number, 10)
+}
+
+// WentBack says who went back to an older generation with it, when and why.
+func (g seenGeneration) WentBack() string {
+	return queue.WentBack(g.RollbackOf, g.Actor, g.Reason, g.PublishedAt)
 }
 
 // EventURL is the tag as the generation shows it.

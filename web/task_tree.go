@@ -26,6 +26,8 @@ type taskLine struct {
 	Buildroot *db.BuildrootsOfBuildRow
 	// Found is why it failed, nil when that is not known.
 	Found *finding
+	// Waits is the repository it waits for, in words; empty for none.
+	Waits string
 }
 
 // Name says what a task does.
@@ -93,10 +95,14 @@ func (s *server) taskTree(ctx context.Context, build int64) ([]taskLine, error) 
 	if err != nil {
 		return nil, err
 	}
+	waits, err := queue.WaitsOfTasks(ctx, s.queries, tasks)
+	if err != nil {
+		return nil, err
+	}
 	lines := make([]taskLine, len(tasks))
 	children := map[int64][]int{}
 	for i, task := range tasks {
-		lines[i] = taskLine{Task: task, Host: nameOf(hosts, task.HostID), Found: findingOf(task.Finding, task.ID, task.Attempt)}
+		lines[i] = taskLine{Task: task, Host: nameOf(hosts, task.HostID), Found: findingOf(task.Finding, task.ID, task.Attempt), Waits: waits[task.ID]}
 		if lines[i].Logs, err = s.logsOf(task.ID, task.Attempt); err != nil {
 			return nil, err
 		}

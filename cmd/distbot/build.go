@@ -88,6 +88,11 @@ type seenView struct {
 	Event      int64  `json:"event"`
 	Until      int64  `json:"until_event"`
 	RollbackOf int64  `json:"rollback_of"`
+	// Actor went back to it, and why; empty without.
+	Actor  string `json:"actor,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Published is when the generation was.
+	Published *time.Time `json:"published_at"`
 }
 
 // String says which generation it is, and which events of the tag it shows.
@@ -95,7 +100,7 @@ func (s seenView) String() string {
 	text := fmt.Sprintf("%s generation %d", s.Tag, s.Generation)
 	switch {
 	case s.RollbackOf != 0:
-		text += fmt.Sprintf(", which went back to %d", s.RollbackOf)
+		text += ", " + queue.WentBack(s.RollbackOf, s.Actor, s.Reason, s.Published)
 	case s.Event != 0 && s.Until != 0:
 		text += fmt.Sprintf(", events %d to %d", s.Event, s.Until-1)
 	case s.Event != 0:
@@ -221,7 +226,7 @@ func viewBuild(ctx context.Context, q *db.Queries, b db.GetBuildRow) (buildView,
 		return view, err
 	}
 	for _, s := range seen {
-		view.Saw = append(view.Saw, seenView{Task: s.TaskID, Tag: s.Tag, Generation: s.Number, Event: s.Event, Until: s.UntilEvent, RollbackOf: s.RollbackOf})
+		view.Saw = append(view.Saw, seenView{Task: s.TaskID, Tag: s.Tag, Generation: s.Number, Event: s.Event, Until: s.UntilEvent, RollbackOf: s.RollbackOf, Actor: s.Actor, Reason: s.Reason, Published: s.PublishedAt})
 	}
 	skipped, err := q.SkippedArches(ctx, b.ID)
 	if err != nil {
@@ -299,6 +304,9 @@ func printBuild(w io.Writer, config Config, view buildView) {
 			line += " (" + task.Policy + ")"
 		}
 		fmt.Fprintln(w, line+suffix(": ", task.Reason))
+		if task.Waits != "" {
+			fmt.Fprintf(w, "%s  waits: %s\n", indent, tasklog.Printable(task.Waits))
+		}
 		for _, seen := range view.Saw {
 			if seen.Task == task.ID {
 				fmt.Fprintf(w, "%s  built with %s\n", indent, tasklog.Printable(seen.String()))

@@ -144,7 +144,7 @@ func viewRebuild(r db.Rebuild) (rebuildView, error) {
 // unless all packages are bit-identical.
 func (h *hub) watchRebuild(ctx context.Context, id int64, nvr string) error {
 	q := db.New(h.pool)
-	p := &progress{h: h, told: map[int64]string{}, builds: map[int64]bool{}}
+	p := &progress{h: h, told: map[int64]string{}, waits: map[int64]string{}, builds: map[int64]bool{}}
 	var view rebuildView
 	err := h.watch(ctx, queue.RebuildChannel, func(ctx context.Context) (over bool, err error) {
 		row, err := q.GetRebuild(ctx, id)

@@ -78,6 +78,8 @@ func (h *hub) sayIfAlone(ctx context.Context) error {
 type progress struct {
 	h    *hub
 	told map[int64]string
+	// waits are the repositories that tasks wait for, as it was told.
+	waits map[int64]string
 	// builds that were told of; true for those of which nothing new will come.
 	builds map[int64]bool
 }
@@ -96,8 +98,17 @@ func (p *progress) tell(ctx context.Context, build int64, nvr, state string) err
 	if !known {
 		fmt.Fprintf(p.h.stdout, "build %d: %s %s\n", build, tasklog.Printable(dash(nvr)), queue.BuildURL(p.h.config.ExternalURL, build))
 	}
+	waits, err := queue.WaitsOfTasks(ctx, db.New(p.h.pool), tasks)
+	if err != nil {
+		return err
+	}
 	for _, task := range tasks {
 		before, known := p.told[task.ID]
+		if wait := waits[task.ID]; wait != p.waits[task.ID] {
+			if p.waits[task.ID] = wait; wait != "" {
+				fmt.Fprintf(p.h.stdout, "  build %d, task %d waits: %s\n", build, task.ID, tasklog.Printable(wait))
+			}
+		}
 		if task.Method == queue.MethodBuild || before == task.State {
 			continue
 		}
@@ -118,7 +129,7 @@ func (p *progress) tell(ctx context.Context, build int64, nvr, state string) err
 // did not go well.
 func (h *hub) watchChain(ctx context.Context, id int64) error {
 	q := db.New(h.pool)
-	p := &progress{h: h, told: map[int64]string{}, builds: map[int64]bool{}}
+	p := &progress{h: h, told: map[int64]string{}, waits: map[int64]string{}, builds: map[int64]bool{}}
 	var view chainView
 	said := ""
 	err := h.watch(ctx, queue.ChainChannel, func(ctx context.Context) (over bool, err error) {

@@ -39,7 +39,7 @@ func repoRollback(ctx context.Context, h *hub, asked rollback) error {
 	if h.json {
 		return writeJSON(h.stdout, map[string]any{"tag": asked.tag, "generation": number})
 	}
-	_, err = fmt.Fprintf(h.stdout, "%s goes back to generation %d, published again under a new number, and stays there:\ndistbot repo publish %s ends that\n", asked.tag, number, asked.tag)
+	_, err = fmt.Fprintf(h.stdout, "%s goes back to generation %d, published again under a new number, and stays there:\nbuilds that are asked for from now on are made with it, those that need what came after it wait;\ndistbot repo publish %s ends that\n", asked.tag, number, asked.tag)
 	return err
 }
 

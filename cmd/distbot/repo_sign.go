@@ -11,6 +11,7 @@ import (
 
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/store"
+	"github.com/distbot/distbot/repopublish"
 )
 
 func repoSignCommands() []command {
@@ -55,7 +56,7 @@ func repoSign(ctx context.Context, h *hub, asked toSign) error {
 	}
 	defer artifacts.Close()
 	signing, q := h.signing(artifacts), db.New(h.pool)
-	views := []signedView{}
+	views, fresh := []signedView{}, false
 	var rows [][]string
 	for _, nvr := range asked.nvrs {
 		build, err := q.NewestBuildByNVR(ctx, &nvr)
@@ -82,7 +83,7 @@ func repoSign(ctx context.Context, h *hub, asked toSign) error {
 		}
 		unsigned := map[int64]bool{}
 		for _, m := range missing {
-			unsigned[m.RPMID] = true
+			unsigned[m.RPMID], fresh = true, true
 		}
 		copies, err := signing.SignedCopies(ctx, ids, asked.key)
 		if err != nil {
@@ -96,6 +97,11 @@ func repoSign(ctx context.Context, h *hub, asked toSign) error {
 				state = "signed"
 			}
 			rows = append(rows, []string{nvr, name, state, copies[rpm.ID].SHA256})
+		}
+	}
+	if fresh {
+		if err := repopublish.PublishSigned(ctx, h.pool, h.client); err != nil {
+			return err
 		}
 	}
 	if h.json {

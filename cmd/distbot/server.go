@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -58,6 +59,8 @@ type Server struct {
 	process queue.Process
 	hosts   map[string]distgit.Host
 	http    *http.Server
+	// publisher makes repositories.
+	publisher *repopublish.Publisher
 	// listener is for forges and people, builderListener for build hosts on
 	// other machines; nil when there are none.
 	listener, builderListener net.Listener
@@ -68,8 +71,8 @@ type Server struct {
 	embedded *buildhost.Embedded
 	stopHost context.CancelFunc
 	hosted   chan struct{}
-	// scheduled is closed when the scheduler has ended, swept when the sweeper
-	// has.
+	// scheduled is closed when the scheduler has ended, swept when the sweepers
+	// have.
 	scheduled, swept chan struct{}
 
 	// remote is the way of build hosts on other machines; nil when they have
@@ -297,7 +300,7 @@ func (s *Server) newClient() error {
 			},
 		}
 	}
-	publisher := &repopublish.Publisher{
+	s.publisher = &repopublish.Publisher{
 		Pool: s.pool, Jobs: jobs, Store: s.store, ReposDir: s.reposDir(), CacheDir: filepath.Join(s.Config.StateDir, "cache", "repodata"),
 		Signing: s.signing, ExternalURL: s.Config.ExternalURL, Keep: s.Config.Retention.Generations, KeepFor: time.Duration(s.Config.Retention.GenerationAge), Logger: s.Logger,
 	}
@@ -318,7 +321,7 @@ func (s *Server) newClient() error {
 		}}),
 		river.AddWorkerSafely(workers, &tags.ApplyWorker{Editor: &tags.Editor{Pool: s.pool, Jobs: jobs}, ExternalURL: s.Config.ExternalURL, Logger: s.Logger}),
 		river.AddWorkerSafely(workers, &tags.JoinedWorker{Editor: &tags.Editor{Pool: s.pool, Jobs: jobs}, Logger: s.Logger}),
-		river.AddWorkerSafely(workers, &repopublish.Worker{Publisher: publisher}),
+		river.AddWorkerSafely(workers, &repopublish.Worker{Publisher: s.publisher}),
 		river.AddWorkerSafely(workers, &report.Worker{Pool: s.pool, Forges: forges, Logger: s.Logger}),
 	} {
 		if err != nil {
@@ -374,7 +377,10 @@ func (s *Server) Start(ctx context.Context) error {
 	}()
 	go func() {
 		defer close(s.swept)
-		(&builders.Sweeper{Pool: s.pool, Store: s.store, Logger: s.Logger}).Run(held)
+		var sweepers sync.WaitGroup
+		sweepers.Go(func() { (&builders.Sweeper{Pool: s.pool, Store: s.store, Logger: s.Logger}).Run(held) })
+		sweepers.Go(func() { (&repopublish.Sweeper{Publisher: s.publisher}).Run(held) })
+		sweepers.Wait()
 	}()
 	s.startHost(held)
 	if err := s.startBuilders(ctx); err != nil {

@@ -54,6 +54,8 @@ type taskView struct {
 	// a host was given it.
 	Host   string `json:"host"`
 	Client string `json:"client"`
+	// Waits is the repository it waits for, in words; empty for none.
+	Waits string `json:"waits,omitempty"`
 	// CopyOf is the task of another build that made the results.
 	CopyOf   *int64        `json:"copy_of,omitempty"`
 	Created  time.Time     `json:"created_at"`
@@ -92,9 +94,15 @@ func viewTasks(ctx context.Context, q *db.Queries, tasks []db.Task) ([]taskView,
 	if err != nil {
 		return nil, err
 	}
+	waits, err := queue.WaitsOfTasks(ctx, q, tasks)
+	if err != nil {
+		return nil, err
+	}
 	var views []taskView
 	for _, task := range tasks {
-		views = append(views, viewTask(task, hosts))
+		view := viewTask(task, hosts)
+		view.Waits = waits[task.ID]
+		views = append(views, view)
 	}
 	return views, nil
 }
@@ -196,6 +204,11 @@ func taskShow(ctx context.Context, h *hub, id int64) error {
 		return err
 	}
 	view := viewTask(task, hosts)
+	waits, err := queue.WaitsOfTasks(ctx, q, []db.Task{task})
+	if err != nil {
+		return err
+	}
+	view.Waits = waits[id]
 	for _, a := range attempts {
 		view.Attempts = append(view.Attempts, attemptView{
 			Attempt: a.Attempt, Host: hosts.of(a.HostID), Client: a.ClientID, Started: a.StartedAt, Ended: a.EndedAt, Outcome: a.Outcome, Finding: findingOf(a.Finding),
@@ -213,6 +226,9 @@ func printTask(w io.Writer, view taskView) {
 	fmt.Fprintf(w, "task %d of build %d: %s\n", view.ID, view.Build, strings.TrimSpace(view.Method+" "+tasklog.Printable(view.Arch)))
 	fmt.Fprintf(w, "state %s%s%s%s\n", view.State, view.attempt(), suffix(", phase ", view.Phase), suffix(": ", view.Reason))
 	fmt.Fprintf(w, "started %s, finished %s\n", whenOrDash(view.Started), whenOrDash(view.Finished))
+	if view.Waits != "" {
+		fmt.Fprintf(w, "waits: %s\n", tasklog.Printable(view.Waits))
+	}
 	if view.CopyOf != nil {
 		fmt.Fprintf(w, "the results are those of task %d\n", *view.CopyOf)
 	}

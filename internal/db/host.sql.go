@@ -312,7 +312,8 @@ with recursive waited (tag, priority) as (
         order by t.waits_tag, t.priority limit 1
     ) n
 ), found as (
-    select f.id from waited join tags g on g.id = waited.tag cross join lateral (
+    select f.id from waited join tags g on g.id = waited.tag and not exists (select from repo_holds h where h.tag_id = g.id and h.made_id is null)
+    cross join lateral (
         select t.id from tasks t
         where t.state = 'FREE' and t.waits_tag = waited.tag and t.priority = waited.priority and t.waits_rev <= g.built_rev
         order by t.waits_rev, t.id limit $1
@@ -326,9 +327,30 @@ update tasks set waits_tag = null, waits_rev = null from held where tasks.id = h
 
 // Finds so many of the tasks whose repository has what they waited for, by
 // priority. It looks at one task of each tag and priority and at those it finds,
-// however many wait, and leaves out those that somebody holds.
+// however many wait, and leaves out those that somebody holds, and tags whose
+// repository is on its way back to an older one.
 func (q *Queries) LetTasksBegin(ctx context.Context, maxRows int32) (int64, error) {
 	result, err := q.db.Exec(ctx, letTasksBegin, maxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const letTasksWait = `-- name: LetTasksWait :execrows
+with free as (
+    select t.id, b.need_rev from tasks t join builds b on b.id = t.build_id
+    where b.build_tag = $1::bigint and t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch') and t.waits_tag is null
+    order by t.id for no key update of t skip locked
+)
+update tasks set waits_tag = $1::bigint, waits_rev = free.need_rev from free where tasks.id = free.id
+`
+
+// Keeps tasks that have not begun from beginning until the repository of a tag
+// is what somebody goes back to, and longer where they need more. Those that
+// somebody changes at this moment see to it when they begin.
+func (q *Queries) LetTasksWait(ctx context.Context, tagID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, letTasksWait, tagID)
 	if err != nil {
 		return 0, err
 	}
@@ -430,7 +452,7 @@ func (q *Queries) ListHosts(ctx context.Context) ([]ListHostsRow, error) {
 }
 
 const lockFreeTasks = `-- name: LockFreeTasks :many
-select id, attempt from tasks where id = any($1::bigint[]) and state = 'FREE' order by id for no key update skip locked
+select id, attempt from tasks where id = any($1::bigint[]) and state = 'FREE' and waits_tag is null order by id for no key update skip locked
 `
 
 type LockFreeTasksRow struct {
@@ -504,8 +526,9 @@ with lost as (
     on conflict (task_id, attempt) do nothing
 )
 update tasks t set state = 'FREE', phase = '', reason = $1::text, host_id = null, client_id = null, river_job_id = null, token_digest = null,
-                   losses = t.losses + case when lost.state = 'OPEN' then $2::int else 0 end, not_before = now()
-from lost where t.id = lost.id
+                   losses = t.losses + case when lost.state = 'OPEN' then $2::int else 0 end, not_before = now(),
+                   waits_tag = case when repo_lacks(g, b.need_rev) then g.id end, waits_rev = case when repo_lacks(g, b.need_rev) then b.need_rev end
+from lost, builds b join tags g on g.id = b.build_tag where t.id = lost.id and b.id = t.build_id
 returning t.id, lost.attempt, lost.river_job_id
 `
 
@@ -524,7 +547,8 @@ type LoseTasksOfHostRow struct {
 	RiverJobID *int64
 }
 
-// Takes from a host all it was given by process, and keeps that it was lost.
+// Takes from a host all it was given by process, and keeps that it was lost. What
+// needs more than its repository shows, see FreeTask, waits for that.
 func (q *Queries) LoseTasksOfHost(ctx context.Context, arg LoseTasksOfHostParams) ([]LoseTasksOfHostRow, error) {
 	rows, err := q.db.Query(ctx, loseTasksOfHost,
 		arg.Reason,
@@ -797,6 +821,38 @@ func (q *Queries) TasksToSchedule(ctx context.Context, arg TasksToScheduleParams
 			&i.Weight,
 			&i.Priority,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const waitsOfTasks = `-- name: WaitsOfTasks :many
+select t.id, g.name as tag, coalesce(hold_words(g.id), '')::text as held
+from tasks t join tags g on g.id = t.waits_tag where t.id = any ($1::bigint[]) and t.state = 'FREE' order by t.id
+`
+
+type WaitsOfTasksRow struct {
+	ID   int64
+	Tag  string
+	Held string
+}
+
+// The repositories that tasks wait for, with who holds them; empty for nobody.
+func (q *Queries) WaitsOfTasks(ctx context.Context, ids []int64) ([]WaitsOfTasksRow, error) {
+	rows, err := q.db.Query(ctx, waitsOfTasks, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []WaitsOfTasksRow{}
+	for rows.Next() {
+		var i WaitsOfTasksRow
+		if err := rows.Scan(&i.ID, &i.Tag, &i.Held); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -375,6 +375,7 @@ type RepoGeneration struct {
 	Reason      string
 	Bytes       int64
 	Closure     []byte
+	Directory   string
 }
 
 type RepoHold struct {
@@ -534,8 +535,9 @@ type Tag struct {
 	// what tag_config and inheritance make of it now, kept by package tags for all others
 	Arches []string
 	// what tag_extra and inheritance make of it now, kept by package tags for all others
-	Extra       json.RawMessage
-	WantRev     int64
+	Extra   json.RawMessage
+	WantRev int64
+	// what the newest generation shows: of a held tag, what the generation showed that somebody went back to
 	BuiltRev    int64
 	CreateEvent int64
 	// not null while there is no such tag

@@ -306,9 +306,11 @@ func (q *Queries) FinishTask(ctx context.Context, arg FinishTaskParams) (int64, 
 }
 
 const freeTask = `-- name: FreeTask :execrows
-update tasks set state = 'FREE', reason = $1, phase = '', host_id = null, client_id = null, river_job_id = null, token_digest = null,
-                 failures = failures + $2, not_before = now() + make_interval(secs => $3::float8)
-where id = $4 and attempt = $5 and state in ('ASSIGNED', 'OPEN')
+update tasks t set state = 'FREE', reason = $1, phase = '', host_id = null, client_id = null, river_job_id = null, token_digest = null,
+                   failures = t.failures + $2, not_before = now() + make_interval(secs => $3::float8),
+                   waits_tag = case when repo_lacks(g, b.need_rev) then g.id end, waits_rev = case when repo_lacks(g, b.need_rev) then b.need_rev end
+from builds b join tags g on g.id = b.build_tag
+where t.id = $4 and t.attempt = $5 and t.state in ('ASSIGNED', 'OPEN') and b.id = t.build_id
 `
 
 type FreeTaskParams struct {
@@ -319,7 +321,8 @@ type FreeTaskParams struct {
 	Attempt     int32
 }
 
-// Gives an attempt back: the task waits for a next one.
+// Gives an attempt back: the task waits for a next one, and for the repository
+// where somebody has gone back behind what it needs.
 func (q *Queries) FreeTask(ctx context.Context, arg FreeTaskParams) (int64, error) {
 	result, err := q.db.Exec(ctx, freeTask,
 		arg.Reason,
@@ -386,7 +389,7 @@ const insertArchTasks = `-- name: InsertArchTasks :many
 insert into tasks (parent_id, build_id, method, arch, root_arches, bin, label, policy, state, priority, channel, waits_tag, waits_rev, weight)
 select p.id, b.id, 'buildArch', a.arch, string_to_array(a.roots, ' '),
        case when a.arch = 'noarch' then 'noarch' else a.roots end, a.label, a.policy, 'FREE', p.priority - 1, p.channel,
-       case when g.built_rev < b.need_rev then g.id end, case when g.built_rev < b.need_rev then b.need_rev end,
+       case when repo_lacks(g, b.need_rev) then g.id end, case when repo_lacks(g, b.need_rev) then b.need_rev end,
        $1::real + least(18, coalesce(took.seconds, 0) / 4800)
 from tasks p join builds b on b.id = p.build_id join tags g on g.id = b.build_tag,
      (select unnest($2::text[]) as arch, unnest($3::text[]) as roots, unnest($4::text[]) as label,

@@ -12,7 +12,7 @@ import (
 )
 
 const abandonedGenerations = `-- name: AbandonedGenerations :many
-select g.id, g.number, exists (
+select g.id, g.directory, g.number, exists (
     select 1 from repo_generations n where n.tag_id = g.tag_id and n.state = 'published' and n.number > g.number
     and n.published_at < now() - make_interval(secs => $1::float8)) as unread
 from repo_generations g where g.tag_id = $2 and g.state = 'building' order by g.number
@@ -24,9 +24,10 @@ type AbandonedGenerationsParams struct {
 }
 
 type AbandonedGenerationsRow struct {
-	ID     int64
-	Number int64
-	Unread bool
+	ID        int64
+	Directory string
+	Number    int64
+	Unread    bool
 }
 
 // Generations whose making was interrupted, and whether the one that came after
@@ -40,7 +41,12 @@ func (q *Queries) AbandonedGenerations(ctx context.Context, arg AbandonedGenerat
 	items := []AbandonedGenerationsRow{}
 	for rows.Next() {
 		var i AbandonedGenerationsRow
-		if err := rows.Scan(&i.ID, &i.Number, &i.Unread); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.Directory,
+			&i.Number,
+			&i.Unread,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -207,6 +213,20 @@ func (q *Queries) ExpireGeneration(ctx context.Context, id int64) error {
 	return err
 }
 
+const expireOfRemovedTags = `-- name: ExpireOfRemovedTags :execrows
+update repo_generations g set state = 'expired' from tags t join events e on e.id = t.revoke_event
+where t.id = g.tag_id and g.state in ('building', 'published') and e.at < now() - make_interval(secs => $1::float8)
+`
+
+// Gives up the generations of tags that were removed long enough ago.
+func (q *Queries) ExpireOfRemovedTags(ctx context.Context, keepSeconds float64) (int64, error) {
+	result, err := q.db.Exec(ctx, expireOfRemovedTags, keepSeconds)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const fragmentsOf = `-- name: FragmentsOf :many
 select sha256, "primary", filelists, other from rpm_fragments where sha256 = any ($1::text[]) and format = $2
 `
@@ -249,7 +269,7 @@ func (q *Queries) FragmentsOf(ctx context.Context, arg FragmentsOfParams) ([]Fra
 }
 
 const generation = `-- name: Generation :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure from repo_generations where tag_id = $1 and number = $2
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory from repo_generations where tag_id = $1 and number = $2
 `
 
 type GenerationParams struct {
@@ -276,12 +296,13 @@ func (q *Queries) Generation(ctx context.Context, arg GenerationParams) (RepoGen
 		&i.Reason,
 		&i.Bytes,
 		&i.Closure,
+		&i.Directory,
 	)
 	return i, err
 }
 
 const generationBeforeNewest = `-- name: GenerationBeforeNewest :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1 offset 1
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1 offset 1
 `
 
 func (q *Queries) GenerationBeforeNewest(ctx context.Context, tagID int64) (RepoGeneration, error) {
@@ -303,12 +324,13 @@ func (q *Queries) GenerationBeforeNewest(ctx context.Context, tagID int64) (Repo
 		&i.Reason,
 		&i.Bytes,
 		&i.Closure,
+		&i.Directory,
 	)
 	return i, err
 }
 
 const generationByID = `-- name: GenerationByID :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure from repo_generations where id = $1
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory from repo_generations where id = $1
 `
 
 func (q *Queries) GenerationByID(ctx context.Context, id int64) (RepoGeneration, error) {
@@ -330,6 +352,7 @@ func (q *Queries) GenerationByID(ctx context.Context, id int64) (RepoGeneration,
 		&i.Reason,
 		&i.Bytes,
 		&i.Closure,
+		&i.Directory,
 	)
 	return i, err
 }
@@ -444,8 +467,24 @@ func (q *Queries) GenerationEvents(ctx context.Context, arg GenerationEventsPara
 	return items, nil
 }
 
+const generationIsRecorded = `-- name: GenerationIsRecorded :one
+select exists (select 1 from repo_generations where directory = $1 and number = $2)
+`
+
+type GenerationIsRecordedParams struct {
+	Directory string
+	Number    int64
+}
+
+func (q *Queries) GenerationIsRecorded(ctx context.Context, arg GenerationIsRecordedParams) (bool, error) {
+	row := q.db.QueryRow(ctx, generationIsRecorded, arg.Directory, arg.Number)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const generations = `-- name: Generations :many
-select g.id, g.tag_id, g.number, g.rev, g.state, g.arches, g.packages, g.created_at, g.published_at, g.event, g.rollback_of, g.actor, g.reason, g.bytes, g.closure, coalesce((select min(r.event) from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev), 0)::bigint as until_event,
+select g.id, g.tag_id, g.number, g.rev, g.state, g.arches, g.packages, g.created_at, g.published_at, g.event, g.rollback_of, g.actor, g.reason, g.bytes, g.closure, g.directory, coalesce((select min(r.event) from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev), 0)::bigint as until_event,
        (h.generation_id is not null)::boolean as held
 from repo_generations g left join repo_holds h on h.tag_id = g.tag_id and h.made_id = g.id
 where g.tag_id = $1 and g.published_at is not null order by g.number desc limit $2
@@ -472,6 +511,7 @@ type GenerationsRow struct {
 	Reason      string
 	Bytes       int64
 	Closure     []byte
+	Directory   string
 	UntilEvent  int64
 	Held        bool
 }
@@ -503,6 +543,7 @@ func (q *Queries) Generations(ctx context.Context, arg GenerationsParams) ([]Gen
 			&i.Reason,
 			&i.Bytes,
 			&i.Closure,
+			&i.Directory,
 			&i.UntilEvent,
 			&i.Held,
 		); err != nil {
@@ -517,7 +558,7 @@ func (q *Queries) Generations(ctx context.Context, arg GenerationsParams) ([]Gen
 }
 
 const hold = `-- name: Hold :one
-select h.generation_id, h.made_id, h.actor, h.reason, h.at, g.number from repo_holds h join repo_generations g on g.id = h.generation_id
+select h.generation_id, h.made_id, h.actor, h.reason, h.at, g.number, g.directory from repo_holds h join repo_generations g on g.id = h.generation_id
 where h.tag_id = $1
 `
 
@@ -528,6 +569,7 @@ type HoldRow struct {
 	Reason       string
 	At           time.Time
 	Number       int64
+	Directory    string
 }
 
 // What a tag's repository is to stay.
@@ -541,6 +583,7 @@ func (q *Queries) Hold(ctx context.Context, tagID int64) (HoldRow, error) {
 		&i.Reason,
 		&i.At,
 		&i.Number,
+		&i.Directory,
 	)
 	return i, err
 }
@@ -564,14 +607,17 @@ func (q *Queries) HoldMade(ctx context.Context, arg HoldMadeParams) (int64, erro
 }
 
 const insertGeneration = `-- name: InsertGeneration :one
-insert into repo_generations (tag_id, number, rev, state, event, rollback_of, actor, reason)
-values ($1, (select coalesce(max(number), 0) + 1 from repo_generations where tag_id = $1), $2, 'building',
-        $3, $4, $5, $6)
+insert into repo_generations (tag_id, directory, number, rev, state, event, rollback_of, actor, reason)
+values ($1, $2, 1 + greatest($3::bigint,
+            (select max(number) from repo_generations where tag_id = $1), (select max(number) from repo_generations where directory = $2)),
+        $4, 'building', $5, $6, $7, $8)
 returning id, number
 `
 
 type InsertGenerationParams struct {
 	TagID      int64
+	Directory  string
+	LiesThere  int64
 	Rev        int64
 	Event      *int64
 	RollbackOf *int64
@@ -584,9 +630,13 @@ type InsertGenerationRow struct {
 	Number int64
 }
 
+// Its number follows all that the tag has had, all that tags of its name have
+// had, and what lies in its directory.
 func (q *Queries) InsertGeneration(ctx context.Context, arg InsertGenerationParams) (InsertGenerationRow, error) {
 	row := q.db.QueryRow(ctx, insertGeneration,
 		arg.TagID,
+		arg.Directory,
+		arg.LiesThere,
 		arg.Rev,
 		arg.Event,
 		arg.RollbackOf,
@@ -615,12 +665,12 @@ func (q *Queries) InsertGenerationRPMs(ctx context.Context, arg InsertGeneration
 }
 
 const keptGenerations = `-- name: KeptGenerations :many
-select number from repo_generations where tag_id = $1 and state in ('building', 'published') order by number
+select number from repo_generations where directory = $1 and state in ('building', 'published') order by number
 `
 
-// The numbers whose trees must stay.
-func (q *Queries) KeptGenerations(ctx context.Context, tagID int64) ([]int64, error) {
-	rows, err := q.db.Query(ctx, keptGenerations, tagID)
+// The numbers whose trees must stay in a directory, whichever tags they are of.
+func (q *Queries) KeptGenerations(ctx context.Context, directory string) ([]int64, error) {
+	rows, err := q.db.Query(ctx, keptGenerations, directory)
 	if err != nil {
 		return nil, err
 	}
@@ -662,6 +712,35 @@ func (q *Queries) LiveTag(ctx context.Context, name string) (LiveTagRow, error) 
 		&i.BuiltRev,
 	)
 	return i, err
+}
+
+const liveTags = `-- name: LiveTags :many
+select id, name from tags where revoke_event is null order by id
+`
+
+type LiveTagsRow struct {
+	ID   int64
+	Name string
+}
+
+func (q *Queries) LiveTags(ctx context.Context) ([]LiveTagsRow, error) {
+	rows, err := q.db.Query(ctx, liveTags)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LiveTagsRow{}
+	for rows.Next() {
+		var i LiveTagsRow
+		if err := rows.Scan(&i.ID, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const noteTrouble = `-- name: NoteTrouble :exec
@@ -955,6 +1034,21 @@ func (q *Queries) SetBuiltRev(ctx context.Context, arg SetBuiltRevParams) (SetBu
 	var i SetBuiltRevRow
 	err := row.Scan(&i.WantRev, &i.BuiltRev)
 	return i, err
+}
+
+const setHeldRev = `-- name: SetHeldRev :exec
+update tags set built_rev = $1 where id = $2
+`
+
+type SetHeldRevParams struct {
+	BuiltRev int64
+	ID       int64
+}
+
+// Records that somebody went back to what a tag was at a revision.
+func (q *Queries) SetHeldRev(ctx context.Context, arg SetHeldRevParams) error {
+	_, err := q.db.Exec(ctx, setHeldRev, arg.BuiltRev, arg.ID)
+	return err
 }
 
 const setHold = `-- name: SetHold :exec

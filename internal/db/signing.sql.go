@@ -46,36 +46,39 @@ func (q *Queries) ListSigningKeys(ctx context.Context) ([]SigningKey, error) {
 }
 
 const missingSignatures = `-- name: MissingSignatures :many
-select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, wanted.name::text as key
-from unnest($1::text[]) as wanted (name)
-cross join rpms r
-where r.build_id = any ($2::bigint[])
-  and not exists (select from rpm_signatures s join signing_keys k on k.id = s.key_id where s.rpm_id = r.id and k.name = wanted.name)
-order by r.build_id, r.source desc, r.arch, r.name, wanted.name
+select r.id, r.build_id, b.package_id, coalesce(b.nvr, '')::text as nvr, r.name, r.epoch, r.version, r.release, r.arch, r.source, wanted.name::text as key
+from unnest($1::text[]) with ordinality as wanted (name, position)
+cross join rpms r join builds b on b.id = r.build_id
+where r.build_id = any ($2::bigint[]) and ($3::boolean or not r.source)
+  and not exists (select from rpm_signatures s join signing_keys k on k.id = s.key_id
+                  where s.rpm_id = r.id and (k.name = wanted.name or k.fingerprint = wanted.name))
+order by r.build_id, r.source desc, r.name, r.arch, r.id, wanted.position
 `
 
 type MissingSignaturesParams struct {
-	Keys     []string
-	BuildIds []int64
+	Keys        []string
+	BuildIds    []int64
+	WithSources bool
 }
 
 type MissingSignaturesRow struct {
-	ID      int64
-	BuildID int64
-	Name    string
-	Epoch   int32
-	Version string
-	Release string
-	Arch    string
-	Source  bool
-	Sha256  string
-	Size    int64
-	Key     string
+	ID        int64
+	BuildID   int64
+	PackageID int64
+	Nvr       string
+	Name      string
+	Epoch     int32
+	Version   string
+	Release   string
+	Arch      string
+	Source    bool
+	Key       string
 }
 
-// Packages of builds that lack the signature of one of the keys.
+// Packages of builds that lack the signature of one of the keys, which are named
+// or told by fingerprint.
 func (q *Queries) MissingSignatures(ctx context.Context, arg MissingSignaturesParams) ([]MissingSignaturesRow, error) {
-	rows, err := q.db.Query(ctx, missingSignatures, arg.Keys, arg.BuildIds)
+	rows, err := q.db.Query(ctx, missingSignatures, arg.Keys, arg.BuildIds, arg.WithSources)
 	if err != nil {
 		return nil, err
 	}
@@ -86,16 +89,45 @@ func (q *Queries) MissingSignatures(ctx context.Context, arg MissingSignaturesPa
 		if err := rows.Scan(
 			&i.ID,
 			&i.BuildID,
+			&i.PackageID,
+			&i.Nvr,
 			&i.Name,
 			&i.Epoch,
 			&i.Version,
 			&i.Release,
 			&i.Arch,
 			&i.Source,
-			&i.Sha256,
-			&i.Size,
 			&i.Key,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const nVRsOfBuilds = `-- name: NVRsOfBuilds :many
+select id, coalesce(nvr, '')::text as nvr from builds where id = any ($1::bigint[])
+`
+
+type NVRsOfBuildsRow struct {
+	ID  int64
+	Nvr string
+}
+
+func (q *Queries) NVRsOfBuilds(ctx context.Context, ids []int64) ([]NVRsOfBuildsRow, error) {
+	rows, err := q.db.Query(ctx, nVRsOfBuilds, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NVRsOfBuildsRow{}
+	for rows.Next() {
+		var i NVRsOfBuildsRow
+		if err := rows.Scan(&i.ID, &i.Nvr); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -440,6 +472,32 @@ func (q *Queries) SigningReceipts(ctx context.Context) ([]SigningReceiptsRow, er
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tagsWithExtra = `-- name: TagsWithExtra :many
+select t.id from tag_extra x join tags t on t.id = x.tag_id
+where x.key = $1 and x.value is not null and x.revoke_event is null and t.revoke_event is null order by t.id
+`
+
+// Tags that have an extra setting of their own.
+func (q *Queries) TagsWithExtra(ctx context.Context, key string) ([]int64, error) {
+	rows, err := q.db.Query(ctx, tagsWithExtra, key)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

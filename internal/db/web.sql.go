@@ -48,7 +48,7 @@ func (q *Queries) AttemptsOfBuild(ctx context.Context, buildID int64) ([]TaskAtt
 
 const buildFingerprint = `-- name: BuildFingerprint :one
 select md5(concat_ws('|', b.state, b.nvr, b.reason, b.phase, b.published_at, b.tagged_rev,
-           (select string_agg(concat_ws(',', t.id, t.state, t.attempt, t.phase, t.reason), ';' order by t.id)
+           (select string_agg(concat_ws(',', t.id, t.state, t.attempt, t.phase, t.reason, t.waits_tag), ';' order by t.id)
             from tasks t where t.build_id = b.id),
            (select string_agg(concat_ws(',', r.id, r.seq, r.sent_seq, r.failures, r.build_id), ';' order by r.id)
             from reports r where r.repository_id = b.repository_id and r.commit_id = b.commit_id),
@@ -352,7 +352,8 @@ func (q *Queries) CountTasksByState(ctx context.Context) ([]CountTasksByStateRow
 
 const countWaiting = `-- name: CountWaiting :one
 select (select count(*) from reports where sent_seq < seq)::bigint as unsent_reports,
-       (select count(*) from tags where want_rev > built_rev and revoke_event is null)::bigint as stale_tags,
+       (select count(*) from tags where want_rev > built_rev and revoke_event is null
+           and not exists (select from repo_holds h where h.tag_id = tags.id))::bigint as stale_tags,
        (select count(*) from repo_troubles x join tags t on t.id = x.tag_id where t.revoke_event is null)::bigint as troubled_tags,
        (select count(*) from leases)::bigint as processes
 `
@@ -549,7 +550,7 @@ func (q *Queries) GenerationRPMs(ctx context.Context, generationID int64) ([]Gen
 }
 
 const generationsOfTag = `-- name: GenerationsOfTag :many
-select g.id, g.number, g.rev, g.state, g.arches, g.packages, g.bytes, g.created_at, g.published_at, g.actor, g.reason, g.closure,
+select g.id, g.directory, g.number, g.rev, g.state, g.arches, g.packages, g.bytes, g.created_at, g.published_at, g.actor, g.reason, g.closure,
        coalesce(g.event, 0)::bigint as event,
        coalesce((select r.event from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev and r.event is not null order by r.rev limit 1), 0)::bigint as until_event,
        coalesce(back.number, 0)::bigint as rollback_of,
@@ -581,6 +582,7 @@ type GenerationsOfTagParams struct {
 
 type GenerationsOfTagRow struct {
 	ID             int64
+	Directory      string
 	Number         int64
 	Rev            int64
 	State          string
@@ -623,6 +625,7 @@ func (q *Queries) GenerationsOfTag(ctx context.Context, arg GenerationsOfTagPara
 		var i GenerationsOfTagRow
 		if err := rows.Scan(
 			&i.ID,
+			&i.Directory,
 			&i.Number,
 			&i.Rev,
 			&i.State,
@@ -1132,7 +1135,7 @@ select t.id, t.name, t.arches, t.want_rev, t.built_rev,
        coalesce(x.kind, '')::text as trouble_kind, coalesce(x.reason, '')::text as trouble_reason, x.problems as trouble_problems,
        x.since as trouble_since, x.at as trouble_at, coalesce(x.rev, 0)::bigint as trouble_rev
 from tags t left join lateral (
-    select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
+    select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
 left join repo_holds h on h.tag_id = t.id
 left join repo_generations hg on hg.id = h.generation_id
 left join repo_troubles x on x.tag_id = t.id
@@ -1523,10 +1526,9 @@ const waitingTasks = `-- name: WaitingTasks :many
 select t.id, t.build_id, t.method, t.arch, t.channel, t.bin, t.root_arches, t.priority, t.weight, t.attempt, t.reason, t.created_at,
        b.nvr, b.planned_nvr, b.scratch, b.target, g.name as build_tag_name,
        (t.waits_tag is not null)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before,
-       coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at,
+       coalesce(hold_words(g.id), '')::text as held,
        coalesce(x.reason, '')::text as trouble_reason, x.since as trouble_since
 from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
-left join repo_holds h on h.tag_id = g.id
 left join repo_troubles x on x.tag_id = g.id
 where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
   and ($1::text is null or t.channel = $1)
@@ -1564,9 +1566,7 @@ type WaitingTasksRow struct {
 	WaitsForRepo  bool
 	WaitsForTime  bool
 	NotBefore     time.Time
-	HeldBy        string
-	HeldWhy       string
-	HeldAt        *time.Time
+	Held          string
 	TroubleReason string
 	TroubleSince  *time.Time
 }
@@ -1609,9 +1609,7 @@ func (q *Queries) WaitingTasks(ctx context.Context, arg WaitingTasksParams) ([]W
 			&i.WaitsForRepo,
 			&i.WaitsForTime,
 			&i.NotBefore,
-			&i.HeldBy,
-			&i.HeldWhy,
-			&i.HeldAt,
+			&i.Held,
 			&i.TroubleReason,
 			&i.TroubleSince,
 		); err != nil {

@@ -35,15 +35,13 @@ select cb.group_number, cb.position, cb.asked, cb.repository_id, cb.package_id, 
        (b.tagged_rev is not null)::boolean as tagged,
        (coalesce(bt.built_rev >= b.build_tag_rev, false))::boolean as in_build_repo,
        (coalesce(dt.built_rev >= b.tagged_rev, false))::boolean as in_dest_repo,
-       coalesce(bt.name || ' is held by ' || bh.actor, bt.name || ' can''t be made: ' || bx.reason, '')::text as build_repo_kept,
-       coalesce(dt.name || ' is held by ' || dh.actor, dt.name || ' can''t be made: ' || dx.reason, '')::text as dest_repo_kept
+       coalesce(bt.name || ' is ' || hold_words(bt.id), bt.name || ' can''t be made: ' || bx.reason, '')::text as build_repo_kept,
+       coalesce(dt.name || ' is ' || hold_words(dt.id), dt.name || ' can''t be made: ' || dx.reason, '')::text as dest_repo_kept
 from chain_builds cb
 left join builds b on b.id = cb.build_id
 left join tasks root on root.id = b.task_id
 left join tags bt on bt.id = b.build_tag
 left join tags dt on dt.id = b.dest_tag
-left join repo_holds bh on bh.tag_id = b.build_tag
-left join repo_holds dh on dh.tag_id = b.dest_tag
 left join repo_troubles bx on bx.tag_id = b.build_tag
 left join repo_troubles dx on dx.tag_id = b.dest_tag
 where cb.chain_id = @chain_id
@@ -128,7 +126,7 @@ with root as (
                         need_rev, planned_nvr, epoch, version, release, nvr, retry_of, rebuild_of, quiet, arch_override, noarch_content, task_id)
     select o.package_id, o.repository_id, o.target, o.build_tag, o.dest_tag, o.scratch or sqlc.narg(rebuild_of)::bigint is not null, o.ref, o.commit_id,
            o.committed_at, o.pull_number, o.spec,
-           case when sqlc.narg(rebuild_of)::bigint is null then (select want_rev from tags t where t.id = o.build_tag) else 0 end,
+           case when sqlc.narg(rebuild_of)::bigint is null then (select rev_to_build_with(t.id, t.want_rev) from tags t where t.id = o.build_tag) else 0 end,
            o.planned_nvr, o.epoch, o.version, o.release, o.nvr, sqlc.narg(retry_of), sqlc.narg(rebuild_of),
            o.quiet or sqlc.narg(rebuild_of)::bigint is not null, o.arch_override, o.noarch_content, root.id
     from builds o, root where o.id = @old_build

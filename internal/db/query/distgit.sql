@@ -77,9 +77,9 @@ with root as (
     select @package_id, @repository_id, @target, g.id, @dest_tag, @scratch, @ref, @commit_id, @committed_at,
            sqlc.narg(pull_number), @spec,
            -- With a lag what was tagged less than it ago need not be seen.
-           least(g.want_rev, greatest(1, coalesce((select min(r.rev) - 1 from tag_revs r where r.tag_id = g.id
+           rev_to_build_with(g.id, least(g.want_rev, greatest(1, coalesce((select min(r.rev) - 1 from tag_revs r where r.tag_id = g.id
                and r.at > clock_timestamp() - make_interval(secs => (select bt.repo_lag_seconds from build_targets bt
-                   where bt.name = @target and bt.revoke_event is null and bt.repo_lag_seconds > 0))), g.want_rev))),
+                   where bt.name = @target and bt.revoke_event is null and bt.repo_lag_seconds > 0))), g.want_rev)))),
            @planned_nvr, sqlc.narg(retry_of), @arch_override, @quiet, root.id
     from root, tags g where g.id = @build_tag
     returning id, task_id, planned_nvr, spec, build_tag, need_rev
@@ -89,7 +89,7 @@ with root as (
 )
 insert into tasks (parent_id, build_id, method, label, state, weight, priority, channel, root_arches, waits_tag, waits_rev)
 select b.task_id, b.id, 'buildSRPM', b.spec, 'FREE', @srpm_weight, sqlc.arg(priority)::int - 1, sqlc.arg(channel)::text, g.arches,
-       case when g.built_rev < b.need_rev then g.id end, case when g.built_rev < b.need_rev then b.need_rev end
+       case when repo_lacks(g, b.need_rev) then g.id end, case when repo_lacks(g, b.need_rev) then b.need_rev end
 from build b join tags g on g.id = b.build_tag
 returning build_id, id as srpm_task;
 

@@ -58,7 +58,8 @@ order by id for no key update;
 update hosts set client_id = null, unready = '' where id = @id and client_id = @client_id::text;
 
 -- name: LoseTasksOfHost :many
--- Takes from a host all it was given by process, and keeps that it was lost.
+-- Takes from a host all it was given by process, and keeps that it was lost. What
+-- needs more than its repository shows, see FreeTask, waits for that.
 with lost as (
     select t.id, t.attempt, t.client_id, t.host_id, t.started_at, t.state, t.river_job_id, t.generation_id
     from tasks t
@@ -71,8 +72,9 @@ with lost as (
     on conflict (task_id, attempt) do nothing
 )
 update tasks t set state = 'FREE', phase = '', reason = @reason::text, host_id = null, client_id = null, river_job_id = null, token_digest = null,
-                   losses = t.losses + case when lost.state = 'OPEN' then @losses::int else 0 end, not_before = now()
-from lost where t.id = lost.id
+                   losses = t.losses + case when lost.state = 'OPEN' then @losses::int else 0 end, not_before = now(),
+                   waits_tag = case when repo_lacks(g, b.need_rev) then g.id end, waits_rev = case when repo_lacks(g, b.need_rev) then b.need_rev end
+from lost, builds b join tags g on g.id = b.build_tag where t.id = lost.id and b.id = t.build_id
 returning t.id, lost.attempt, lost.river_job_id;
 
 -- name: DropJobs :exec
@@ -101,7 +103,8 @@ order by h.id;
 -- name: LetTasksBegin :execrows
 -- Finds so many of the tasks whose repository has what they waited for, by
 -- priority. It looks at one task of each tag and priority and at those it finds,
--- however many wait, and leaves out those that somebody holds.
+-- however many wait, and leaves out those that somebody holds, and tags whose
+-- repository is on its way back to an older one.
 with recursive waited (tag, priority) as (
     (select waits_tag, priority from tasks where state = 'FREE' and waits_tag is not null order by waits_tag, priority limit 1)
     union all
@@ -111,7 +114,8 @@ with recursive waited (tag, priority) as (
         order by t.waits_tag, t.priority limit 1
     ) n
 ), found as (
-    select f.id from waited join tags g on g.id = waited.tag cross join lateral (
+    select f.id from waited join tags g on g.id = waited.tag and not exists (select from repo_holds h where h.tag_id = g.id and h.made_id is null)
+    cross join lateral (
         select t.id from tasks t
         where t.state = 'FREE' and t.waits_tag = waited.tag and t.priority = waited.priority and t.waits_rev <= g.built_rev
         order by t.waits_rev, t.id limit @max_rows
@@ -121,6 +125,22 @@ with recursive waited (tag, priority) as (
     select t.id from tasks t where t.id in (select id from found) and t.state = 'FREE' for no key update skip locked
 )
 update tasks set waits_tag = null, waits_rev = null from held where tasks.id = held.id;
+
+-- name: LetTasksWait :execrows
+-- Keeps tasks that have not begun from beginning until the repository of a tag
+-- is what somebody goes back to, and longer where they need more. Those that
+-- somebody changes at this moment see to it when they begin.
+with free as (
+    select t.id, b.need_rev from tasks t join builds b on b.id = t.build_id
+    where b.build_tag = @tag_id::bigint and t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch') and t.waits_tag is null
+    order by t.id for no key update of t skip locked
+)
+update tasks set waits_tag = @tag_id::bigint, waits_rev = free.need_rev from free where tasks.id = free.id;
+
+-- name: WaitsOfTasks :many
+-- The repositories that tasks wait for, with who holds them; empty for nobody.
+select t.id, g.name as tag, coalesce(hold_words(g.id), '')::text as held
+from tasks t join tags g on g.id = t.waits_tag where t.id = any (@ids::bigint[]) and t.state = 'FREE' order by t.id;
 
 -- name: TasksToSchedule :many
 -- The tasks of each channel and bin that come next and may begin, where a host
@@ -147,7 +167,7 @@ on conflict (task_id, host_id) do update set until = excluded.until, reason = ex
 
 -- name: LockFreeTasks :many
 -- Those of the tasks that wait and that nobody is about to change.
-select id, attempt from tasks where id = any(@ids::bigint[]) and state = 'FREE' order by id for no key update skip locked;
+select id, attempt from tasks where id = any(@ids::bigint[]) and state = 'FREE' and waits_tag is null order by id for no key update skip locked;
 
 -- name: AssignTasks :execrows
 -- Gives tasks to hosts, each with the job that rings there; 0 is none. A row is

@@ -9,7 +9,7 @@ values (sqlc.narg(parent_id), @build_id, @method, @label, 'FREE', @weight, @rive
 insert into tasks (parent_id, build_id, method, arch, root_arches, bin, label, policy, state, priority, channel, waits_tag, waits_rev, weight)
 select p.id, b.id, 'buildArch', a.arch, string_to_array(a.roots, ' '),
        case when a.arch = 'noarch' then 'noarch' else a.roots end, a.label, a.policy, 'FREE', p.priority - 1, p.channel,
-       case when g.built_rev < b.need_rev then g.id end, case when g.built_rev < b.need_rev then b.need_rev end,
+       case when repo_lacks(g, b.need_rev) then g.id end, case when repo_lacks(g, b.need_rev) then b.need_rev end,
        sqlc.arg(weight)::real + least(18, coalesce(took.seconds, 0) / 4800)
 from tasks p join builds b on b.id = p.build_id join tags g on g.id = b.build_tag,
      (select unnest(@arches::text[]) as arch, unnest(@roots::text[]) as roots, unnest(@labels::text[]) as label,
@@ -52,10 +52,13 @@ update river_job set state = 'completed', finalized_at = now() where id = @id an
 update tasks set phase = @phase where id = @id and attempt = @attempt and state = 'OPEN';
 
 -- name: FreeTask :execrows
--- Gives an attempt back: the task waits for a next one.
-update tasks set state = 'FREE', reason = @reason, phase = '', host_id = null, client_id = null, river_job_id = null, token_digest = null,
-                 failures = failures + @failures, not_before = now() + make_interval(secs => @wait_seconds::float8)
-where id = @id and attempt = @attempt and state in ('ASSIGNED', 'OPEN');
+-- Gives an attempt back: the task waits for a next one, and for the repository
+-- where somebody has gone back behind what it needs.
+update tasks t set state = 'FREE', reason = @reason, phase = '', host_id = null, client_id = null, river_job_id = null, token_digest = null,
+                   failures = t.failures + @failures, not_before = now() + make_interval(secs => @wait_seconds::float8),
+                   waits_tag = case when repo_lacks(g, b.need_rev) then g.id end, waits_rev = case when repo_lacks(g, b.need_rev) then b.need_rev end
+from builds b join tags g on g.id = b.build_tag
+where t.id = @id and t.attempt = @attempt and t.state in ('ASSIGNED', 'OPEN') and b.id = t.build_id;
 
 -- name: FinishTask :execrows
 -- Ends an attempt, with the parent locked first; zero rows mean that the attempt

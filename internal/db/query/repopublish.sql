@@ -16,7 +16,7 @@ select id, name, arches, want_rev, built_rev from tags where name = @name and re
 
 -- name: Hold :one
 -- What a tag's repository is to stay.
-select h.generation_id, h.made_id, h.actor, h.reason, h.at, g.number from repo_holds h join repo_generations g on g.id = h.generation_id
+select h.generation_id, h.made_id, h.actor, h.reason, h.at, g.number, g.directory from repo_holds h join repo_generations g on g.id = h.generation_id
 where h.tag_id = @tag_id;
 
 -- name: SetHold :exec
@@ -84,10 +84,17 @@ where rpm_fragments.format <> excluded.format;
 update tags set built_rev = greatest(built_rev, @built_rev) where id = @id returning want_rev, built_rev;
 
 
+-- name: SetHeldRev :exec
+-- Records that somebody went back to what a tag was at a revision.
+update tags set built_rev = @built_rev where id = @id;
+
 -- name: InsertGeneration :one
-insert into repo_generations (tag_id, number, rev, state, event, rollback_of, actor, reason)
-values (@tag_id, (select coalesce(max(number), 0) + 1 from repo_generations where tag_id = @tag_id), @rev, 'building',
-        sqlc.narg(event), sqlc.narg(rollback_of), @actor, @reason)
+-- Its number follows all that the tag has had, all that tags of its name have
+-- had, and what lies in its directory.
+insert into repo_generations (tag_id, directory, number, rev, state, event, rollback_of, actor, reason)
+values (@tag_id, @directory, 1 + greatest(@lies_there::bigint,
+            (select max(number) from repo_generations where tag_id = @tag_id), (select max(number) from repo_generations where directory = @directory)),
+        @rev, 'building', sqlc.narg(event), sqlc.narg(rollback_of), @actor, @reason)
 returning id, number;
 
 -- name: PublishGeneration :execrows
@@ -101,14 +108,25 @@ select @generation_id, unnest(@rpm_ids::bigint[]), unnest(@arches::text[]);
 -- name: AbandonedGenerations :many
 -- Generations whose making was interrupted, and whether the one that came after
 -- them is so old that nobody reads them any more, should they have been seen.
-select g.id, g.number, exists (
+select g.id, g.directory, g.number, exists (
     select 1 from repo_generations n where n.tag_id = g.tag_id and n.state = 'published' and n.number > g.number
     and n.published_at < now() - make_interval(secs => @keep_seconds::float8)) as unread
 from repo_generations g where g.tag_id = @tag_id and g.state = 'building' order by g.number;
 
 -- name: KeptGenerations :many
--- The numbers whose trees must stay.
-select number from repo_generations where tag_id = @tag_id and state in ('building', 'published') order by number;
+-- The numbers whose trees must stay in a directory, whichever tags they are of.
+select number from repo_generations where directory = @directory and state in ('building', 'published') order by number;
+
+-- name: ExpireOfRemovedTags :execrows
+-- Gives up the generations of tags that were removed long enough ago.
+update repo_generations g set state = 'expired' from tags t join events e on e.id = t.revoke_event
+where t.id = g.tag_id and g.state in ('building', 'published') and e.at < now() - make_interval(secs => @keep_seconds::float8);
+
+-- name: GenerationIsRecorded :one
+select exists (select 1 from repo_generations where directory = @directory and number = @number);
+
+-- name: LiveTags :many
+select id, name from tags where revoke_event is null order by id;
 
 -- name: ExpirableGenerations :many
 -- Published generations that are not among the newest kept ones and were

@@ -41,13 +41,18 @@ from rpm_signatures s join signing_keys k on k.id = s.key_id
 where s.rpm_id = any (@rpm_ids::bigint[]) order by s.rpm_id, k.name;
 
 -- name: MissingSignatures :many
--- Packages of builds that lack the signature of one of the keys.
-select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, wanted.name::text as key
-from unnest(@keys::text[]) as wanted (name)
-cross join rpms r
-where r.build_id = any (@build_ids::bigint[])
-  and not exists (select from rpm_signatures s join signing_keys k on k.id = s.key_id where s.rpm_id = r.id and k.name = wanted.name)
-order by r.build_id, r.source desc, r.arch, r.name, wanted.name;
+-- Packages of builds that lack the signature of one of the keys, which are named
+-- or told by fingerprint.
+select r.id, r.build_id, b.package_id, coalesce(b.nvr, '')::text as nvr, r.name, r.epoch, r.version, r.release, r.arch, r.source, wanted.name::text as key
+from unnest(@keys::text[]) with ordinality as wanted (name, position)
+cross join rpms r join builds b on b.id = r.build_id
+where r.build_id = any (@build_ids::bigint[]) and (@with_sources::boolean or not r.source)
+  and not exists (select from rpm_signatures s join signing_keys k on k.id = s.key_id
+                  where s.rpm_id = r.id and (k.name = wanted.name or k.fingerprint = wanted.name))
+order by r.build_id, r.source desc, r.name, r.arch, r.id, wanted.position;
+
+-- name: NVRsOfBuilds :many
+select id, coalesce(nvr, '')::text as nvr from builds where id = any (@ids::bigint[]);
 
 -- name: RPMForSigning :one
 select id, sha256, size, path from rpms where id = @id;
@@ -68,3 +73,8 @@ on conflict (generation_id, arch, key_id) do nothing;
 select audit_seq::bigint as audit_seq, audit_hash::text as audit_hash from rpm_signatures where audit_seq is not null
 union all select audit_seq, audit_hash from repomd_signatures
 order by 1;
+
+-- name: TagsWithExtra :many
+-- Tags that have an extra setting of their own.
+select t.id from tag_extra x join tags t on t.id = x.tag_id
+where x.key = @key and x.value is not null and x.revoke_event is null and t.revoke_event is null order by t.id;

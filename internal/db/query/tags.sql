@@ -76,6 +76,8 @@ returning id;
 update tags set name = @name where id = @id;
 
 -- name: EndTag :exec
+-- A tag of its name that comes again is not held.
+with held as (delete from repo_holds where tag_id = @id)
 update tags set revoke_event = @revoke_event where id = @id;
 
 -- name: SetEffectiveConfig :exec

@@ -91,7 +91,7 @@ where pp.build_id = @build_id order by d.id;
 -- A value that differs whenever anything that a build's page shows differs,
 -- and whether nothing of it can change any more.
 select md5(concat_ws('|', b.state, b.nvr, b.reason, b.phase, b.published_at, b.tagged_rev,
-           (select string_agg(concat_ws(',', t.id, t.state, t.attempt, t.phase, t.reason), ';' order by t.id)
+           (select string_agg(concat_ws(',', t.id, t.state, t.attempt, t.phase, t.reason, t.waits_tag), ';' order by t.id)
             from tasks t where t.build_id = b.id),
            (select string_agg(concat_ws(',', r.id, r.seq, r.sent_seq, r.failures, r.build_id), ';' order by r.id)
             from reports r where r.repository_id = b.repository_id and r.commit_id = b.commit_id),
@@ -120,7 +120,7 @@ select id, name from packages where name = @name;
 -- event is 0 where none is known, until_event is that of the change after which
 -- the tag was another: 0 while none is. rollback_of is 0 for one of what the tag
 -- said. changes and actors are of the events that it was the first to show.
-select g.id, g.number, g.rev, g.state, g.arches, g.packages, g.bytes, g.created_at, g.published_at, g.actor, g.reason, g.closure,
+select g.id, g.directory, g.number, g.rev, g.state, g.arches, g.packages, g.bytes, g.created_at, g.published_at, g.actor, g.reason, g.closure,
        coalesce(g.event, 0)::bigint as event,
        coalesce((select r.event from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev and r.event is not null order by r.rev limit 1), 0)::bigint as until_event,
        coalesce(back.number, 0)::bigint as rollback_of,
@@ -176,7 +176,8 @@ select state, count(*) from deliveries group by state order by state;
 -- name: CountWaiting :one
 -- What the outbox and the publisher are behind with.
 select (select count(*) from reports where sent_seq < seq)::bigint as unsent_reports,
-       (select count(*) from tags where want_rev > built_rev and revoke_event is null)::bigint as stale_tags,
+       (select count(*) from tags where want_rev > built_rev and revoke_event is null
+           and not exists (select from repo_holds h where h.tag_id = tags.id))::bigint as stale_tags,
        (select count(*) from repo_troubles x join tags t on t.id = x.tag_id where t.revoke_event is null)::bigint as troubled_tags,
        (select count(*) from leases)::bigint as processes;
 
@@ -247,10 +248,9 @@ group by t.channel, t.bin order by t.channel, t.bin;
 select t.id, t.build_id, t.method, t.arch, t.channel, t.bin, t.root_arches, t.priority, t.weight, t.attempt, t.reason, t.created_at,
        b.nvr, b.planned_nvr, b.scratch, b.target, g.name as build_tag_name,
        (t.waits_tag is not null)::bool as waits_for_repo, (t.not_before > now())::bool as waits_for_time, t.not_before,
-       coalesce(h.actor, '')::text as held_by, coalesce(h.reason, '')::text as held_why, h.at as held_at,
+       coalesce(hold_words(g.id), '')::text as held,
        coalesce(x.reason, '')::text as trouble_reason, x.since as trouble_since
 from tasks t join builds b on b.id = t.build_id join tags g on g.id = b.build_tag
-left join repo_holds h on h.tag_id = g.id
 left join repo_troubles x on x.tag_id = g.id
 where t.state = 'FREE' and t.method in ('buildSRPM', 'buildArch')
   and (sqlc.narg(channel)::text is null or t.channel = sqlc.narg(channel))
