@@ -181,6 +181,13 @@ func (w *ImportWorker) keep(ctx context.Context, tx pgx.Tx, in *intake) error {
 	if err := q.MarkImported(ctx, in.tasks); err != nil {
 		return fmt.Errorf("builders: mark imported tasks of build %d: %w", in.build.ID, err)
 	}
+	if w.Imported != nil && !in.build.Scratch {
+		warnings, err := w.Imported(ctx, tx, in.build.ID)
+		if err != nil {
+			return err
+		}
+		in.warnings = append(in.warnings, warnings...)
+	}
 	return queue.Warn(ctx, tx, in.build.ID, in.warnings)
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/distbot/distbot/internal/db"
@@ -52,6 +53,10 @@ type Stages struct {
 	Recipes *Recipes
 	// Nearest finds what comes close to missing requirements; nil does not look.
 	Nearest *Nearest
+	// Imported is told of the packages of a build as they become part of it, in
+	// the transaction that records them, and returns what to warn of; nil is not
+	// told. An error ends the import, which is tried again.
+	Imported func(ctx context.Context, tx pgx.Tx, buildID int64) (warnings []string, err error)
 }
 
 // status is the status of a part of a build.

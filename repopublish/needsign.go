@@ -2,7 +2,6 @@ package repopublish
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,9 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/distbot/distbot/internal/db"
-	"github.com/distbot/distbot/internal/pgp"
 	"github.com/distbot/distbot/internal/rpmfile"
-	"github.com/distbot/distbot/internal/rpmsig"
 	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue"
 )
@@ -72,7 +69,7 @@ func (s *Signing) Signatures(ctx context.Context, rpmIDs []int64) (map[int64][]R
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: list signatures: %w", err)
 	}
-	all := make(map[int64][]RecordedSignature, len(rpmIDs))
+	all := make(map[int64][]RecordedSignature, len(rows))
 	for _, row := range rows {
 		all[row.RpmID] = append(all[row.RpmID], RecordedSignature{
 			RPMID: row.RpmID, Key: row.Name, Fingerprint: row.Fingerprint, SignedAt: row.SignedAt,
@@ -92,7 +89,7 @@ type MissingSignature struct {
 // MissingSignatures lists which packages of builds, source packages too, lack the
 // signatures of which of the keys, given by name or full fingerprint.
 func (s *Signing) MissingSignatures(ctx context.Context, builds []int64, keys []string) ([]MissingSignature, error) {
-	rows, err := db.New(s.Pool).MissingSignatures(ctx, db.MissingSignaturesParams{BuildIds: builds, Keys: keys, WithSources: true})
+	rows, err := db.New(s.Pool).MissingSignatures(ctx, db.MissingSignaturesParams{BuildIds: builds, Keys: keys})
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: list missing signatures: %w", err)
 	}
@@ -104,69 +101,4 @@ func (s *Signing) MissingSignatures(ctx context.Context, builds []int64, keys []
 		}
 	}
 	return missing, nil
-}
-
-// RecordOwnSignatures looks at the signatures that a package came with, and
-// records those that are valid and by a key that is known and not retired. It
-// returns the names of these keys: none for a package that is not signed, or by
-// others. A bad signature of a known key, and a payload that is not the one that
-// was signed, are errors, see rpmsig.Verify.
-func (s *Signing) RecordOwnSignatures(ctx context.Context, rpmID int64) ([]string, error) {
-	names, err := s.recordOwn(ctx, rpmID)
-	if err != nil {
-		return nil, fmt.Errorf("repopublish: verify the signatures of package %d: %w", rpmID, err)
-	}
-	return names, nil
-}
-
-func (s *Signing) recordOwn(ctx context.Context, rpmID int64) ([]string, error) {
-	q := db.New(s.Pool)
-	rpm, err := q.RPMForSigning(ctx, rpmID)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := q.ListSigningKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var keys []*pgp.PublicKey
-	known := map[string]db.SigningKey{}
-	for _, row := range rows {
-		if row.RetiredAt != nil {
-			continue
-		}
-		public, err := pgp.ParsePublicKeys([]byte(row.PublicKey))
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, public...)
-		known[row.Fingerprint] = row
-	}
-	file, err := s.Store.OpenBlob(store.Blob{SHA256: rpm.Sha256, Size: rpm.Size})
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	verified, err := rpmsig.Verify(ctx, file, keys, s.now())
-	if errors.Is(err, rpmsig.ErrUnsigned) || errors.Is(err, pgp.ErrUnknownKey) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if verified.SHA256 != rpm.Sha256 {
-		return nil, fmt.Errorf("the file in the store has SHA-256 %s: %w", verified.SHA256, store.ErrDigest)
-	}
-	var names []string
-	for _, by := range verified.By {
-		key := known[by.Key.Fingerprint]
-		_, err := q.SaveRPMSignature(ctx, db.SaveRPMSignatureParams{
-			RpmID: rpm.ID, KeyID: key.ID, Sha256: rpm.Sha256, Size: rpm.Size, SignedAt: by.At,
-		})
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, key.Name)
-	}
-	return names, nil
 }

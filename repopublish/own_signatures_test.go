@@ -5,114 +5,128 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/distbot/distbot/internal/pgp"
-	"github.com/distbot/distbot/internal/rpmfile"
-	"github.com/distbot/distbot/internal/rpmsig"
 	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue/queuetest"
 )
 
-// TestOwnSignatures imports packages that somebody else has signed.
-func TestOwnSignatures(t *testing.T) {
+// completeSigned is the nth build, of one package that came signed by key and
+// changed by edit; nil leaves it as it is.
+func (s *signed) completeSigned(t *testing.T, n int, name string, key *pgp.PrivateKey, edit func([]byte)) (build int64) {
+	t.Helper()
+	build = s.complete(t, n, name, "1", name+".x86_64")
+	sha := queuetest.Value[string](t, s.stage.Pool, "select sha256 from rpms where build_id = $1", build)
+	raw, err := os.ReadFile(s.stage.Store.Path(store.Blob{SHA256: sha}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw = signOffline(t, raw, key)
+	if edit != nil {
+		edit(raw)
+	}
+	blob, err := s.stage.Store.Put(t.Context(), bytes.NewReader(raw), "", 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As an import would have recorded it in the first place.
+	queuetest.Tx(t, s.stage.Pool, func(tx pgx.Tx) error {
+		for _, statement := range []string{"set local session_replication_role = replica", "update rpms set sha256 = $2, size = $3 where build_id = $1"} {
+			var args []any
+			if strings.Contains(statement, "$1") {
+				args = []any{build, blob.SHA256, blob.Size}
+			}
+			if _, err := tx.Exec(t.Context(), statement, args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return build
+}
+
+func otherPayload(raw []byte) { raw[len(raw)-10] ^= 1 }
+
+func TestSignaturesOfAnImport(t *testing.T) {
 	t.Parallel()
 	s := newSigned(t, "release")
-	fedora, err := pgp.Generate(pgp.Ed25519, "Fedora", time.Now().Add(-time.Hour), 0)
-	if err != nil {
-		t.Fatal(err)
+	fedora, armored := foreignKey(t, "Fedora")
+	record := func(build int64) (warnings []string) {
+		t.Helper()
+		queuetest.Tx(t, s.stage.Pool, func(tx pgx.Tx) (err error) {
+			warnings, err = s.RecordImported(t.Context(), tx, build)
+			return err
+		})
+		return warnings
 	}
-	armored, err := fedora.Armored()
-	if err != nil {
-		t.Fatal(err)
+	have := func(build int64) []string {
+		return queuetest.Values[string](t, s.stage.Pool, `select k.name from rpm_signatures s join rpms r on r.id = s.rpm_id join signing_keys k on k.id = s.key_id
+			where r.build_id = $1 and s.sha256 = r.sha256 and s.header is null`, build)
 	}
-	n := 0
-	// imported is a package signed by fedora, changed by edit.
-	imported := func(edit func([]byte) []byte) int64 {
-		n++
-		name := "pkg" + string(rune('a'+n))
-		build := s.complete(t, n, name, "1", name+".x86_64")
-		id := s.rpmsOf(t, build)[name+"-1-1.x86_64.rpm"]
-		sha := queuetest.Value[string](t, s.stage.Pool, "select sha256 from rpms where id = $1", id)
-		raw, err := os.ReadFile(s.stage.Store.Path(store.Blob{SHA256: sha}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw = edit(signOffline(t, raw, fedora))
-		blob, err := s.stage.Store.Put(t.Context(), bytes.NewReader(raw), "", 1<<20)
-		if err != nil {
-			t.Fatal(err)
-		}
-		// As an import would have recorded it in the first place.
-		queuetest.Exec(t, s.stage.Pool, "alter table rpms disable trigger rpms_keep_record")
-		queuetest.Exec(t, s.stage.Pool, "update rpms set sha256 = $2, size = $3 where id = $1", id, blob.SHA256, blob.Size)
-		queuetest.Exec(t, s.stage.Pool, "alter table rpms enable trigger rpms_keep_record")
-		return id
+	good := s.completeSigned(t, 1, "good", fedora, nil)
+	if warnings := record(good); warnings != nil || len(have(good)) > 0 {
+		t.Errorf("by a key that nobody trusts: %q, %q", have(good), warnings)
 	}
-	same := func(raw []byte) []byte { return raw }
-	id := imported(same)
-	if names, err := s.RecordOwnSignatures(t.Context(), id); err != nil || names != nil {
-		t.Errorf("by a key nobody trusts: %q, %v", names, err)
-	}
-	if _, err := s.TrustKey(t.Context(), "fedora", []byte(armored)); err != nil {
+	if _, err := s.TrustKey(t.Context(), "fedora", armored); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if names, err := s.RecordOwnSignatures(t.Context(), id); err != nil || !slices.Equal(names, []string{"fedora"}) {
-			t.Errorf("by a key that is trusted: %q, %v", names, err)
+		if warnings := record(good); warnings != nil || !slices.Equal(have(good), []string{"fedora"}) {
+			t.Errorf("by a key that is trusted: %q, %q", have(good), warnings)
 		}
 	}
-	have, err := s.Signatures(t.Context(), []int64{id})
-	if err != nil || LackingKeys([]string{"fedora"}, have[id]) != nil || !slices.Equal(LackingKeys([]string{"release"}, have[id]), []string{"release"}) {
-		t.Errorf("recorded: %+v, %v", have, err)
+	bad := s.completeSigned(t, 2, "bad", fedora, otherPayload)
+	if warnings := record(bad); len(warnings) != 1 || !strings.HasPrefix(warnings[0], "the signature of bad-1-1.x86_64.rpm does not count") || len(have(bad)) > 0 {
+		t.Errorf("with another payload: %q, %q", have(bad), warnings)
 	}
-	own, err := s.SignedCopy(t.Context(), id, "fedora")
-	if err != nil || own.SHA256 != queuetest.Value[string](t, s.stage.Pool, "select sha256 from rpms where id = $1", id) {
-		t.Errorf("the copy that fedora signed is %+v, %v, want the package itself", own, err)
-	}
-	ours, err := s.SignedCopy(t.Context(), id, "release")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.verifyBlob(t, ours, s.public(t, "release"))
-
-	id = imported(func(raw []byte) []byte {
-		raw[len(raw)-10] ^= 1
-		return raw
-	})
-	if names, err := s.RecordOwnSignatures(t.Context(), id); !errors.Is(err, rpmfile.ErrDigest) {
-		t.Errorf("with another payload: %q, %v, want %v", names, err, rpmfile.ErrDigest)
-	}
-	if err := s.RetireTrusted(t.Context(), "fedora"); err != nil {
-		t.Fatal(err)
-	}
-	if names, err := s.RecordOwnSignatures(t.Context(), imported(same)); err != nil || names != nil {
-		t.Errorf("by a key that is not trusted any more: %q, %v", names, err)
+	plain := s.complete(t, 3, "plain", "1", "plain.x86_64")
+	if warnings := record(plain); warnings != nil || len(have(plain)) > 0 {
+		t.Errorf("unsigned: %q, %q", have(plain), warnings)
 	}
 }
 
-// signOffline signs a package as somebody else does.
-func signOffline(t *testing.T, raw []byte, key *pgp.PrivateKey) []byte {
-	t.Helper()
-	head, err := rpmsig.ReadHead(bytes.NewReader(raw))
-	if err != nil {
+// TestAKeyIsTrustedAfterItsPackagesCame looks back, and publishes what it found.
+func TestAKeyIsTrustedAfterItsPackagesCame(t *testing.T) {
+	t.Parallel()
+	s := newSignedPublisher(t, "release")
+	fedora, armored := foreignKey(t, "Fedora")
+	other, _ := foreignKey(t, "Other")
+	good := s.completeSigned(t, 1, "good", fedora, nil)
+	s.completeSigned(t, 2, "bad", fedora, otherPayload)
+	s.completeSigned(t, 3, "other", other, nil)
+	plain := s.complete(t, 4, "plain", "1", "plain.x86_64", "plain.src")
+	gone := s.completeSigned(t, 5, "gone", fedora, nil)
+	if err := os.Remove(s.stage.Store.Path(store.Blob{SHA256: queuetest.Value[string](t, s.stage.Pool, "select sha256 from rpms where build_id = $1", gone)})); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := head.Parse(); err != nil {
+	scratch := s.completeSigned(t, 6, "scratch", fedora, nil)
+	queuetest.Exec(t, s.stage.Pool, "update builds set scratch = true where id = $1", scratch)
+	if _, err := s.RecordTrusted(t.Context(), "fedora"); !errors.Is(err, ErrNoKey) {
+		t.Errorf("a key that is not known: got %v, want %v", err, ErrNoKey)
+	}
+	if _, err := s.TrustKey(t.Context(), "fedora", armored); err != nil {
 		t.Fatal(err)
 	}
-	packet, err := key.Sign(head.Header(), time.Now())
-	if err != nil {
-		t.Fatal(err)
+	s.Signing.Now = func() time.Time { return time.Now().Add(time.Minute) }
+	found, err := s.RecordTrusted(t.Context(), "fedora")
+	slices.Sort(found.Unfit)
+	if err != nil || found.Packages != 6 || found.Signed != 1 || len(found.Unfit) != 2 ||
+		!strings.HasPrefix(found.Unfit[0], "bad-1-1.x86_64.rpm: ") || !strings.HasPrefix(found.Unfit[1], "gone-1-1.x86_64.rpm: ") {
+		t.Fatalf("found %+v, %v", found, err)
 	}
-	header, err := head.WithSignature(packet)
-	if err != nil {
-		t.Fatal(err)
+	if again, err := s.RecordTrusted(t.Context(), "fedora"); err != nil || again.Packages != 5 || again.Signed != 0 {
+		t.Errorf("once more it found %+v, %v", again, err)
 	}
-	var to bytes.Buffer
-	if err := rpmsig.Copy(t.Context(), &to, bytes.NewReader(raw), header); err != nil {
-		t.Fatal(err)
+	s.setExtra(t, NeedSignaturesExtra, `"fedora"`)
+	s.tag(t, s.dist.DestTag, good)
+	s.tag(t, s.dist.DestTag, plain)
+	s.settled(t)
+	if got := s.published(t, "fedora"); len(got) != 1 || !slices.Equal(got["good-1-1.x86_64.rpm"], []string{"fedora"}) {
+		t.Errorf("published, and signed by: %v", got)
 	}
-	return to.Bytes()
 }

@@ -2,14 +2,10 @@ package repopublish
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // NeedSignaturesExtra is the extra setting of a tag that names the keys without
@@ -17,93 +13,13 @@ import (
 // a list of them. It is not inherited.
 const NeedSignaturesExtra = "repo.need_signatures"
 
-// parseNeed reads names or fingerprints of keys.
-func parseNeed(value json.RawMessage) (names []string, err error) {
-	if value == nil {
-		return nil, nil
-	}
-	var one string
-	if err := json.Unmarshal(value, &one); err == nil {
-		names = strings.Fields(one)
-	} else if err := json.Unmarshal(value, &names); err != nil {
-		return nil, errors.New("want the name or the fingerprint of a key, or a list of them")
-	}
-	if len(names) > maxSigningKeys || slices.Contains(names, "") {
-		return nil, fmt.Errorf("want at most %d names or fingerprints, none of them empty", maxSigningKeys)
-	}
-	return names, nil
-}
-
 // sign puts the signed copies of packages in their places. A repository that is
-// to be signed is not published unsigned: without a signer it waits. Packages of
-// one that only requires signatures are the copies that the first key it names
-// has signed.
+// to be signed is not published unsigned: without a signer it waits.
 func (p *Publisher) sign(ctx context.Context, c *content) error {
-	if len(c.keys) == 0 && len(c.need) == 0 {
-		return nil
-	}
-	if p.Signing == nil {
-		return ErrNoSigner
-	}
-	key, err := p.keyOfPackages(ctx, c)
-	if err != nil {
+	if err := p.signPackages(ctx, c); err != nil {
 		return err
 	}
-	copies, err := p.Signing.SignedCopies(ctx, c.ids(), key)
-	if err != nil {
-		return err
-	}
-	for _, repo := range c.repos {
-		for i, id := range repo.rpmIDs {
-			item := &repo.items[i]
-			if blob := copies[id]; blob.SHA256 != item.SHA256 {
-				// Other bytes than the unsigned package's, and than those of
-				// another key, get another name.
-				item.SHA256, item.Size, item.Href = blob.SHA256, blob.Size, path.Join("Packages", key, strings.TrimPrefix(item.Href, "Packages/"))
-			}
-		}
-	}
-	return p.requireSignatures(ctx, c)
-}
-
-// keyOfPackages is the name of the key that has signed the packages of a
-// repository, or is about to.
-func (p *Publisher) keyOfPackages(ctx context.Context, c *content) (string, error) {
-	if len(c.keys) > 0 {
-		return c.keys[0], nil
-	}
-	keys, err := p.Signing.Keys(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, key := range keys {
-		if key.Name == c.need[0] || key.Fingerprint == c.need[0] {
-			return key.Name, nil
-		}
-	}
-	if len(c.ids()) > 0 { // Something was signed with it a moment ago.
-		return "", fmt.Errorf("key %s: %w", c.need[0], ErrNoKey)
-	}
-	return "", nil
-}
-
-// requireSignatures looks once more at what is about to be published.
-func (p *Publisher) requireSignatures(ctx context.Context, c *content) error {
-	if len(c.need) == 0 {
-		return nil
-	}
-	have, err := p.Signing.Signatures(ctx, c.ids())
-	if err != nil {
-		return err
-	}
-	for _, repo := range c.repos {
-		for i, id := range repo.rpmIDs {
-			if lacking := LackingKeys(c.need, have[id]); len(lacking) > 0 {
-				return fmt.Errorf("%s has no signature by %s any more", repo.items[i].NVRA(), strings.Join(lacking, " and "))
-			}
-		}
-	}
-	return nil
+	return p.placeCopies(ctx, c)
 }
 
 // ids are those of all packages, each once.

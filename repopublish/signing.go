@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path"
 	"strings"
@@ -50,6 +51,8 @@ type Signing struct {
 	Signer Signer
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Logger is told of keys of the signer that can't be used; nil for nobody.
+	Logger *slog.Logger
 }
 
 // signAtOnce is how many packages are signed at the same time.
@@ -58,6 +61,13 @@ const signAtOnce = 4
 // headerRoom is by how much a signed copy may be larger than the package.
 const headerRoom = 1 << 20
 
+func (s *Signing) logger() *slog.Logger {
+	if s.Logger != nil {
+		return s.Logger
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
 func (s *Signing) now() time.Time {
 	if s.Now != nil {
 		return s.Now()
@@ -65,20 +75,15 @@ func (s *Signing) now() time.Time {
 	return time.Now()
 }
 
-// SignedCopy returns the copy of a package that is signed with a key, and makes
-// it where there is none: one package and one key have one copy, for ever. It
-// lies in the store and below packages/…/data/signed/KEYID, its signature header
-// in packages/…/data/sigcache/KEYID, as Koji's do.
+// SignedCopies returns the copies of packages that are signed with a key, by the
+// ids of the packages, and makes them where there are none: one package and one
+// key have one copy, for ever. It lies in the store and below
+// packages/…/data/signed/KEYID, its signature header in
+// packages/…/data/sigcache/KEYID, as Koji's do.
 //
 // Errors wrap ErrNoKey, ErrNoSigner, signer.ErrUnreachable, *signer.RefusedError,
 // pgx.ErrNoRows (no such package), or are those of the store and the database.
 // To call it again after an error is safe.
-func (s *Signing) SignedCopy(ctx context.Context, rpmID int64, key string) (store.Blob, error) {
-	copies, err := s.SignedCopies(ctx, []int64{rpmID}, key)
-	return copies[rpmID], err
-}
-
-// SignedCopies is SignedCopy for many packages at once, by their ids.
 func (s *Signing) SignedCopies(ctx context.Context, rpmIDs []int64, key string) (map[int64]store.Blob, error) {
 	rows, err := db.New(s.Pool).SignaturesOfRPMs(ctx, rpmIDs)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,29 +75,47 @@ type KeyTakenError struct{ Name, Fingerprint string }
 
 // Error implements error.
 func (e *KeyTakenError) Error() string {
-	return fmt.Sprintf("the key %s can't be named %s: another key has that name, or the key another one; keys are never renamed", e.Fingerprint, e.Name)
+	return fmt.Sprintf("the key %s can't be named %s: another key has that name, or the key another one, or the signer has it; keys are never renamed", e.Fingerprint, e.Name)
 }
 
 // SyncKeys makes the signer's keys known to the database, and notes which are
-// retired. Errors wrap ErrNoSigner, *KeyTakenError or are the signer's.
+// retired. A key that can't have its name there is logged and left out, so that
+// it keeps no other from being used; what needs it fails with *KeyTakenError.
+// Errors wrap ErrNoSigner or are the signer's or the database's.
 func (s *Signing) SyncKeys(ctx context.Context) error {
+	_, err := s.syncKeys(ctx)
+	return err
+}
+
+// syncKeys is SyncKeys, and returns the keys that were left out by their names.
+func (s *Signing) syncKeys(ctx context.Context) (taken map[string]*KeyTakenError, err error) {
 	if s.Signer == nil {
-		return fmt.Errorf("repopublish: read the signer's keys: %w", ErrNoSigner)
+		return nil, fmt.Errorf("repopublish: read the signer's keys: %w", ErrNoSigner)
 	}
 	keys, err := s.Signer.Keys(ctx)
 	if err != nil {
-		return fmt.Errorf("repopublish: read the signer's keys: %w", err)
+		return nil, fmt.Errorf("repopublish: read the signer's keys: %w", err)
 	}
+	taken = map[string]*KeyTakenError{}
 	for _, key := range keys {
-		if err := s.saveKey(ctx, key, true); err != nil {
-			return err
+		err := s.saveKey(ctx, key, true)
+		var other *KeyTakenError
+		if errors.As(err, &other) {
+			taken[key.Name] = other
+			s.logger().Error("repopublish: a key of the signer can't be used", "key", key.Name, "fingerprint", key.Fingerprint, "error", other)
+			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return taken, nil
 }
 
 // TrustKey makes a key of somebody else known, so that its signatures on
-// packages that come with them count. armored is one public key.
+// packages that come with them count, or makes them count again after
+// RetireTrusted. armored is one public key. The error wraps *KeyTakenError for
+// a name or key that is known otherwise, the signer's own keys among them.
 func (s *Signing) TrustKey(ctx context.Context, name string, armored []byte) (signer.Key, error) {
 	public, err := pgp.ParsePublicKeys(armored)
 	if err != nil {
@@ -186,44 +205,75 @@ func (s *Signing) PublicKeyFile(ctx context.Context, names []string) (string, er
 // keysNamed returns keys in the order of their names; it asks the signer once
 // for those that are not known.
 func (s *Signing) keysNamed(ctx context.Context, names []string) ([]db.SigningKey, error) {
-	asked := s.Signer == nil
-	for {
-		rows, err := db.New(s.Pool).SigningKeysByName(ctx, names)
-		if err != nil {
-			return nil, fmt.Errorf("repopublish: read keys: %w", err)
-		}
-		byName := map[string]db.SigningKey{}
-		for _, row := range rows {
-			byName[row.Name] = row
-		}
-		keys := make([]db.SigningKey, 0, len(names))
-		var unknown []string
-		for _, name := range names {
-			if row, ok := byName[name]; ok {
-				keys = append(keys, row)
-			} else {
-				unknown = append(unknown, name)
-			}
-		}
-		if len(unknown) == 0 {
-			return keys, nil
-		}
-		if asked {
-			return nil, fmt.Errorf("repopublish: keys %s: %w", strings.Join(unknown, ", "), ErrNoKey)
-		}
-		if err := s.SyncKeys(ctx); err != nil {
+	keys, unknown, err := s.knownNamed(ctx, names)
+	if err != nil || len(unknown) == 0 {
+		return keys, err
+	}
+	var taken map[string]*KeyTakenError
+	if s.Signer != nil {
+		if taken, err = s.syncKeys(ctx); err != nil {
 			return nil, fmt.Errorf("repopublish: keys %s: %w, as far as can be told: %w", strings.Join(unknown, ", "), ErrNoKey, err)
 		}
-		asked = true
+		if keys, unknown, err = s.knownNamed(ctx, names); err != nil || len(unknown) == 0 {
+			return keys, err
+		}
 	}
+	for _, name := range unknown {
+		if err := taken[name]; err != nil {
+			return nil, fmt.Errorf("repopublish: use key %s: %w", name, err)
+		}
+	}
+	return nil, fmt.Errorf("repopublish: keys %s: %w", strings.Join(unknown, ", "), ErrNoKey)
+}
+
+// knownNamed returns the keys that the database knows, in the order of their
+// names, and the names that it does not know.
+func (s *Signing) knownNamed(ctx context.Context, names []string) (keys []db.SigningKey, unknown []string, err error) {
+	rows, err := db.New(s.Pool).SigningKeysByName(ctx, names)
+	if err != nil {
+		return nil, nil, fmt.Errorf("repopublish: read keys: %w", err)
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(rows, func(row db.SigningKey) bool { return row.Name == name })
+		if i < 0 {
+			unknown = append(unknown, name)
+			continue
+		}
+		keys = append(keys, rows[i])
+	}
+	return keys, unknown, nil
+}
+
+// ownKeys returns keys that the signer can be asked to sign with, in the order of
+// their names, retired ones too. A name that somebody else's key has is a
+// *KeyTakenError where the signer has a key of that name, ErrNoKey otherwise.
+func (s *Signing) ownKeys(ctx context.Context, names []string) ([]db.SigningKey, error) {
+	if s.Signer == nil {
+		return nil, ErrNoSigner
+	}
+	keys, err := s.keysNamed(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		if key.Own {
+			continue
+		}
+		taken, err := s.syncKeys(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := taken[key.Name]; err != nil {
+			return nil, fmt.Errorf("repopublish: sign with key %s: %w", key.Name, err)
+		}
+		return nil, fmt.Errorf("repopublish: sign with key %s: it is one of somebody else, and of the signer %w", key.Name, ErrNoKey)
+	}
+	return keys, nil
 }
 
 // ownKey returns a key that the signer can be asked to sign with.
 func (s *Signing) ownKey(ctx context.Context, name string) (db.SigningKey, *pgp.PublicKey, error) {
-	if s.Signer == nil {
-		return db.SigningKey{}, nil, ErrNoSigner
-	}
-	rows, err := s.keysNamed(ctx, []string{name})
+	rows, err := s.ownKeys(ctx, []string{name})
 	if err != nil {
 		return db.SigningKey{}, nil, err
 	}

@@ -11,18 +11,18 @@ import (
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/pgp"
 	"github.com/distbot/distbot/internal/store"
-	"github.com/distbot/distbot/repopublish/signer"
 )
 
 // ErrOtherRepomd is wrapped when a generation would get a second repomd.xml.
 var ErrOtherRepomd = errors.New("another repomd.xml of the generation is recorded")
 
 // SignRepomd records a generation's repomd.xml of an architecture and returns
-// its repomd.xml.asc: the signatures of all of the keys that are not retired, in
-// one armored block. Clients need to know one of them. The generation must be
-// recorded as being made, outside of any open transaction: the signer looks.
+// its repomd.xml.asc: the signatures of all of the keys that are neither retired
+// nor expired, in one armored block. Clients need to know one of them. The
+// generation must be recorded as being made, outside of any open transaction: the
+// signer looks.
 //
-// Errors wrap ErrOtherRepomd, ErrNoKey (also when every key is retired),
+// Errors wrap ErrOtherRepomd, ErrNoKey (also when no key signs any more),
 // ErrNoSigner, signer.ErrUnreachable or *signer.RefusedError. To call it again
 // gives the same bytes.
 func (s *Signing) SignRepomd(ctx context.Context, generationID int64, arch string, document []byte, keys []string) (string, error) {
@@ -37,40 +37,31 @@ func (s *Signing) SignRepomd(ctx context.Context, generationID int64, arch strin
 	if err != nil {
 		return "", wrap(err)
 	}
-	rows, err := s.keysNamed(ctx, keys)
+	rows, err := s.ownKeys(ctx, keys)
 	if err != nil {
 		return "", wrap(err)
 	}
 	var packets [][]byte
 	for _, row := range rows {
-		if row.RetiredAt != nil {
-			continue
-		}
-		packet, err := s.signRepomd(ctx, generationID, arch, document, row)
-		var refused *signer.RefusedError
-		if errors.As(err, &refused) && refused.Code == signer.CodeRetiredKey {
-			// Retired since its keys were read: now that is known here, too.
-			if err := s.SyncKeys(ctx); err != nil {
-				return "", wrap(err)
+		err := s.unlessEnded(ctx, row, func() error {
+			packet, err := s.signRepomd(ctx, generationID, arch, document, row)
+			if err == nil {
+				packets = append(packets, packet)
 			}
-			continue
-		}
-		if err != nil {
+			return err
+		})
+		if err != nil && !errors.Is(err, errEnded) {
 			return "", wrap(err)
 		}
-		packets = append(packets, packet)
 	}
 	if len(packets) == 0 {
-		return "", wrap(fmt.Errorf("all keys are retired: %w", ErrNoKey))
+		return "", wrap(fmt.Errorf("every key is retired or has expired: %w", ErrNoKey))
 	}
 	return pgp.Armor(packets...)
 }
 
 // signRepomd signs with one key and records it.
 func (s *Signing) signRepomd(ctx context.Context, generationID int64, arch string, document []byte, key db.SigningKey) ([]byte, error) {
-	if s.Signer == nil {
-		return nil, ErrNoSigner
-	}
 	signature, err := s.Signer.SignRepomd(ctx, key.Name, document)
 	if err != nil {
 		return nil, err

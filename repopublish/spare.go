@@ -41,8 +41,8 @@ const maxSpare = 100_000
 
 // nextPrefix is how spare trees are named in the cache of a tag.
 const (
-	nextPrefix = "next-"
-	gonePrefix = "gone-" // while it is removed
+	nextPrefix = ".next-"
+	gonePrefix = ".gone-" // while it is removed
 )
 
 // take moves the spare of a tag to tree and returns which packages lie there by

@@ -56,7 +56,8 @@ func (p *Publisher) removeCaches(tag db.TagForPublishRow) error {
 		return fmt.Errorf("repopublish: list kept metadata: %w", err)
 	}
 	for _, entry := range entries {
-		if slices.Contains(tag.Arches, entry.Name()) {
+		// What is hidden are trees made ahead, which are no concern of this.
+		if slices.Contains(tag.Arches, entry.Name()) || strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {

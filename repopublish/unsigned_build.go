@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/distbot/distbot/internal/arch"
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/store"
 )
 
 // unsignedBuild is a build that a tag has and its repository does not, since a
@@ -50,16 +50,16 @@ func (p *Publisher) onlySigned(
 	if p.Signing == nil {
 		return nil, ErrNoSigner
 	}
-	need, err := c.needed(ctx, q)
+	own, err := p.ownSignature(ctx, q, c)
 	if err != nil {
 		return nil, err
 	}
-	unsigned, err := c.lackSignatures(ctx, q, need, builds)
+	unsigned, err := c.lackSignatures(ctx, q, own, builds)
 	if err != nil || len(unsigned) == 0 {
 		return builds, err
 	}
 	maps.Copy(c.unsigned, unsigned)
-	instead, err := c.inPlaceOf(ctx, q, need, unsigned, precedence)
+	instead, err := c.inPlaceOf(ctx, q, own, unsigned, precedence)
 	if err != nil {
 		return nil, err
 	}
@@ -77,50 +77,54 @@ func (p *Publisher) onlySigned(
 	return signed, nil
 }
 
-// needed are the keys whose signatures packages must have already: not that
-// which they are about to be signed with.
-func (c *content) needed(ctx context.Context, q *db.Queries) ([]string, error) {
+// ownSignature is the signature that every package is about to get, of the first
+// of the repository's keys that signs; none where it has no keys.
+func (p *Publisher) ownSignature(ctx context.Context, q *db.Queries, c *content) ([]RecordedSignature, error) {
 	if len(c.keys) == 0 {
-		return c.need, nil
-	}
-	own := []string{c.keys[0]}
-	if slices.ContainsFunc(c.need, func(key string) bool { return key != c.keys[0] && len(key) == fingerprintDigits }) {
-		rows, err := q.SigningKeysByName(ctx, own)
-		if err != nil {
-			return nil, err
-		}
-		if len(rows) == 0 {
-			return nil, fmt.Errorf("key %s: %w: %w", c.keys[0], errUnsyncedKey, ErrNoKey)
-		}
-		own = append(own, rows[0].Fingerprint)
-	}
-	return slices.DeleteFunc(slices.Clone(c.need), func(key string) bool { return slices.Contains(own, key) }), nil
-}
-
-// fingerprintDigits is how long the fingerprint of a key is, in hexadecimal.
-const fingerprintDigits = 40
-
-// lackSignatures returns those of some builds that have a package for the
-// repository which lacks a signature.
-func (c *content) lackSignatures(ctx context.Context, q *db.Queries, need []string, builds []int64) (map[int64]*unsignedBuild, error) {
-	if len(need) == 0 || len(builds) == 0 {
 		return nil, nil
 	}
-	rows, err := q.MissingSignatures(ctx, db.MissingSignaturesParams{BuildIds: builds, Keys: need})
+	rows, err := q.SigningKeysByName(ctx, c.keys)
 	if err != nil {
-		return nil, fmt.Errorf("list missing signatures: %w", err)
+		return nil, fmt.Errorf("read keys: %w", err)
 	}
-	unsigned, first, keys := map[int64]*unsignedBuild{}, map[int64]int64{}, map[int64][]string{}
-	for _, row := range rows {
-		if !slices.ContainsFunc(c.arches, func(a string) bool { return arch.Serves(a, row.Arch) }) {
+	for _, name := range c.keys {
+		i := slices.IndexFunc(rows, func(row db.SigningKey) bool { return row.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("key %s: %w: %w", name, errUnsyncedKey, ErrNoKey)
+		}
+		if !p.Signing.hasEnded(rows[i]) {
+			return []RecordedSignature{{Key: name, Fingerprint: rows[i].Fingerprint, Copy: store.Blob{SHA256: "made when it is published"}}}, nil
+		}
+	}
+	return nil, nil
+}
+
+// lackSignatures returns those of some builds that have a package for the
+// repository of which there is no copy to publish, see copyToPublish, beside
+// that with the signature of its own.
+func (c *content) lackSignatures(ctx context.Context, q *db.Queries, own []RecordedSignature, builds []int64) (map[int64]*unsignedBuild, error) {
+	rows, err := q.SignaturesOfBuilds(ctx, builds)
+	if err != nil {
+		return nil, fmt.Errorf("list signatures: %w", err)
+	}
+	unsigned := map[int64]*unsignedBuild{}
+	for len(rows) > 0 {
+		// The rows of one package.
+		row, n := rows[0], 0
+		have := slices.Clone(own)
+		for ; n < len(rows) && rows[n].ID == row.ID; n++ {
+			if s := rows[n]; s.Key != "" {
+				have = append(have, RecordedSignature{RPMID: s.ID, Key: s.Key, Fingerprint: s.Fingerprint, Copy: store.Blob{SHA256: s.Sha256, Size: s.Size}})
+			}
+		}
+		rows = rows[n:]
+		if unsigned[row.BuildID] != nil || !slices.ContainsFunc(c.arches, func(a string) bool { return arch.Serves(a, row.Arch) }) {
 			continue
 		}
-		if unsigned[row.BuildID] == nil {
-			unsigned[row.BuildID], first[row.BuildID] = &unsignedBuild{pkg: row.PackageID}, row.ID
-		}
-		if row.ID == first[row.BuildID] {
-			keys[row.BuildID] = append(keys[row.BuildID], row.Key)
-			unsigned[row.BuildID].lacks = fmt.Sprintf("%s-%s-%s.%s has no signature by %s", row.Name, row.Version, row.Release, row.Arch, strings.Join(keys[row.BuildID], " and "))
+		if _, why := copyToPublish(c.keys, c.need, have); why != "" {
+			unsigned[row.BuildID] = &unsignedBuild{
+				pkg: row.PackageID, lacks: fmt.Sprintf("%s-%s-%s.%s %s", row.Name, row.Version, row.Release, row.Arch, why),
+			}
 		}
 	}
 	return unsigned, nil
@@ -131,7 +135,7 @@ func (c *content) lackSignatures(ctx context.Context, q *db.Queries, need []stri
 // the build before is signed: it looks at one of each package, then at two, then
 // at four, so that a long history costs few queries, and a short way little.
 func (c *content) inPlaceOf(
-	ctx context.Context, q *db.Queries, need []string, unsigned map[int64]*unsignedBuild, precedence func([]int64) (map[int64][]int64, error),
+	ctx context.Context, q *db.Queries, own []RecordedSignature, unsigned map[int64]*unsignedBuild, precedence func([]int64) (map[int64][]int64, error),
 ) (map[int64]int64, error) {
 	packages := make([]int64, 0, len(unsigned))
 	for _, b := range unsigned {
@@ -156,7 +160,7 @@ func (c *content) inPlaceOf(
 		for _, builds := range rest {
 			batch = append(batch, builds[:min(n, len(builds))]...)
 		}
-		more, err := c.lackSignatures(ctx, q, need, batch)
+		more, err := c.lackSignatures(ctx, q, own, batch)
 		if err != nil {
 			return nil, err
 		}

@@ -332,7 +332,7 @@ func (s *signed) traced(t *testing.T) (*Publisher, *statements) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return &Publisher{Pool: pool, Store: s.stage.Store, Signing: s.Signing, Logger: s.Logger}, count
+	return &Publisher{Pool: pool, Store: s.stage.Store, Signing: s.Signing, Logger: s.stage.Logger}, count
 }
 
 func TestQueriesForSignatures(t *testing.T) {
@@ -388,7 +388,7 @@ func TestWhatStaysIsOfOneMoment(t *testing.T) {
 	p, count := s.traced(t)
 	var once sync.Once
 	count.after = func(sql string) {
-		if strings.Contains(sql, "MissingSignatures") {
+		if strings.Contains(sql, "SignaturesOfBuilds") {
 			once.Do(func() {
 				queuetest.Exec(t, s.stage.Pool, "update tag_builds set revoke_event = create_event where build_id = $1", hello[0])
 				s.regenerate(t, s.dist.DestTag)

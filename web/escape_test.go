@@ -98,6 +98,7 @@ func TestLinksToStrangeNamesLeadSomewhere(t *testing.T) {
 	}
 	s.exec("update builds set nvr = $1 || id", "n/v r%41?d=e&f#g\"<h>;+é-1-")
 	// Their files are not there.
+	s.exec("alter table rpms disable trigger rpms_keep_rows")
 	s.exec("delete from rpms")
 	s.exec("delete from repo_generations")
 	if seen := s.crawl("/tags"); len(seen) < 150 {

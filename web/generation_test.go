@@ -48,9 +48,9 @@ func (s *site) latest(number string) {
 	}
 }
 
-// signingOfTests signs all of f37 and nothing else.
-func signingOfTests(_ context.Context, tag string) (RepoSigning, error) {
-	if tag != "f37" {
+// signingOfTests tells of f37 that it is signed since generation 4.
+func signingOfTests(_ context.Context, tag string, generation int64) (RepoSigning, error) {
+	if tag != "f37" || generation != 0 && generation < 4 {
 		return RepoSigning{Keys: []string{"https://distbot.example/keys/unused.asc"}}, nil
 	}
 	return RepoSigning{Packages: true, Metadata: true, Keys: []string{"https://distbot.example/keys/a.asc", "https://distbot.example/keys/b.asc"}}, nil
@@ -335,11 +335,18 @@ func TestSignedRepositoriesHaveKeys(t *testing.T) {
 	if diff := cmp.Diff(want, s.get("/repos/f37.repo").body); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	want = "[f37-g3]\nname=f37 generation 3 - $basearch\nbaseurl=https://distbot.example/repos/f37/3/$basearch/\nenabled=1\ngpgcheck=1\nrepo_gpgcheck=1\n" +
+	want = "[f37-g4]\nname=f37 generation 4 - $basearch\nbaseurl=https://distbot.example/repos/f37/4/$basearch/\nenabled=1\ngpgcheck=1\nrepo_gpgcheck=1\n" +
 		"gpgkey=https://distbot.example/keys/a.asc https://distbot.example/keys/b.asc\nmetadata_expire=never\n"
+	if diff := cmp.Diff(want, s.get("/repos/f37/4.repo").body); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// It was made before the tag named keys.
+	want = "[f37-g3]\nname=f37 generation 3 - $basearch\nbaseurl=https://distbot.example/repos/f37/3/$basearch/\nenabled=1\ngpgcheck=0\nrepo_gpgcheck=0\nmetadata_expire=never\n"
 	if diff := cmp.Diff(want, s.get("/repos/f37/3.repo").body); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	s.page("/repos/f37/3", "gpgcheck=0\nrepo_gpgcheck=0\nmeta", "Packages are not signed")
+	s.lacks("/repos/f37/4", "Packages are not signed")
 	s.lacks("/repos/f37", "Packages are not signed")
 	s.page("/repos/f37-build", "gpgcheck=0\nrepo_gpgcheck=0\nmeta", "Packages are not signed")
 }

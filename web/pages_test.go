@@ -144,6 +144,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	t.Parallel()
 	s := newTagFixture(t)
 	// The fixture's other packages have rows but no files.
+	s.exec("alter table rpms disable trigger rpms_keep_rows")
 	s.exec("delete from rpms where path not in ('packages/libhello/1.2/1.fc37/x86_64/libhello-1.2-1.fc37.x86_64.rpm', 'packages/libhello/1.2/1.fc37/src/libhello-1.2-1.fc37.src.rpm')")
 	for _, arch := range []string{"x86_64", "riscv64"} {
 		s.write(s.config.ReposDir, "f37-build/1/"+arch+"/repodata/repomd.xml", "<repomd/>")

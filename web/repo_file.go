@@ -13,7 +13,7 @@ import (
 // plainTag is a tag that can be the name of a section of a .repo file.
 var plainTag = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.+-]*$`)
 
-// RepoSigning says what of a tag's repository is signed, and by whom.
+// RepoSigning says what of a generation is signed, and by whom.
 type RepoSigning struct {
 	Packages, Metadata bool
 	// Keys are the URLs of the public keys, any of which may have signed.
@@ -42,13 +42,13 @@ func (s *server) repoText(tag, directory string, generation int64, signing RepoS
 	return text.String()
 }
 
-// signingOf asks what of a tag's repository is signed; nothing where nobody can
-// tell.
-func (s *server) signingOf(ctx context.Context, tag string) (RepoSigning, error) {
+// signingOf asks what of a generation of a tag is signed, of the newest one for 0;
+// nothing where nobody can tell.
+func (s *server) signingOf(ctx context.Context, tag string, generation int64) (RepoSigning, error) {
 	if s.Signing == nil {
 		return RepoSigning{}, nil
 	}
-	return s.Signing(ctx, tag)
+	return s.Signing(ctx, tag, generation)
 }
 
 // dnfRepo answers with a .repo file of a tag, or of one of its generations.
@@ -71,7 +71,7 @@ func (s *server) dnfRepo(w http.ResponseWriter, r *http.Request, tag string, gen
 		}
 		directory = row.Directory
 	}
-	signing, err := s.signingOf(r.Context(), tag)
+	signing, err := s.signingOf(r.Context(), tag, generation)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (s *server) snippet(ctx context.Context, tag, directory string, id, generat
 	if !plainTag.MatchString(tag) {
 		return nil, nil
 	}
-	signing, err := s.signingOf(ctx, tag)
+	signing, err := s.signingOf(ctx, tag, generation)
 	if err != nil {
 		return nil, err
 	}

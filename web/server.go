@@ -34,8 +34,9 @@ type Config struct {
 	// https URL. It is what .repo files and the API point to.
 	ExternalURL string
 	Logger      *slog.Logger
-	// Signing tells what of a tag's repository is signed; nil where nothing is.
-	Signing func(ctx context.Context, tag string) (RepoSigning, error)
+	// Signing tells what of a generation of a tag's repository is signed, of the
+	// newest one where generation is 0; nil where nothing is.
+	Signing func(ctx context.Context, tag string, generation int64) (RepoSigning, error)
 
 	// Now is the clock that ages are told by; time.Now by default.
 	Now func() time.Time

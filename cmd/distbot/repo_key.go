@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/distbot/distbot/internal/pgp"
@@ -204,10 +205,26 @@ func repoKeyTrust(ctx context.Context, h *hub, asked trust) error {
 	if err != nil {
 		return err
 	}
-	if h.json {
-		return writeJSON(h.stdout, key)
+	artifacts, err := store.Open(filepath.Join(h.config.StateDir, "store"))
+	if err != nil {
+		return err
 	}
-	_, err = fmt.Fprintf(h.stdout, "signatures of %s count from now on: %s, %s\ncompare this fingerprint with that of its owner: %s\n", key.Name, key.UserID, key.Algorithm, key.Fingerprint)
+	defer artifacts.Close()
+	found, err := h.signing(artifacts).RecordTrusted(ctx, asked.name)
+	if err != nil {
+		return fmt.Errorf("%w; the key is trusted, the command again looks at the packages that are left", err)
+	}
+	if h.json {
+		return writeJSON(h.stdout, struct {
+			signer.Key
+			Recorded repopublish.Recorded `json:"recorded"`
+		}{key, found})
+	}
+	for _, unfit := range found.Unfit {
+		fmt.Fprintln(h.stdout, "does not count:", unfit)
+	}
+	_, err = fmt.Fprintf(h.stdout, "signatures of %s count from now on: %s, %s\ncompare this fingerprint with that of its owner: %s\npackages that are here already: %d looked at, %d signed by it\n",
+		key.Name, key.UserID, key.Algorithm, key.Fingerprint, found.Packages, found.Signed)
 	return err
 }
 

@@ -287,7 +287,7 @@ func (s *Server) newClient() error {
 	stages := &builders.Stages{
 		Pool: s.pool, Jobs: jobs, Sources: sources{checkout}, Store: s.store,
 		Logs: tasklog.In(s.Config.StateDir), ReposDir: s.reposDir(), ExternalURL: s.Config.ExternalURL, Logger: s.Logger,
-		Recipes: &builders.Recipes{}, Nearest: builders.NewNearest(),
+		Recipes: &builders.Recipes{}, Nearest: builders.NewNearest(), Imported: s.signing.RecordImported,
 	}
 	if driver.Name() != noDriver {
 		s.embedded = &buildhost.Embedded{Stages: stages, ClientID: id}

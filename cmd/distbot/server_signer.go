@@ -13,8 +13,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/internal/tagview"
 	"github.com/distbot/distbot/repopublish"
@@ -36,6 +38,7 @@ func (c Config) signing(pool *pgxpool.Pool, artifacts *store.Store) *repopublish
 // needed.
 func (s *Server) openSigner(ctx context.Context) error {
 	s.signing = s.Config.signing(s.pool, s.store)
+	s.signing.Logger = s.Logger
 	switch s.Config.Signing.Signer {
 	case noSigner:
 		return nil
@@ -206,10 +209,12 @@ func (s *Server) publicKey(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, text) // the client hanging up is its own affair
 }
 
-// repoSigning tells clients what of a tag's repository is signed, and where the
-// public keys are.
-func (s *Server) repoSigning(ctx context.Context, name string) (web.RepoSigning, error) {
-	reader := tagview.Reader{Conn: s.pool}
+// repoSigning tells clients what of a generation of a tag's repository is signed,
+// and where the public keys are: by what was recorded when it was made, whatever
+// the tag's settings are by now. Generation 0 is the newest one; where none was
+// published yet, what the settings say of the one that will be.
+func (s *Server) repoSigning(ctx context.Context, name string, generation int64) (web.RepoSigning, error) {
+	reader, q := tagview.Reader{Conn: s.pool}, db.New(s.pool)
 	tag, err := reader.Tag(ctx, name)
 	if errors.Is(err, tagview.ErrNoTag) {
 		return web.RepoSigning{}, nil
@@ -217,7 +222,16 @@ func (s *Server) repoSigning(ctx context.Context, name string) (web.RepoSigning,
 	if err != nil {
 		return web.RepoSigning{}, err
 	}
-	keys, err := repopublish.SigningKeysOf(ctx, reader, tag.ID)
+	var keys []string
+	id, err := q.PublishedGeneration(ctx, db.PublishedGenerationParams{TagID: tag.ID, Number: generation})
+	switch {
+	case err == nil:
+		keys, err = q.KeysOfGeneration(ctx, id)
+	case errors.Is(err, pgx.ErrNoRows) && generation == 0:
+		keys, err = repopublish.SigningKeysOf(ctx, reader, tag.ID)
+	case errors.Is(err, pgx.ErrNoRows):
+		err = nil
+	}
 	if err != nil || len(keys) == 0 {
 		return web.RepoSigning{}, err
 	}

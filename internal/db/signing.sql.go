@@ -10,6 +10,32 @@ import (
 	"time"
 )
 
+const keysOfGeneration = `-- name: KeysOfGeneration :many
+select name from signing_keys where id in (select key_id from repomd_signatures where generation_id = $1) order by name
+`
+
+// The keys that signed a generation's repomd.xml, the one of its packages among
+// them.
+func (q *Queries) KeysOfGeneration(ctx context.Context, generationID int64) ([]string, error) {
+	rows, err := q.db.Query(ctx, keysOfGeneration, generationID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listSigningKeys = `-- name: ListSigningKeys :many
 select id, name, fingerprint, algorithm, user_id, public_key, own, created_at, expires_at, retired_at from signing_keys order by name
 `
@@ -46,39 +72,36 @@ func (q *Queries) ListSigningKeys(ctx context.Context) ([]SigningKey, error) {
 }
 
 const missingSignatures = `-- name: MissingSignatures :many
-select r.id, r.build_id, b.package_id, coalesce(b.nvr, '')::text as nvr, r.name, r.epoch, r.version, r.release, r.arch, r.source, wanted.name::text as key
+select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, wanted.name::text as key
 from unnest($1::text[]) with ordinality as wanted (name, position)
-cross join rpms r join builds b on b.id = r.build_id
-where r.build_id = any ($2::bigint[]) and ($3::boolean or not r.source)
+cross join rpms r
+where r.build_id = any ($2::bigint[])
   and not exists (select from rpm_signatures s join signing_keys k on k.id = s.key_id
                   where s.rpm_id = r.id and (k.name = wanted.name or k.fingerprint = wanted.name))
 order by r.build_id, r.source desc, r.name, r.arch, r.id, wanted.position
 `
 
 type MissingSignaturesParams struct {
-	Keys        []string
-	BuildIds    []int64
-	WithSources bool
+	Keys     []string
+	BuildIds []int64
 }
 
 type MissingSignaturesRow struct {
-	ID        int64
-	BuildID   int64
-	PackageID int64
-	Nvr       string
-	Name      string
-	Epoch     int32
-	Version   string
-	Release   string
-	Arch      string
-	Source    bool
-	Key       string
+	ID      int64
+	BuildID int64
+	Name    string
+	Epoch   int32
+	Version string
+	Release string
+	Arch    string
+	Source  bool
+	Key     string
 }
 
 // Packages of builds that lack the signature of one of the keys, which are named
 // or told by fingerprint.
 func (q *Queries) MissingSignatures(ctx context.Context, arg MissingSignaturesParams) ([]MissingSignaturesRow, error) {
-	rows, err := q.db.Query(ctx, missingSignatures, arg.Keys, arg.BuildIds, arg.WithSources)
+	rows, err := q.db.Query(ctx, missingSignatures, arg.Keys, arg.BuildIds)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +112,6 @@ func (q *Queries) MissingSignatures(ctx context.Context, arg MissingSignaturesPa
 		if err := rows.Scan(
 			&i.ID,
 			&i.BuildID,
-			&i.PackageID,
-			&i.Nvr,
 			&i.Name,
 			&i.Epoch,
 			&i.Version,
@@ -136,6 +157,24 @@ func (q *Queries) NVRsOfBuilds(ctx context.Context, ids []int64) ([]NVRsOfBuilds
 		return nil, err
 	}
 	return items, nil
+}
+
+const publishedGeneration = `-- name: PublishedGeneration :one
+select id from repo_generations where tag_id = $1 and state = 'published' and ($2::bigint = 0 or number = $2)
+order by number desc limit 1
+`
+
+type PublishedGenerationParams struct {
+	TagID  int64
+	Number int64
+}
+
+// A published generation of a tag, or its newest one where the number is 0.
+func (q *Queries) PublishedGeneration(ctx context.Context, arg PublishedGenerationParams) (int64, error) {
+	row := q.db.QueryRow(ctx, publishedGeneration, arg.TagID, arg.Number)
+	var id int64
+	err := row.Scan(&id)
+	return id, err
 }
 
 const rPMForSigning = `-- name: RPMForSigning :one
@@ -202,6 +241,91 @@ func (q *Queries) RPMSignature(ctx context.Context, arg RPMSignatureParams) (RPM
 		&i.Fingerprint,
 	)
 	return i, err
+}
+
+const rPMsToRecord = `-- name: RPMsToRecord :many
+select id, sha256, size, path from rpms r where build_id = $1
+  and not exists (select from rpm_signatures s where s.rpm_id = r.id and s.header is null)
+order by id
+`
+
+type RPMsToRecordRow struct {
+	ID     int64
+	Sha256 string
+	Size   int64
+	Path   string
+}
+
+// Packages of a build that no signature which they came with is recorded of.
+func (q *Queries) RPMsToRecord(ctx context.Context, buildID int64) ([]RPMsToRecordRow, error) {
+	rows, err := q.db.Query(ctx, rPMsToRecord, buildID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RPMsToRecordRow{}
+	for rows.Next() {
+		var i RPMsToRecordRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Sha256,
+			&i.Size,
+			&i.Path,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const rPMsWithoutSignature = `-- name: RPMsWithoutSignature :many
+select r.id, r.sha256, r.size, r.path from rpms r join builds b on b.id = r.build_id
+where r.id > $1 and b.state = 'COMPLETE' and not b.scratch
+  and not exists (select from rpm_signatures s where s.rpm_id = r.id and s.key_id = $2)
+order by r.id limit $3
+`
+
+type RPMsWithoutSignatureParams struct {
+	After int64
+	KeyID int64
+	Max   int32
+}
+
+type RPMsWithoutSignatureRow struct {
+	ID     int64
+	Sha256 string
+	Size   int64
+	Path   string
+}
+
+// Packages that are part of the distribution and have no signature of a key.
+func (q *Queries) RPMsWithoutSignature(ctx context.Context, arg RPMsWithoutSignatureParams) ([]RPMsWithoutSignatureRow, error) {
+	rows, err := q.db.Query(ctx, rPMsWithoutSignature, arg.After, arg.KeyID, arg.Max)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RPMsWithoutSignatureRow{}
+	for rows.Next() {
+		var i RPMsWithoutSignatureRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Sha256,
+			&i.Size,
+			&i.Path,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const recordRepomd = `-- name: RecordRepomd :execrows
@@ -310,9 +434,9 @@ func (q *Queries) SaveRepomdSignature(ctx context.Context, arg SaveRepomdSignatu
 const saveSigningKey = `-- name: SaveSigningKey :one
 insert into signing_keys (name, fingerprint, algorithm, user_id, public_key, own, created_at, expires_at, retired_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-on conflict (name) do update set public_key = excluded.public_key, own = signing_keys.own or excluded.own,
-    expires_at = excluded.expires_at, retired_at = coalesce(signing_keys.retired_at, excluded.retired_at)
-where signing_keys.fingerprint = excluded.fingerprint
+on conflict (name) do update set public_key = excluded.public_key, own = excluded.own, expires_at = excluded.expires_at,
+    retired_at = case when signing_keys.own then coalesce(signing_keys.retired_at, excluded.retired_at) else excluded.retired_at end
+where signing_keys.fingerprint = excluded.fingerprint and (excluded.own or not signing_keys.own)
 returning id
 `
 
@@ -328,8 +452,10 @@ type SaveSigningKeyParams struct {
 	RetiredAt   *time.Time
 }
 
-// Makes a key known, or notes that it is retired. Another key of the name, or
-// the same under another name, is an error of a unique index.
+// Makes a key known, or notes that it is retired: one of the signer's stays so,
+// one of somebody else counts again once it is trusted again. Another key of the
+// name, or the same under another name, is an error of a unique index or no row;
+// so is to trust, as somebody else's, one that is the signer's.
 func (q *Queries) SaveSigningKey(ctx context.Context, arg SaveSigningKeyParams) (int64, error) {
 	row := q.db.QueryRow(ctx, saveSigningKey,
 		arg.Name,
@@ -368,6 +494,62 @@ func (q *Queries) SignableRepomd(ctx context.Context, sha256 string) (SignableRe
 	var i SignableRepomd
 	err := row.Scan(&i.Sha256, &i.RecordedAt)
 	return i, err
+}
+
+const signaturesOfBuilds = `-- name: SignaturesOfBuilds :many
+select r.id, r.build_id, b.package_id, r.name, r.version, r.release, r.arch,
+       coalesce(k.name, '')::text as key, coalesce(k.fingerprint, '')::text as fingerprint, coalesce(s.sha256, '')::text as sha256, coalesce(s.size, 0)::bigint as size
+from rpms r join builds b on b.id = r.build_id
+left join rpm_signatures s on s.rpm_id = r.id left join signing_keys k on k.id = s.key_id
+where r.build_id = any ($1::bigint[]) and not r.source order by r.build_id, r.name, r.arch, r.id, k.name
+`
+
+type SignaturesOfBuildsRow struct {
+	ID          int64
+	BuildID     int64
+	PackageID   int64
+	Name        string
+	Version     string
+	Release     string
+	Arch        string
+	Key         string
+	Fingerprint string
+	Sha256      string
+	Size        int64
+}
+
+// The binary packages of builds with their signatures, one row of empty texts for
+// those that have none.
+func (q *Queries) SignaturesOfBuilds(ctx context.Context, buildIds []int64) ([]SignaturesOfBuildsRow, error) {
+	rows, err := q.db.Query(ctx, signaturesOfBuilds, buildIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SignaturesOfBuildsRow{}
+	for rows.Next() {
+		var i SignaturesOfBuildsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.BuildID,
+			&i.PackageID,
+			&i.Name,
+			&i.Version,
+			&i.Release,
+			&i.Arch,
+			&i.Key,
+			&i.Fingerprint,
+			&i.Sha256,
+			&i.Size,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const signaturesOfRPMs = `-- name: SignaturesOfRPMs :many

@@ -92,8 +92,8 @@ func TestSignature(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if signature.Fingerprint() != key.Fingerprint || !strings.HasSuffix(key.Fingerprint, signature.KeyID) || signature.IsRSA() != (algorithm == RSA4096) {
-				t.Errorf("it says %s %s", signature.Fingerprint(), signature.KeyID)
+			if by := fmt.Sprintf("%x", signature.packet.IssuerFingerprint); by != key.Fingerprint || !strings.HasSuffix(key.Fingerprint, signature.KeyID) || signature.IsRSA() != (algorithm == RSA4096) {
+				t.Errorf("it says %s %s", by, signature.KeyID)
 			}
 			both := []*PublicKey{other.PublicKey, key.PublicKey}
 			for name, test := range map[string]struct {

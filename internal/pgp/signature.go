@@ -3,7 +3,6 @@ package pgp
 import (
 	"bytes"
 	"crypto"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -114,10 +113,6 @@ func (s *Signature) find(keys []*PublicKey, now time.Time) (*PublicKey, *packet.
 func Armor(signatures ...[]byte) (string, error) {
 	return enarmor(signatureType, bytes.Join(signatures, nil))
 }
-
-// Fingerprint is the full fingerprint of the key that a signature says it is
-// made by, or "" where it names it by its id alone.
-func (s *Signature) Fingerprint() string { return hex.EncodeToString(s.packet.IssuerFingerprint) }
 
 // IsRSA says whether the signature is one of RSA, for which rpm has a tag of its
 // own.

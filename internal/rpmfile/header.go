@@ -44,6 +44,17 @@ const (
 // firstDataTag is HEADER_I18NTABLE; smaller tags are regions.
 const firstDataTag = 100
 
+// Regions: the first entry of a header, whose values are a trailer that says how
+// much of the header belongs to it.
+const (
+	regionImage      = 61 // HEADERIMAGE
+	regionSignatures = 62 // HEADERSIGNATURES, of the signature header
+	regionImmutable  = 63 // HEADERIMMUTABLE, of the main header
+)
+
+// headerMagic begins every header: magic, version 1, reserved.
+const headerMagic = "\x8e\xad\xe8\x01\x00\x00\x00\x00"
+
 // headers is the validated beginning of an RPM file.
 type headers struct {
 	raw        []byte // lead, signature, padding, main header
@@ -61,11 +72,11 @@ func readHeaders(r io.Reader) (headers, error) {
 	if err := checkLead(buf.Bytes()); err != nil {
 		return h, fmt.Errorf("lead: %w", err)
 	}
-	if err := readHeader(&buf, r, true); err != nil {
+	if err := readHeader(&buf, r, regionSignatures); err != nil {
 		return h, fmt.Errorf("signature header: %w", err)
 	}
 	h.start = buf.Len()
-	if err := readHeader(&buf, r, false); err != nil {
+	if err := readHeader(&buf, r, regionImmutable); err != nil {
 		return h, fmt.Errorf("main header: %w", err)
 	}
 	h.end = buf.Len()
@@ -83,16 +94,16 @@ func checkLead(lead []byte) error {
 	return nil
 }
 
-// readHeader appends one header to buf and validates it. A signature header is
-// followed by padding to a multiple of 8.
-func readHeader(buf *bytes.Buffer, r io.Reader, pad bool) error {
+// readHeader appends one header, which must have a region, to buf and validates
+// it. A signature header is followed by padding to a multiple of 8.
+func readHeader(buf *bytes.Buffer, r io.Reader, region uint32) error {
 	begin := buf.Len()
 	if err := readInto(buf, r, introSize); err != nil {
 		return err
 	}
 	intro := buf.Bytes()[begin:]
-	if !bytes.HasPrefix(intro, []byte{0x8e, 0xad, 0xe8, 0x01}) {
-		return fmt.Errorf("magic %x: %w", intro[:4], ErrMalformed)
+	if !bytes.HasPrefix(intro, []byte(headerMagic)) {
+		return fmt.Errorf("magic %x: %w", intro[:len(headerMagic)], ErrMalformed)
 	}
 	entries := int64(binary.BigEndian.Uint32(intro[8:]))
 	store := int64(binary.BigEndian.Uint32(intro[12:]))
@@ -101,7 +112,7 @@ func readHeader(buf *bytes.Buffer, r io.Reader, pad bool) error {
 			entries, store, maxIndexEntries, maxStoreBytes, ErrTooLarge)
 	}
 	size := entries*entrySize + store
-	if pad {
+	if region == regionSignatures {
 		size += -store & 7 // the index is a multiple of 8 already
 	}
 	if int64(buf.Len())+size > MaxHeaderBytes {
@@ -111,7 +122,12 @@ func readHeader(buf *bytes.Buffer, r io.Reader, pad bool) error {
 		return err
 	}
 	body := buf.Bytes()[begin+introSize:]
-	return checkIndex(body[:entries*entrySize], body[entries*entrySize:][:store])
+	index, values := body[:entries*entrySize], body[entries*entrySize:][:store]
+	end, err := checkIndex(region, index, values)
+	if err != nil {
+		return err
+	}
+	return checkRegion(region, index, values, end)
 }
 
 // readInto appends exactly n bytes of r to buf.
@@ -128,42 +144,77 @@ func readInto(buf *bytes.Buffer, r io.Reader, n int64) error {
 // checkIndex applies rpm's own rules (hdrblobVerifyInfo in lib/header.c) to
 // every index entry, so that no count is believed which the store cannot hold:
 // known type, offset aligned and within the store, values within the store,
-// strings terminated, no overlap with the entry before. It also refuses a tag
-// that occurs twice, which two readers could understand differently.
-func checkIndex(index, store []byte) error {
+// strings terminated, no overlap with the entry before, and in a main header the
+// types of tags that rpm knows. It also refuses a tag that occurs twice, which two
+// readers could understand differently. end is where the values of the last entry
+// end in the store.
+func checkIndex(region uint32, index, store []byte) (end int64, err error) {
 	seen := make(map[uint32]bool, len(index)/entrySize)
-	end, values := int64(0), int64(0)
+	values := int64(0)
 	for i := 0; i < len(index)/entrySize; i++ {
 		e := index[i*entrySize:]
 		tag, typ := binary.BigEndian.Uint32(e), binary.BigEndian.Uint32(e[4:])
 		offset, count := int64(binary.BigEndian.Uint32(e[8:])), int64(binary.BigEndian.Uint32(e[12:]))
 
 		if seen[tag] {
-			return entryError(i, tag, typ, offset, count, "tag occurs twice")
+			return 0, entryError(i, tag, typ, offset, count, "tag occurs twice")
 		}
 		seen[tag] = true
 		length, fault := entryLength(typ, offset, count, store)
 		if fault != "" {
-			return entryError(i, tag, typ, offset, count, fault)
+			return 0, entryError(i, tag, typ, offset, count, fault)
 		}
 		if tag < firstDataTag {
 			// A region: only the first entry, and its 16-byte trailer lies
 			// after the data it covers.
 			if i != 0 || typ != typeBinary || count != entrySize {
-				return entryError(i, tag, typ, offset, count, "bad region")
+				return 0, entryError(i, tag, typ, offset, count, "bad region")
 			}
 			continue
 		}
+		if region == regionImmutable && !fits(tag, typ) {
+			return 0, entryError(i, tag, typ, offset, count, "the tag has another type")
+		}
 		if offset < end {
-			return entryError(i, tag, typ, offset, count, "overlaps the entry before")
+			return 0, entryError(i, tag, typ, offset, count, "overlaps the entry before")
 		}
 		end = offset + length
 		if typ != typeBinary && typ != typeChar && typ != typeInt8 {
 			values += count
 		}
 		if values > maxValues {
-			return fmt.Errorf("more than %d values: %w", maxValues, ErrTooLarge)
+			return 0, fmt.Errorf("more than %d values: %w", maxValues, ErrTooLarge)
 		}
+	}
+	return end, nil
+}
+
+// checkRegion applies rpm's rules for the region of a header in a package file
+// (hdrblobVerifyRegion in lib/header.c, with exact_size): the first entry is the
+// region's, its values are a trailer at the very end of the store, and the trailer
+// says that the region covers every entry. What a region does not cover, rpm does
+// not read as the package's. One thing more than rpm: a header without region,
+// which rpm took up to 4.0, is refused. end is where the values of the other
+// entries end.
+func checkRegion(region uint32, index, store []byte, end int64) error {
+	if len(index) < entrySize || binary.BigEndian.Uint32(index) != region {
+		return fmt.Errorf("the first entry is not the region %d: %w", region, ErrMalformed)
+	}
+	at := int64(binary.BigEndian.Uint32(index[8:])) // within the store: see entryLength
+	trailer := store[at:][:entrySize]
+	tag, typ := binary.BigEndian.Uint32(trailer), binary.BigEndian.Uint32(trailer[4:])
+	covers, count := -int64(int32(binary.BigEndian.Uint32(trailer[8:]))), binary.BigEndian.Uint32(trailer[12:])
+	if region == regionSignatures && tag == regionImage {
+		tag = region // as some old packages have it
+	}
+	switch {
+	case tag != region || typ != typeBinary || count != entrySize:
+		return fmt.Errorf("region %d: trailer has tag %d, type %d, count %d: %w", region, tag, typ, count, ErrMalformed)
+	case covers != int64(len(index)) || at+entrySize != int64(len(store)):
+		return fmt.Errorf("region %d covers %d bytes of the index and %d of the store, which have %d and %d: %w",
+			region, covers, at+entrySize, len(index), len(store), ErrMalformed)
+	case end > at:
+		return fmt.Errorf("region %d: values lie in its trailer: %w", region, ErrMalformed)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,11 +20,29 @@ import (
 type entry struct{ tag, typ, offset, count uint32 }
 
 // handmade is an RPM with an empty signature header and a main header of the
-// given index and store.
+// given index and store, which has no region.
 func handmade(index []entry, store []byte) []byte {
+	return slices.Concat(headless(), header(index, store))
+}
+
+// whole is handmade with a region that covers the main header.
+func whole(index []entry, store []byte) []byte {
+	return slices.Concat(headless(), regional(regionImmutable, index, store))
+}
+
+// headless is the beginning of an RPM up to its main header.
+func headless() []byte {
 	lead := make([]byte, leadSize)
 	copy(lead, "\xed\xab\xee\xdb\x03\x00")
-	return append(append(lead, header(nil, nil)...), header(index, store)...)
+	signatures := regional(regionSignatures, nil, nil)
+	return slices.Concat(lead, signatures)
+}
+
+// regional is a header whose region covers all of it.
+func regional(region uint32, index []entry, store []byte) []byte {
+	size := int32(len(index)+1) * entrySize
+	trailer := header([]entry{{region, typeBinary, uint32(-size), entrySize}}, nil)[introSize:]
+	return header(append([]entry{{region, typeBinary, uint32(len(store)), entrySize}}, index...), slices.Concat(store, trailer))
 }
 
 func header(index []entry, store []byte) []byte {
@@ -118,8 +137,10 @@ func TestReadRefusesBrokenHeaders(t *testing.T) {
 		{"overlapping entries", handmade([]entry{{tagName, typeString, 0, 1}, {tagVersion, typeString, 2, 1}}, store), ErrMalformed, "overlaps"},
 		{"a tag that occurs twice", handmade([]entry{{tagName, typeString, 0, 1}, {tagName, typeString, 5, 1}}, store), ErrMalformed, "twice"},
 		{"a region in the middle", handmade([]entry{{tagName, typeString, 0, 1}, {63, typeBinary, 4, 16}}, store), ErrMalformed, "region"},
-		{"an index that is not there", handmade([]entry{{tagName, typeString, 0, 1}}, store)[:140], ErrMalformed, "truncated"},
-		{"no name", handmade([]entry{{tagVersion, typeString, 0, 1}}, store), ErrName, "architecture"},
+		{"an index that is not there", handmade([]entry{{tagName, typeString, 0, 1}}, store)[:len(headless())+introSize+20], ErrMalformed, "truncated"},
+		{"no region", handmade([]entry{{tagName, typeString, 0, 1}}, store), ErrMalformed, "first entry is not the region 63"},
+		{"a name that is a number", handmade([]entry{{tagName, typeInt32, 0, 1}}, store), ErrMalformed, "another type"},
+		{"no name", whole([]entry{{tagVersion, typeString, 0, 1}}, store), ErrName, "architecture"},
 		{"more entries than rpm allows", claim(0x10000, 16), ErrTooLarge, "index entries"},
 		{"a store of 4 GiB", claim(1, 0xffffffff), ErrTooLarge, "index entries"},
 		{"more values than fit in memory", manyStrings(), ErrTooLarge, "values"},
@@ -139,14 +160,14 @@ func TestReadRefusesBrokenHeaders(t *testing.T) {
 func manyStrings() []byte {
 	var index []entry
 	for i := range uint32(5) {
-		index = append(index, entry{tagName + i, typeStringArray, i * maxArray, maxArray})
+		index = append(index, entry{9000 + i, typeStringArray, i * maxArray, maxArray})
 	}
 	return handmade(index, make([]byte, 5*maxArray))
 }
 
 // claim is an RPM whose main header promises more than the file holds.
 func claim(entries, store uint32) []byte {
-	raw := handmade(nil, nil)
+	raw := slices.Concat(headless(), header(nil, nil))
 	binary.BigEndian.PutUint32(raw[len(raw)-8:], entries)
 	binary.BigEndian.PutUint32(raw[len(raw)-4:], store)
 	return raw
@@ -229,7 +250,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Add(rpmtest.Pack(f, rpmpack.RPMMetaData{Name: "a", Version: "1", Release: "1", Arch: "noarch"}, nil))
-	f.Add(handmade([]entry{{tagName, typeString, 0, 1}}, []byte("name\x00")))
+	f.Add(whole([]entry{{tagName, typeString, 0, 1}}, []byte("name\x00")))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		p, err := readWithoutDigest(raw)
 		if err != nil {

@@ -83,10 +83,6 @@ func (h *Head) Size() int64 { return int64(len(h.lead) + len(h.signature) + len(
 // changed.
 func (h *Head) Header() []byte { return h.header }
 
-// SignatureHeader is the signature header with its padding. It must not be
-// changed.
-func (h *Head) SignatureHeader() []byte { return h.signature }
-
 // Parse checks both headers by the rules of package rpmfile and tells what the
 // package is. Signatures and WithSignature want it to have succeeded.
 func (h *Head) Parse() (*rpmfile.Package, error) {

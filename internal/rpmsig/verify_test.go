@@ -104,7 +104,7 @@ func TestUncoveredPayload(t *testing.T) {
 	key := newKey(t, pgp.Ed25519)
 	raw := pack(t)
 	at := bytes.Index(raw, binary.BigEndian.AppendUint32(nil, 5092))
-	copy(raw[at:], binary.BigEndian.AppendUint32(nil, 5091))
+	copy(raw[at:], binary.BigEndian.AppendUint32(nil, 9092))
 	raw = sign(t, redigested(t, raw), key)
 	if _, err := Verify(t.Context(), bytes.NewReader(raw), []*pgp.PublicKey{key.PublicKey}, signedAt); !errors.Is(err, ErrNotCovered) {
 		t.Errorf("got %v, want %v", err, ErrNotCovered)

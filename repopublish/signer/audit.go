@@ -83,6 +83,9 @@ type AuditLog struct {
 	size       int64 // of file: whole lines
 	last       Receipt
 	broken     error // why nothing can be appended any more
+	// retired is when lines that were there at first told of the end of keys, by
+	// fingerprint.
+	retired map[string]time.Time
 }
 
 // OpenAudit opens the log in a directory that only our account may enter, and
@@ -94,7 +97,7 @@ func OpenAudit(dir string) (*AuditLog, error) {
 	if err := checkPrivateDir(dir); err != nil {
 		return nil, fmt.Errorf("signer: open audit log: %w", err)
 	}
-	l := &AuditLog{}
+	l := &AuditLog{retired: map[string]time.Time{}}
 	torn, err := l.open(dir)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("signer: open audit log: %w", err), l.Close())
@@ -127,12 +130,14 @@ func (l *AuditLog) open(dir string) (torn []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	chain, torn, err := readChain(l.file, head, nil)
+	// Nobody else writes.
+	chain, torn, err := readChain(l.file, head, func() (Receipt, error) { return head, nil }, func(line Line, _ Receipt) {
+		if line.Event == EventKey && line.Code == CodeRetiredKey {
+			l.retired[line.Fingerprint] = line.At
+		}
+	})
 	if err != nil {
 		return nil, err
-	}
-	if head.Seq >= 0 && chain.last.Seq > head.Seq+1 {
-		return nil, &TamperedError{Problems: []string{fmt.Sprintf("%s is older than line %d", auditHead, chain.last.Seq)}}
 	}
 	l.last, l.size = chain.last, chain.size
 	if len(torn) > 0 {
@@ -239,8 +244,12 @@ func hashLine(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// noHead is read of an empty file: that of a log nobody has written to.
-const noHead = -1
+const (
+	// noHead is read of an empty file: that of a log nobody has written to.
+	noHead = -1
+	// unknownHead stands for one that can't be read.
+	unknownHead = -2
+)
 
 // readHead reads which line was the newest.
 func readHead(r io.ReaderAt) (Receipt, error) {
@@ -279,9 +288,12 @@ type chain struct {
 }
 
 // readChain reads a log, calls visit, which may be nil, with every line and its
-// hash, and returns the bytes after the last newline. Whatever breaks the chain
-// is a *TamperedError.
-func readChain(r io.Reader, head Receipt, visit func(Line, Receipt)) (c chain, torn []byte, err error) {
+// hash, and returns the bytes after the last newline. head is what was read of
+// the head before, and later reads it again when the log was read: the newest
+// line must be in the log by the one, and at most one line be newer than the
+// other, that of a signer which has written a line and not yet its head.
+// Whatever breaks the chain is a *TamperedError.
+func readChain(r io.Reader, head Receipt, later func() (Receipt, error), visit func(Line, Receipt)) (c chain, torn []byte, err error) {
 	c.last = Receipt{Hash: noHash}
 	var problems []string
 	problem := func(format string, args ...any) {
@@ -330,6 +342,15 @@ func readChain(r io.Reader, head Receipt, visit func(Line, Receipt)) (c chain, t
 	}
 	if !headSeen {
 		problem("line %d, which was the newest, is not there, or was changed", head.Seq)
+	}
+	if head.Seq >= 0 {
+		after, err := later()
+		if err != nil {
+			return c, torn, err
+		}
+		if c.last.Seq > after.Seq+1 {
+			problem("%s is older than line %d", auditHead, c.last.Seq)
+		}
 	}
 	if problems != nil {
 		return c, torn, &TamperedError{Problems: problems}

@@ -31,11 +31,13 @@ type AuditReport struct {
 // signer.
 func VerifyAudit(dir string, receipts []Receipt, visit func(Line)) (*AuditReport, error) {
 	report := &AuditReport{Problems: []string{}}
-	head, err := readHeadFile(filepath.Join(dir, auditHead))
+	readHead := func() (Receipt, error) { return readHeadFile(filepath.Join(dir, auditHead)) }
+	head, err := readHead()
 	var tampered *TamperedError
 	if errors.As(err, &tampered) {
+		// There is nothing to compare the end of the log with.
 		report.Problems = append(report.Problems, tampered.Problems...)
-		head, err = Receipt{}, nil
+		head, err = Receipt{Seq: unknownHead}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("signer: verify audit log: %w", err)
@@ -50,7 +52,7 @@ func VerifyAudit(dir string, receipts []Receipt, visit func(Line)) (*AuditReport
 		wanted[r] = true
 	}
 	// A line that is being written at the moment is not there yet.
-	c, _, err := readChain(file, head, func(line Line, at Receipt) {
+	c, _, err := readChain(file, head, readHead, func(line Line, at Receipt) {
 		report.count(line)
 		if line.Event == EventSignRPM || line.Event == EventSignRepomd {
 			delete(wanted, at)

@@ -3,6 +3,7 @@ package signer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -106,9 +107,18 @@ func TestDigestsStay(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	d.build(t, "COMPLETE", false, []byte("package"))
-	for _, change := range []string{"sha256 = repeat('0', 64)", "size = size + 1", "recorded_at = now() - interval '1 day'"} {
+	other := d.dist.Start(t, d.dist.NewBuild(9))
+	for _, change := range []string{
+		"sha256 = repeat('0', 64)", "size = size + 1", "recorded_at = now() - interval '1 day'",
+		"name = 'other'", "epoch = 7", "version = '7'", "release = '7'", "arch = 'x86_64'", "source = true", fmt.Sprint("build_id = ", other),
+	} {
 		if _, err := d.hub.Exec(t.Context(), "update rpms set "+change); err == nil || !strings.Contains(err.Error(), "never changes") {
 			t.Errorf("%s: got %v, want that it never changes", change, err)
+		}
+	}
+	for _, statement := range []string{"delete from rpms", "delete from rpms where sha256 = ''", "truncate rpms cascade"} {
+		if _, err := d.hub.Exec(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "packages that are recorded stay") {
+			t.Errorf("%s: got %v, want that packages stay", statement, err)
 		}
 	}
 	if _, err := d.hub.Exec(t.Context(), "update rpms set path = 'packages/a', sha256 = sha256"); err != nil {

@@ -36,14 +36,21 @@
 //     process.
 //
 // So who can reach the socket, the store or both gets nothing signed that was
-// not imported; and the digest of an imported package can't be changed, not even
-// by the hub's own role without altering the schema. What remains is whoever can
-// insert records: the hub's role. Who has taken over the hub can record a
-// package of his own and have it signed, but has no key, can't do it without a
-// line in a log that the hub can't write to where the signer is another account,
-// and can be told apart afterwards by that log. A signer under the hub's own
-// account (see docs/signing.md) guards against mistakes and against what is
-// confined to one part of the hub, not against that account.
+// not imported. The hub's program can't change or remove what is recorded of a
+// package, nor move it to another build: triggers keep it, which are for mistakes
+// and for whoever can make the hub run a statement. They are none against the
+// hub's role itself, which owns the tables and can disable them. What remains is
+// that role: who has it can record packages of his own, or others under the name
+// of one that was imported, and have them signed. He has no key, can't do it
+// without a line in a log that the hub can't write to where the signer is another
+// account, and can be told apart afterwards by that log, which has the digests. A
+// signer under the hub's own account (see docs/signing.md) guards against
+// mistakes and against what is confined to one part of the hub, not against that
+// account.
+//
+// The log tells of what this process signed. Who has a key's file and its
+// passphrase, as the signer's account does, signs without it, and without a line:
+// the log proves nothing against that account.
 //
 // # Time
 //

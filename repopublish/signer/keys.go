@@ -24,6 +24,23 @@ type Keys struct {
 	mu sync.Mutex
 	// byName are the keys as they were read last.
 	byName map[string]*loadedKey
+	// retired is since when keys are, by fingerprint: what was retired once stays
+	// so, whatever becomes of its files. revived are those whose files say
+	// otherwise.
+	retired map[string]time.Time
+	revived map[string]bool
+}
+
+// keyChange is something that happened to a key, for the log.
+type keyChange struct {
+	key, fingerprint string
+	code             Code // CodeRetiredKey where it ended signing with the key
+	what             string
+}
+
+// line is the change as a line of the log.
+func (c keyChange) line() Line {
+	return Line{Event: EventKey, Key: c.key, Fingerprint: c.fingerprint, Code: c.code, Detail: "key " + c.key + " " + c.fingerprint + " " + c.what}
 }
 
 // loadedKey is a key and the file it was read from.
@@ -47,7 +64,7 @@ func OpenKeys(dir, passphraseFile string) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Keys{dir: dir, passphrase: passphrase, byName: map[string]*loadedKey{}}
+	k := &Keys{dir: dir, passphrase: passphrase, byName: map[string]*loadedKey{}, retired: map[string]time.Time{}, revived: map[string]bool{}}
 	if _, err := k.refresh(); err != nil {
 		return nil, err
 	}
@@ -81,9 +98,28 @@ func (k *Keys) use(name string, now time.Time) (*loadedKey, *RefusedError) {
 	return key, nil
 }
 
+// keepRetired takes in which keys the log says were retired, by fingerprint, and
+// returns those that are retired and of which it does not say so.
+func (k *Keys) keepRetired(logged map[string]time.Time) (changes []keyChange) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for fingerprint, at := range logged {
+		if _, known := k.retired[fingerprint]; !known {
+			k.retired[fingerprint] = at
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(k.byName)) {
+		key := k.byName[name]
+		if _, known := logged[key.Fingerprint]; !known && key.Retired != nil {
+			changes = append(changes, keyChange{name, key.Fingerprint, CodeRetiredKey, "is retired"})
+		}
+	}
+	return changes
+}
+
 // refresh reads what has changed, and says what, for the log. An error leaves
 // the keys that have no part in it as they should be, and takes those that have.
-func (k *Keys) refresh() (changes []string, err error) {
+func (k *Keys) refresh() (changes []keyChange, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := checkPrivateDir(k.dir); err != nil {
@@ -108,61 +144,76 @@ func (k *Keys) refresh() (changes []string, err error) {
 			delete(k.byName, name)
 			errs = append(errs, fmt.Errorf("signer: read key %s: %w", name, err))
 		}
-		if change != "" {
-			changes = append(changes, change)
+		if change != nil {
+			changes = append(changes, *change)
 		}
 	}
 	for name, key := range k.byName {
 		if !there[name] {
 			delete(k.byName, name)
-			changes = append(changes, "key "+name+" "+key.Fingerprint+" is gone")
+			changes = append(changes, keyChange{key: name, fingerprint: key.Fingerprint, what: "is gone"})
 		}
 	}
 	return changes, errors.Join(errs...)
 }
 
 // read reads a key whose file has changed, and whether it is retired.
-func (k *Keys) read(name string) (change string, err error) {
+func (k *Keys) read(name string) (change *keyChange, err error) {
 	path := filepath.Join(k.dir, name+keySuffix)
 	info, err := os.Lstat(path)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := checkPrivate(path, info); err != nil {
-		return "", err
+		return nil, err
 	}
 	version := fileVersion{info.ModTime(), info.Size()}
 	known := k.byName[name]
 	if known == nil || known.file != version {
-		text, err := readPrivate(path, maxKeyFile)
-		if err != nil {
-			return "", err
+		if known, err = k.load(name, path, version); err != nil {
+			return nil, err
 		}
-		private, err := pgp.ParsePrivateKey(text, k.passphrase)
-		if err != nil {
-			return "", err
-		}
-		key, err := NewKey(name, private.PublicKey)
-		if err != nil {
-			return "", err
-		}
-		known = &loadedKey{Key: key, private: private, file: version}
-		change = "key " + name + " " + key.Fingerprint + " is there"
+		change = &keyChange{key: name, fingerprint: known.Fingerprint, what: "is there"}
 	}
 	retired, err := retiredAt(k.dir, name)
 	if err != nil {
-		return "", err
+		return nil, err
+	}
+	since, once := k.retired[known.Fingerprint]
+	switch {
+	case retired != nil && !once:
+		k.retired[known.Fingerprint] = *retired
+		change = &keyChange{name, known.Fingerprint, CodeRetiredKey, "is retired"}
+	case retired == nil && once:
+		retired = &since
+		if !k.revived[known.Fingerprint] {
+			k.revived[known.Fingerprint] = true
+			change = &keyChange{key: name, fingerprint: known.Fingerprint, what: "stays retired, though " + name + retiredSuffix + " is gone"}
+		}
 	}
 	if (retired == nil) != (known.Retired == nil) {
 		// Whoever uses the key at the moment has what it was.
 		changed := *known
 		changed.Retired = retired
 		known = &changed
-		change = "key " + name + " " + known.Fingerprint + " is retired"
-		if retired == nil {
-			change = "key " + name + " " + known.Fingerprint + " is retired no more"
-		}
 	}
 	k.byName[name] = known
 	return change, nil
+}
+
+// load reads the file of a key.
+func (k *Keys) load(name, path string, version fileVersion) (*loadedKey, error) {
+	text, err := readPrivate(path, maxKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	private, err := pgp.ParsePrivateKey(text, k.passphrase)
+	if err != nil {
+		return nil, err
+	}
+	key, err := NewKey(name, private.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	return &loadedKey{Key: key, private: private, file: version}, nil
 }

@@ -85,8 +85,11 @@ func setRole(ctx context.Context, tx pgx.Tx, database, name, verifier string) er
 	if exists {
 		verb = "alter role "
 	}
+	// A new role is no superuser; to say so of one that exists takes a superuser
+	// (PostgreSQL 15), which the hub's role need not be. The signer looks itself
+	// (see Database) and does not start with one.
 	for _, statement := range []string{
-		verb + role + fmt.Sprintf(" login nosuperuser nocreatedb nocreaterole connection limit %d password '%s'", roleConnections, verifier),
+		verb + role + fmt.Sprintf(" login nocreatedb nocreaterole connection limit %d password '%s'", roleConnections, verifier),
 		"alter role " + role + " set default_transaction_read_only = on",
 		"alter role " + role + " set statement_timeout = '10s'",
 		"grant connect on database " + pgx.Identifier{database}.Sanitize() + " to " + role,

@@ -81,6 +81,10 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	if _, err := s.Audit.Append(Line{Event: EventStart, Detail: s.keysInWords()}); err != nil {
 		return errors.Join(err, l.Close())
 	}
+	for _, change := range s.Keys.keepRetired(s.Audit.retired) {
+		s.append(change.line())
+	}
+	s.refreshKeys() // by what the log says of them
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	var callers sync.WaitGroup

@@ -54,7 +54,7 @@ func (s *Server) refreshKeys() {
 		s.Logger.Error("signer: keys can't be used", "error", err)
 	}
 	for _, change := range changes {
-		s.append(Line{Event: EventKey, Detail: change})
+		s.append(change.line())
 	}
 }
 
@@ -71,7 +71,7 @@ func (s *Server) sign(ctx context.Context, peer *unix.Ucred, r request, file *os
 	if !isDigest(r.SHA256) {
 		return nil, refuse(CodeBadRequest, "%.80q is no SHA-256", r.SHA256)
 	}
-	key, refusal := s.Keys.use(r.Key, s.now())
+	_, refusal := s.Keys.use(r.Key, s.now())
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -81,6 +81,12 @@ func (s *Server) sign(ctx context.Context, peer *unix.Ucred, r request, file *os
 	} else {
 		of, refusal = s.readRepomd(ctx, r.SHA256, r.Document)
 	}
+	if refusal != nil {
+		return nil, refusal
+	}
+	// A large package takes its time, in which the key may have been retired.
+	s.refreshKeys()
+	key, refusal := s.Keys.use(r.Key, s.now())
 	if refusal != nil {
 		return nil, refusal
 	}
