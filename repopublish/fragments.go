@@ -13,9 +13,9 @@ import (
 	"github.com/distbot/distbot/internal/store"
 )
 
-// fragmentFormat is raised when the metadata of a package gets another text,
-// also by another place in the repository.
-const fragmentFormat = 1
+// fragmentFormat is of the kept metadata, which is not told from that of another
+// place in the repository: also another place raises it.
+const fragmentFormat = repomd.RenderFormat
 
 // fragmentBatch is how many packages' metadata are read or written at once.
 const fragmentBatch = 200

@@ -40,7 +40,7 @@ func repoCreateCommand() command {
 			flags.Bool("zstd", false, "compress with zstd instead of gzip; createrepo_c before 1.0 can't read it")
 			flags.Var(&list{}, "exclude", "`pattern` of file names or paths that are left out, may be repeated")
 			flags.Bool("skip-broken", false, "leave out files that are no RPMs, instead of failing")
-			flags.String("revision", "", "`text` of <revision> (default: when the newest package was built)")
+			flags.String("revision", "", "`text` of <revision> (default: when the newest package was built, or one more than before)")
 			flags.String("cachedir", "", "`directory` that keeps metadata between runs (default: in the user's cache, one for each DIR)")
 			flags.Int("workers", 0, "how many RPMs are read at once (default: the number of processors)")
 			flags.Bool("json", false, "print JSON")

@@ -37,8 +37,10 @@ var (
 // One process has a cache at a time. Put may be called concurrently; the other
 // methods may not.
 type Cache struct {
-	root *os.Root
-	lock *os.File
+	root   *os.Root
+	lock   *os.File
+	format uint64 // of the fragments
+	spare  int64  // bytes that nobody needs before the files are written anew
 
 	mu       sync.Mutex
 	serial   int64 // in the names of the segments
@@ -72,10 +74,15 @@ type plannedBlock struct {
 }
 
 // OpenCache opens the cache in dir, which is made if it does not exist. One
-// that cannot be read is emptied. The error wraps ErrLocked while another
-// process has it, and ErrNoCache for a directory in which anything else lies:
-// nothing there is touched.
-func OpenCache(dir string) (_ *Cache, err error) {
+// that cannot be read is emptied, and so is one of another RenderFormat. The
+// error wraps ErrLocked while another process has it, and ErrNoCache for a
+// directory in which anything else lies: nothing there is touched.
+func OpenCache(dir string) (*Cache, error) {
+	const spare = 4 << 20
+	return openFormat(dir, RenderFormat, spare)
+}
+
+func openFormat(dir string, format uint64, spare int64) (_ *Cache, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("repomd: open cache: %w", err)
 	}
@@ -86,7 +93,7 @@ func OpenCache(dir string) (_ *Cache, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("repomd: open cache: %w", err)
 	}
-	c := &Cache{lock: lock}
+	c := &Cache{lock: lock, format: format, spare: spare}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close())
@@ -136,16 +143,13 @@ func checkIsCache(dir string) error {
 
 // Close gives the cache back. What was not saved is lost.
 func (c *Cache) Close() error {
-	var errs []error
-	for _, s := range c.segments {
-		if s != nil {
-			errs = append(errs, s.file.Close())
-		}
-	}
+	errs := []error{closeSegments(c.segments)}
 	if c.root != nil {
 		errs = append(errs, c.root.Close())
 	}
-	errs = append(errs, c.lock.Close())
+	// Not by closing alone: a child that is just being started has the file,
+	// too, until it is another program.
+	errs = append(errs, unix.Flock(int(c.lock.Fd()), unix.LOCK_UN), c.lock.Close())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("repomd: close cache: %w", err)
 	}
@@ -249,9 +253,8 @@ func (c *Cache) Write(ctx context.Context, dir string, items []Item, opts Option
 	md, err := write(dir, opts, func(root *os.Root) ([]Data, error) {
 		return c.writeDocuments(ctx, root, blocks, len(items), opts.Compression)
 	})
-	if err != nil {
-		return Repomd{}, err
+	if err == nil || errors.Is(err, ErrNotSynced) {
+		c.written, c.count = blocks, len(items)
 	}
-	c.written, c.count = blocks, len(items)
-	return md, nil
+	return md, err
 }

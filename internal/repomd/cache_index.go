@@ -15,41 +15,26 @@ import (
 // numbers as varints, texts with their lengths, and the checksum of it all.
 const (
 	indexName  = "index"
-	indexMagic = "distbot repomd cache 2\n"
+	indexMagic = "distbot repomd cache 3\n"
 )
 
-func segmentName(serial int64, i int) string {
-	return [segmentCount]string{"primary", "filelists", "other", "members"}[i] + "." + strconv.FormatInt(serial, 10)
-}
-
-// createSegments makes the files of a cache that has none of this serial.
-func (c *Cache) createSegments(serial int64) (segments [segmentCount]*segment, err error) {
-	for i := range segments {
-		f, err := c.root.OpenFile(segmentName(serial, i), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
-		if err != nil {
-			return segments, fmt.Errorf("repomd: make cache: %w", err)
-		}
-		segments[i] = &segment{file: f}
-	}
-	return segments, nil
-}
-
-// replace takes other files for those the cache has; what goes was a copy.
-func (c *Cache) replace(serial int64, segments [segmentCount]*segment) {
-	for _, s := range c.segments {
-		if s != nil {
-			_ = s.file.Close()
-		}
-	}
-	c.serial, c.segments = serial, segments
-}
-
 // Save remembers the repository that Write wrote last, and forgets what is not
-// in it. A cache that is not saved is the one it was when it was opened.
+// in it. A cache that is not saved is the one it was when it was opened. Where
+// the error wraps ErrDamaged it was Reset, and is saved empty.
 func (c *Cache) Save() error {
-	if err := c.compact(); err != nil {
+	if err := c.compact(); errors.Is(err, ErrDamaged) {
+		if reset := c.Reset(); reset != nil {
+			return errors.Join(err, reset)
+		}
+		return errors.Join(err, c.save())
+	} else if err != nil {
 		return err
 	}
+	return c.save()
+}
+
+// save makes the files what the index says, and then the index.
+func (c *Cache) save() error {
 	for _, s := range c.segments {
 		if err := s.sync(); err != nil {
 			return err
@@ -87,68 +72,6 @@ func (c *Cache) removeOthers() error {
 	return nil
 }
 
-// compact writes the files anew, in the order of the repository, where more
-// than half of them is needed no more.
-func (c *Cache) compact() error {
-	var live, size int64
-	for _, b := range c.written {
-		for doc, at := range c.blocks[b.key] {
-			live += int64(at.size)
-			for _, p := range b.packages {
-				live += int64(p.at[doc].size)
-			}
-		}
-	}
-	for _, s := range c.segments {
-		size += s.size
-	}
-	const spare = 4 << 20
-	if size <= 2*live+spare {
-		return nil
-	}
-	segments, err := c.createSegments(c.serial + 1)
-	if err != nil {
-		return err
-	}
-	packages, blocks := map[key]*cachedPackage{}, map[blockKey]cachedBlock{}
-	copyExtent := func(from, to *segment, at *extent) error {
-		b, err := from.read(*at)
-		if err != nil {
-			return err
-		}
-		*at, err = to.append(b)
-		return err
-	}
-	written := make([]*plannedBlock, len(c.written))
-	for i, b := range c.written {
-		moved, members := &plannedBlock{key: b.key, hashed: b.hashed}, c.blocks[b.key]
-		for doc := range members {
-			if err := copyExtent(c.segments[memberSegment], segments[memberSegment], &members[doc]); err != nil {
-				return err
-			}
-		}
-		blocks[b.key] = members
-		for _, p := range b.packages {
-			to := *p
-			for doc := range to.at {
-				if err := copyExtent(c.segments[doc], segments[doc], &to.at[doc]); err != nil {
-					return err
-				}
-			}
-			k, err := to.item.key()
-			if err != nil {
-				return err
-			}
-			packages[k] = &to
-			moved.packages = append(moved.packages, &to)
-		}
-		written[i] = moved
-	}
-	c.replace(c.serial+1, segments)
-	c.packages, c.blocks, c.written = packages, blocks, written
-	return nil
-}
-
 // encode is the index of what was written last.
 func (c *Cache) encode() []byte {
 	const aPackage, aBlock = 256, 512 // about as long as they become
@@ -165,6 +88,7 @@ func (c *Cache) encode() []byte {
 			b = binary.LittleEndian.AppendUint32(b, e.crc)
 		}
 	}
+	b = binary.AppendUvarint(b, c.format)
 	b = binary.AppendVarint(b, c.serial)
 	for _, s := range c.segments {
 		b = binary.AppendVarint(b, s.size)
@@ -220,6 +144,9 @@ func (c *Cache) load() error {
 
 func (c *Cache) decode(r *indexReader) error {
 	c.packages, c.blocks, c.written, c.count = map[key]*cachedPackage{}, map[blockKey]cachedBlock{}, nil, 0
+	if format := r.unsigned(); r.bad || format != c.format {
+		return fmt.Errorf("repomd: load cache: metadata of format %d, expected %d: %w", format, c.format, ErrDamaged)
+	}
 	c.serial = r.number()
 	for i := range c.segments {
 		size := r.number()

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/distbot/distbot/internal/rpmfile"
 )
@@ -185,7 +186,7 @@ func TestHashStates(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []hashState{"", "short", "12345678", "12345678 and something that is no hash"} {
 		c := newCounter()
-		c.Write([]byte("a"))
+		_, _ = c.Write([]byte("a")) // a hash never fails
 		want := c.Sum(nil)
 		if err := c.resume(bad); !errors.Is(err, errNoState) || string(c.Sum(nil)) != string(want) || c.n != 1 {
 			t.Errorf("%q: %v, %x after %d bytes; want errNoState and %x after 1", bad, err, c.Sum(nil), c.n, want)
@@ -270,6 +271,38 @@ func TestCacheLeavesOtherFilesAlone(t *testing.T) {
 	}
 }
 
+// Metadata that another version of the program rendered is rendered again.
+func TestCacheOfAnotherFormatIsEmptied(t *testing.T) {
+	t.Parallel()
+	s := &shelf{tb: t}
+	dir, items := t.TempDir(), []Item{s.item(1, 1), s.item(2, 1)}
+	var keys []blockKey
+	for _, step := range []struct {
+		format uint64
+		put    int
+	}{{1, 2}, {1, 0}, {2, 2}, {2, 0}, {1, 2}} {
+		c, err := openFormat(dir, step.format, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if put := s.put(c, items); put != step.put {
+			t.Errorf("format %d: %d packages were missing, want %d", step.format, put, step.put)
+		}
+		out := t.TempDir()
+		if _, err := c.Write(t.Context(), out, items, Options{Revision: "1"}); err != nil {
+			t.Fatal(err)
+		}
+		compareWritten(t, s, items, out)
+		keys = append(keys, c.written[0].key)
+		if err := errors.Join(c.Save(), c.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if keys[0] != keys[1] || keys[1] == keys[2] || keys[2] != keys[3] || keys[4] != keys[0] {
+		t.Errorf("identities of the block: %x", keys)
+	}
+}
+
 func TestCacheBelongsToOneProcess(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -277,6 +310,12 @@ func TestCacheBelongsToOneProcess(t *testing.T) {
 	if _, err := OpenCache(dir); !errors.Is(err, ErrLocked) {
 		t.Errorf("got %v, want ErrLocked", err)
 	}
+	// A process that is being started has the file for a moment.
+	child, err := unix.Dup(int(c.lock.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(child)
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -452,6 +491,29 @@ func BenchmarkCacheOneOf5000(b *testing.B) {
 		}
 		if err := errors.Join(c.Save(), c.Close()); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestMembersAreReadOnce(t *testing.T) {
+	t.Parallel()
+	text := []byte(strings.Repeat("some text that is compressed, ", 10_000))
+	for _, compression := range []Compression{Gzip, Zstd} {
+		member, err := compression.member(nil, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := compression.checkMember(member, text); err != nil {
+			t.Errorf("%s: %v", compression, err)
+		}
+		for what, other := range map[string][]byte{"shorter": text[:len(text)-1], "longer": append(slices.Clone(text), '!'), "another": append([]byte("S"), text[1:]...), "empty": nil} {
+			if err := compression.checkMember(member, other); !errors.Is(err, ErrChecksum) {
+				t.Errorf("%s, %s text: got %v, want ErrChecksum", compression, what, err)
+			}
+		}
+		member[len(member)/2] ^= 8
+		if err := compression.checkMember(member, text); err == nil {
+			t.Errorf("%s: a member that was changed is taken for right", compression)
 		}
 	}
 }

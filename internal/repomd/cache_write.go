@@ -3,6 +3,7 @@ package repomd
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"runtime"
@@ -34,11 +35,11 @@ func (c *Cache) plan(items []Item, compression Compression) ([]*plannedBlock, er
 			return nil, fmt.Errorf("repomd: write: %s is not in the cache", item.NEVRA)
 		}
 		p.item = item
-		if cut.next(item.Name) || i == 0 {
+		if cut.next(item.NEVRA, item.SHA256) || i == 0 {
 			flush()
 			blocks = append(blocks, &plannedBlock{})
-			identity = append(identity[:0], compression...)
-			identity = append(identity, '\n')
+			identity = binary.AppendUvarint(identity[:0], c.format)
+			identity = append(append(identity, compression...), '\n')
 		}
 		identity = k.append(identity)
 		last := blocks[len(blocks)-1]
@@ -79,6 +80,9 @@ func (c *Cache) packBlock(b *plannedBlock, compression Compression) error {
 		}
 		member, err := compression.member(nil, text)
 		if err != nil {
+			return err
+		}
+		if err := compression.checkMember(member, text); err != nil {
 			return err
 		}
 		c.mu.Lock()

@@ -17,13 +17,22 @@ func (f Fragments) Check(item Item) error {
 		text := io.MultiReader(
 			bytes.NewReader(fmt.Appendf(nil, "%s<%s %s packages=\"1\">\n", xmlHeader, doc.root, doc.namespaces)),
 			bytes.NewReader(doc.of(f)), bytes.NewReader([]byte("</"+doc.root+">")))
+		n := 0
 		if i > 0 {
-			if err := checkWellFormed(text, item); err != nil {
+			err := ReadIDs(doc.name, text, func(id string) error {
+				if n++; id != item.SHA256 {
+					return fmt.Errorf("it describes another package: %w", ErrMalformed)
+				}
+				return nil
+			})
+			if err == nil && n != 1 {
+				err = fmt.Errorf("it describes %d packages: %w", n, ErrMalformed)
+			}
+			if err != nil {
 				return fmt.Errorf("repomd: check %s of %s: %w", doc.name, item.NEVRA, err)
 			}
 			continue
 		}
-		n := 0
 		err := ReadPrimary(text, func(p PrimaryPackage) error {
 			n++
 			if p.NEVRA != item.NEVRA || p.Checksum != item.SHA256 || p.Href != item.Href || p.Size != item.Size {
@@ -37,23 +46,6 @@ func (f Fragments) Check(item Item) error {
 		if err != nil {
 			return fmt.Errorf("repomd: check primary of %s: %w", item.NEVRA, err)
 		}
-	}
-	return nil
-}
-
-// checkWellFormed reads a document with one package of this checksum.
-func checkWellFormed(r io.Reader, item Item) error {
-	var doc struct {
-		Packages []struct {
-			PkgID string `xml:"pkgid,attr"`
-		} `xml:"package"`
-	}
-	d := newDecoder(r, MaxDocumentBytes)
-	if err := d.Decode(&doc); err != nil {
-		return d.fault("read", err)
-	}
-	if len(doc.Packages) != 1 || doc.Packages[0].PkgID != item.SHA256 {
-		return fmt.Errorf("it does not describe the package: %w", ErrMalformed)
 	}
 	return nil
 }

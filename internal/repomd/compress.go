@@ -2,7 +2,9 @@ package repomd
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -60,4 +62,31 @@ func (c Compression) member(b, text []byte) ([]byte, error) {
 		return nil, fmt.Errorf("repomd: compress: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// checkMember reads a member as a client does, and returns an error wrapping
+// ErrChecksum unless it is text. Documents are made of members that were read
+// once, so that they need not be read whole each time.
+func (c Compression) checkMember(member, text []byte) (err error) {
+	plain, err := Decompress("member"+c.suffix(), bytes.NewReader(member))
+	if err != nil {
+		return fmt.Errorf("repomd: check member: %w", err)
+	}
+	defer func() { err = errors.Join(err, plain.Close()) }()
+	got := make([]byte, 64<<10)
+	for rest := text; ; {
+		n, err := plain.Read(got)
+		if n > len(rest) || !bytes.Equal(got[:n], rest[:n]) {
+			return fmt.Errorf("repomd: check member: what was compressed is not what comes back: %w", ErrChecksum)
+		}
+		rest = rest[n:]
+		switch {
+		case errors.Is(err, io.EOF) && len(rest) == 0:
+			return nil
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("repomd: check member: %d bytes are lacking: %w", len(rest), ErrChecksum)
+		case err != nil:
+			return fmt.Errorf("repomd: check member: %w", err)
+		}
+	}
 }

@@ -68,11 +68,11 @@ func Comps(groups []Group) ([]byte, error) {
 	return d.b, nil
 }
 
-// ReadComps reads the groups of a comps.xml of at most 64 MiB; translations,
-// categories and environments are passed over. A group without id, a package
-// without name, and an unknown type are errors; a missing type is Mandatory,
-// as yum and dnf read it. The error wraps ErrMalformed or ErrTooLarge, or is
-// that of r.
+// ReadComps reads the groups of a comps.xml of at most 64 MiB and 262,144
+// elements; translations, categories and environments are passed over. A group
+// without id, a package without name, and an unknown type are errors; a missing
+// type is Mandatory, as yum and dnf read it. The error wraps ErrMalformed or
+// ErrTooLarge, or is that of r.
 func ReadComps(r io.Reader) ([]Group, error) {
 	type text struct {
 		Lang string `xml:"http://www.w3.org/XML/1998/namespace lang,attr"`
@@ -93,9 +93,8 @@ func ReadComps(r io.Reader) ([]Group, error) {
 			} `xml:"packagelist>packagereq"`
 		} `xml:"group"`
 	}
-	d := newDecoder(r, maxCompsBytes)
-	if err := d.Decode(&doc); err != nil {
-		return nil, d.fault("read comps.xml", err)
+	if err := decode("read comps.xml", r, maxCompsBytes, &doc); err != nil {
+		return nil, err
 	}
 	untranslated := func(texts []text) string {
 		for _, t := range texts {

@@ -9,84 +9,60 @@ import (
 	"strings"
 )
 
-// maxDepth bounds the nesting of elements; primary.xml needs 5.
-const maxDepth = 32
+// maxDecoded bounds the elements of a document that is held in memory whole:
+// each may cost some hundred bytes. A comps.xml of two megabytes, with
+// translations, has some 50,000.
 
-// maxTokenBytes bounds one tag or one run of text, which encoding/xml holds in
-// memory whole.
-const maxTokenBytes = 16 << 20
+const maxDecoded = 1 << 18
 
-// decoder reads hostile XML. encoding/xml expands no entities but the five of
-// XML; an internal DTD subset, which declares others, is refused, and so are
-// deep nesting and huge tokens.
-type decoder struct {
-	*xml.Decoder
-	in *boundedReader
-}
-
-// newDecoder reads from r, at most limit bytes of it.
-func newDecoder(r io.Reader, limit int64) decoder {
-	in := &boundedReader{r: r, left: limit, burst: maxTokenBytes}
-	return decoder{xml.NewTokenDecoder(&guard{d: xml.NewDecoder(in), in: in}), in}
-}
-
-// fault says what err, returned by the decoder, means: the reader's own error,
-// a bound, or malformed XML.
-func (d decoder) fault(verb string, err error) error {
-	if d.in.err != nil {
-		return fmt.Errorf("repomd: %s: %w", verb, d.in.err)
+// decode reads a document of at most limit bytes into a struct, as encoding/xml
+// does from what a scanner finds.
+func decode(verb string, r io.Reader, limit int64, into any) error {
+	s := newScanner(r, limit)
+	if err := xml.NewTokenDecoder(&tokens{s: s}).Decode(into); err != nil {
+		return s.fault(verb, err)
 	}
-	return fmt.Errorf("repomd: %s: %w: %w", verb, err, ErrMalformed)
+	// Behind the root element there is nothing but what is passed over.
+	if _, err := s.next(); !errors.Is(err, io.EOF) {
+		return s.fault(verb, err)
+	}
+	return nil
 }
 
-// guard passes raw tokens on and refuses what no metadata needs.
-type guard struct {
-	d     *xml.Decoder
-	in    *boundedReader
-	depth int
+// tokens gives encoding/xml what a scanner finds.
+type tokens struct {
+	s        *scanner
+	elements int
 }
 
 // Token implements xml.TokenReader.
-func (g *guard) Token() (xml.Token, error) {
-	g.in.burst = maxTokenBytes
-	t, err := g.d.RawToken()
-	if err != nil {
+func (t *tokens) Token() (xml.Token, error) {
+	e, err := t.s.next()
+	switch {
+	case err != nil:
 		return nil, err
+	case e == charData:
+		return xml.CharData(t.s.text), nil
+	case e == endElement:
+		return xml.EndElement{Name: xmlName(t.s.full)}, nil
 	}
-	switch t := t.(type) {
-	case xml.Directive:
-		if strings.Contains(string(t), "[") || !strings.HasPrefix(string(t), "DOCTYPE") {
-			return nil, fmt.Errorf("directive <!%.40s>", t)
-		}
-	case xml.StartElement:
-		if g.depth++; g.depth > maxDepth {
-			return nil, fmt.Errorf("elements nested deeper than %d", maxDepth)
-		}
-	case xml.EndElement:
-		g.depth--
+	if t.elements++; t.elements > maxDecoded {
+		return nil, fmt.Errorf("more than %d elements: %w", maxDecoded, ErrTooLarge)
 	}
-	return t, nil
+	start := xml.StartElement{Name: xmlName(t.s.full)}
+	for _, a := range t.s.attrs {
+		start.Attr = append(start.Attr, xml.Attr{Name: xmlName(a.name), Value: string(a.value)})
+	}
+	return start, nil
 }
 
-// boundedReader fails where io.LimitReader would feign the end, and remembers
-// why reading failed.
-type boundedReader struct {
-	r           io.Reader
-	left, burst int64 // bytes that may still be read at all, and for this token
-	err         error // of r, or ErrTooLarge; never io.EOF
-}
-
-func (b *boundedReader) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	b.left -= int64(n)
-	b.burst -= int64(n)
-	if b.left < 0 || b.burst < 0 {
-		err = ErrTooLarge
+// xmlName has the prefix of a name where xml.Decoder expects it.
+func xmlName(full []byte) xml.Name {
+	prefix, local, ok := strings.Cut(string(full), ":")
+	if !ok {
+		return xml.Name{Local: prefix}
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.err = err
-	}
-	return n, err
+	return xml.Name{Space: prefix, Local: local}
 }
 
 // number is a non-negative integer. Fractions are cut off: repomd.xml of old

@@ -32,6 +32,10 @@ var (
 	// location) holds a character that XML cannot express.
 	ErrUnprintable = errors.New("character that XML cannot express")
 
+	// ErrNotSynced is wrapped when a repository has its new repomd.xml, which a
+	// crash of the machine may undo.
+	ErrNotSynced = errors.New("the new repomd.xml is there, but was not synced to disk")
+
 	// ErrOrder is wrapped when packages are not given to Write in ascending
 	// order without repetition.
 	ErrOrder = errors.New("packages out of order")

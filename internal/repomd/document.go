@@ -49,23 +49,25 @@ func (d Data) Open(repository fs.FS) (io.ReadCloser, error) {
 
 // Decompress returns the content of a document of the given file name: .gz,
 // .zst and .xz are decompressed in bounded memory, anything else is passed
-// through.
+// through. Reading fails with an error that wraps ErrTooLarge where more than
+// 64 MiB are more than 256 times of what they were.
 func Decompress(name string, r io.Reader) (io.ReadCloser, error) {
+	packed := &measured{Reader: r}
 	switch filepath.Ext(name) {
 	case ".gz":
-		z, err := gzip.NewReader(r)
+		z, err := gzip.NewReader(packed)
 		if err != nil {
 			return nil, fmt.Errorf("repomd: decompress %s: %w: %w", name, err, ErrMalformed)
 		}
-		return z, nil
+		return &expansion{ReadCloser: z, packed: packed}, nil
 	case ".zst":
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		z, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, fmt.Errorf("repomd: decompress %s: %w: %w", name, err, ErrMalformed)
 		}
-		return z.IOReadCloser(), nil
+		return &expansion{ReadCloser: z.IOReadCloser(), packed: packed}, nil
 	case ".xz":
-		return io.NopCloser(rpmfile.NewXZReader(r)), nil
+		return &expansion{ReadCloser: io.NopCloser(rpmfile.NewXZReader(packed)), packed: packed}, nil
 	}
 	return io.NopCloser(r), nil
 }

@@ -2,7 +2,6 @@ package repomd
 
 import (
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -16,30 +15,39 @@ type Filelist struct {
 // in document order; the paths include directories and ghosts. The slice is
 // reused after visit returns. Bounds and errors are those of ReadPrimary.
 func ReadFilelists(r io.Reader, visit func(Filelist) error) error {
+	const verb = "read filelists.xml"
 	s := newScanner(r, MaxDocumentBytes)
+	var t tally
 	var list Filelist
 	var file []byte
-	depth, inFile, inRoot := 0, false, false
+	depth, inFile := 0, false
 	for {
 		e, err := s.next()
 		switch {
-		case errors.Is(err, io.EOF) && inRoot:
+		case errors.Is(err, io.EOF):
 			return nil
-		case err != nil:
-			return s.fault("read filelists.xml", err)
+		case err == nil && depth > 1:
+			err = t.size(s)
+		}
+		if err != nil {
+			return s.fault(verb, err)
 		}
 		switch e {
 		case startElement:
 			depth++
-			inRoot = true
 			want := [...]string{"filelists", "package"}
 			switch {
 			case depth <= len(want) && string(s.name) != want[depth-1]:
-				return fmt.Errorf("repomd: read filelists.xml: element %.40q: %w", s.name, ErrMalformed)
+				err = malformed("element %.40q", s.name)
 			case depth == 2:
 				list = Filelist{Checksum: s.attr("pkgid"), Files: list.Files[:0]}
+				err = t.begin(s)
 			case depth == 3 && string(s.name) == "file":
 				inFile, file = true, file[:0]
+				err = t.listed()
+			}
+			if err != nil {
+				return s.fault(verb, err)
 			}
 		case charData:
 			if inFile {

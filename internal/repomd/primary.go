@@ -35,10 +35,13 @@ type Dependencies struct {
 
 // ReadPrimary calls visit for every package of a decompressed primary.xml, in
 // document order. Packages whose NEVRA is not valid, or whose location leaves
-// the repository, are errors, as are documents of more than 2 GiB. The error
-// wraps ErrMalformed or ErrTooLarge, or is that of r or, unchanged, of visit.
+// the repository, are errors, as are documents of more than 2 GiB, a million
+// packages or eight million files and dependencies, and packages of more than
+// 128 MiB, a million files or 262,144 dependencies. The error wraps
+// ErrMalformed or ErrTooLarge, or is that of r or, unchanged, of visit.
 func ReadPrimary(r io.Reader, visit func(PrimaryPackage) error) error {
 	s := newScanner(r, MaxDocumentBytes)
+	var t tally
 	inRoot := false
 	for {
 		e, err := s.next()
@@ -55,7 +58,7 @@ func ReadPrimary(r io.Reader, visit func(PrimaryPackage) error) error {
 		case string(s.name) != "package":
 			return fmt.Errorf("repomd: read primary.xml: element %.40q: %w", s.name, ErrMalformed)
 		default:
-			p, err := readPackage(s)
+			p, err := readPackage(s, &t)
 			if err != nil {
 				return s.fault("read primary.xml", err)
 			}
@@ -67,7 +70,10 @@ func ReadPrimary(r io.Reader, visit func(PrimaryPackage) error) error {
 }
 
 // readPackage reads the rest of a <package>.
-func readPackage(s *scanner) (PrimaryPackage, error) {
+func readPackage(s *scanner, t *tally) (PrimaryPackage, error) {
+	if err := t.begin(s); err != nil {
+		return PrimaryPackage{}, err
+	}
 	var p PrimaryPackage
 	var into *string // where the text of the current element goes
 	var text []byte  // of that element
@@ -76,6 +82,9 @@ func readPackage(s *scanner) (PrimaryPackage, error) {
 	depth := 0
 	for depth >= 0 {
 		e, err := s.next()
+		if err == nil {
+			err = t.size(s)
+		}
 		if err != nil {
 			return PrimaryPackage{}, err
 		}
@@ -84,7 +93,7 @@ func readPackage(s *scanner) (PrimaryPackage, error) {
 			if depth < len(path) {
 				path[depth] = known(s.name)
 			}
-			if into, err = p.element(s, path, depth); err != nil {
+			if into, err = p.element(s, t, path, depth); err != nil {
 				return PrimaryPackage{}, err
 			}
 			depth++
@@ -127,7 +136,7 @@ func known(name []byte) string {
 
 // element takes what an element says that was just started, below the given
 // path; it returns where its text belongs, nil where nobody wants it.
-func (p *PrimaryPackage) element(s *scanner, path [2]string, depth int) (*string, error) {
+func (p *PrimaryPackage) element(s *scanner, t *tally, path [2]string, depth int) (*string, error) {
 	switch {
 	case depth == 0:
 		return p.child(s)
@@ -135,12 +144,18 @@ func (p *PrimaryPackage) element(s *scanner, path [2]string, depth int) (*string
 	case depth == 1 && string(s.name) == "sourcerpm":
 		return &p.SourceRPM, nil
 	case depth == 1 && string(s.name) == "file":
+		if err := t.file(); err != nil {
+			return nil, err
+		}
 		p.Files = append(p.Files, "")
 		return &p.Files[len(p.Files)-1], nil
 	case depth == 2 && string(s.name) == "entry":
 		list := p.list(path[1])
 		if list == nil {
 			return nil, nil
+		}
+		if err := t.entry(); err != nil {
+			return nil, err
 		}
 		entry, err := readEntry(s)
 		if err != nil {

@@ -10,11 +10,14 @@ import (
 	"regexp"
 )
 
-// documentName is what Write and createrepo_c call documents.
-var documentName = regexp.MustCompile(`^[0-9a-f]{32,128}-[\w.-]+\.(xml|yaml|sqlite|txt)(\.(gz|xz|bz2|zst|zck))?$`)
+// documentName is what Write, createrepo_c and modifyrepo_c call documents:
+// their checksum, from MD5 to SHA-512, and what they were called by others. The
+// second is what Write calls those that it has not finished.
+var documentName = regexp.MustCompile(`^([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})-.|^\.tmp-.|^\.repomd\.xml$`)
 
 // Prune removes the documents in the repodata of dir that none of the given
-// descriptions lists. Files that are not named like documents stay.
+// descriptions lists, and what a killed Write left. Files that are not named
+// like documents stay. Nobody may be writing there.
 func Prune(dir string, listed ...Repomd) error {
 	keep := map[string]bool{}
 	for _, md := range listed {

@@ -98,8 +98,9 @@ func TestReadersRefuseHostileXML(t *testing.T) {
 		"filelists": func(s string) error {
 			return ReadFilelists(strings.NewReader(s), func(Filelist) error { return nil })
 		},
+		"other": func(s string) error { return ReadIDs("other", strings.NewReader(s), func(string) error { return nil }) },
 	}
-	roots := map[string]string{"repomd": "repomd", "primary": "metadata", "comps": "comps", "filelists": "filelists"}
+	roots := map[string]string{"repomd": "repomd", "primary": "metadata", "comps": "comps", "filelists": "filelists", "other": "otherdata"}
 	for kind, read := range readers {
 		root := roots[kind]
 		for name, tt := range map[string]struct {
@@ -113,6 +114,10 @@ func TestReadersRefuseHostileXML(t *testing.T) {
 			"crossed elements":             {"<" + root + "><a><b></a></b></" + root + ">", ErrMalformed},
 			"an entity bomb":               {bomb + "<" + root + ">&b;</" + root + ">", ErrMalformed},
 			"an undeclared entity":         {"<" + root + "><revision>&x;</revision><package>&x;</package></" + root + ">", ErrMalformed},
+			"text behind the root":         {"<" + root + "></" + root + "> garbage <", ErrMalformed},
+			"an attribute twice":           {"<" + root + ` a="b" a="c"/>`, ErrMalformed},
+			"attributes without a blank":   {"<" + root + ` a="b"c="d"/>`, ErrMalformed},
+			"a second declaration":         {xmlHeader + xmlHeader + "<" + root + "/>", ErrMalformed},
 			"deep nesting":                 {"<" + root + ">" + strings.Repeat("<a>", 100), ErrMalformed},
 			"another encoding":             {`<?xml version="1.0" encoding="UTF-7"?><` + root + `/>`, ErrMalformed},
 			"a tag that has no end so far": {"<" + root + ` a="` + strings.Repeat("x", maxTokenBytes+1<<16), ErrTooLarge},
@@ -159,7 +164,7 @@ func TestReadersRefuseBadValues(t *testing.T) {
 	if _, err := ReadRepomd(strings.NewReader("<repomd>" + strings.Repeat(`<data><location href="a"/></data>`, maxDataRecords+1) + "</repomd>")); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("too many records: got %v, want ErrTooLarge", err)
 	}
-	if _, err := ReadRepomd(strings.NewReader("<repomd>" + strings.Repeat(" ", maxRepomdBytes))); !errors.Is(err, ErrTooLarge) {
+	if _, err := ReadRepomd(strings.NewReader("<repomd>" + strings.Repeat(" ", MaxRepomdBytes))); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("too many bytes: got %v, want ErrTooLarge", err)
 	}
 }

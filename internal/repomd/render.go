@@ -3,6 +3,7 @@ package repomd
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/distbot/distbot/internal/rpmfile"
 )
@@ -22,6 +23,11 @@ type File struct {
 	Time int64
 }
 
+// RenderFormat is raised when Render, or whoever gives it a File, makes another
+// text of the same package. Fragments that are kept, in a Cache or elsewhere,
+// are kept together with it and are good for this number only.
+const RenderFormat = 1
+
 // Fragments are one package's <package> elements in the three documents of a
 // repository, each ending in a newline. They depend on nothing but the RPM's
 // bytes and the File given to Render, and do not mention the repository.
@@ -30,8 +36,14 @@ type Fragments struct{ Primary, Filelists, Other []byte }
 // Render makes the fragments of p, byte for byte those of createrepo_c 0.17.3.
 // Where that program would drop the package, because a text holds control
 // characters, Render drops the characters from prose (summary, description,
-// changelog, …) and returns an error wrapping ErrUnprintable for names.
+// changelog, …) and returns an error wrapping ErrUnprintable for names. Texts
+// of the RPM that are not UTF-8 are taken for Latin-1, as that program does; a
+// location that is not UTF-8 would be that of another file, and is an error
+// wrapping ErrUnprintable, too.
 func Render(p *rpmfile.Package, f File) (Fragments, error) {
+	if !utf8.ValidString(f.Href) {
+		return Fragments{}, fmt.Errorf("repomd: render %s: location %.200q is not UTF-8: %w", p.NEVRA, f.Href, ErrUnprintable)
+	}
 	var primary, filelists, other document
 	primary.b = make([]byte, 0, 2048+96*(len(p.Requires)+len(p.Provides)))
 	renderPrimary(&primary, p, f)

@@ -50,3 +50,13 @@ func TestRenderRefusesNamesThatXMLCannotExpress(t *testing.T) {
 		})
 	}
 }
+
+// Read as Latin-1 it would be the name of another file.
+func TestRenderRefusesALocationThatIsNotUTF8(t *testing.T) {
+	t.Parallel()
+	p, f := example(1)
+	f.Href = "Packages/caf\xe9.rpm"
+	if _, err := Render(p, f); !errors.Is(err, ErrUnprintable) || !strings.Contains(err.Error(), `caf\xe9.rpm`) {
+		t.Errorf("got %v, want ErrUnprintable with the name", err)
+	}
+}

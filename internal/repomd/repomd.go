@@ -13,7 +13,7 @@ import (
 
 // Bounds of repomd.xml.
 const (
-	maxRepomdBytes = 4 << 20
+	MaxRepomdBytes = 4 << 20
 	maxDataRecords = 200
 )
 
@@ -113,9 +113,8 @@ func ReadRepomd(r io.Reader) (Repomd, error) {
 			OpenSize  number `xml:"open-size"`
 		} `xml:"data"`
 	}
-	d := newDecoder(r, maxRepomdBytes)
-	if err := d.Decode(&doc); err != nil {
-		return Repomd{}, d.fault("read repomd.xml", err)
+	if err := decode("read repomd.xml", r, MaxRepomdBytes, &doc); err != nil {
+		return Repomd{}, err
 	}
 	if len(doc.Data) > maxDataRecords {
 		return Repomd{}, fmt.Errorf("repomd: read repomd.xml: %d records, at most %d: %w", len(doc.Data), maxDataRecords, ErrTooLarge)

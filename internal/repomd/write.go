@@ -33,6 +33,9 @@ type Options struct {
 	// It must not go back between generations of one repository: yum keeps
 	// what it has when newly fetched metadata has an older timestamp.
 	Timestamp int64
+	// Stamp gives Revision and Timestamp where they depend on the documents,
+	// which it is told when all are written; nil for those above.
+	Stamp func(documents Repomd) (revision string, timestamp int64)
 	// Comps is the text of comps.xml; nil for none.
 	Comps []byte
 	// Modules is the text of modules.yaml; nil for none.
@@ -45,6 +48,8 @@ type Options struct {
 	// Replace lets the repository have repodata already: the new documents
 	// appear beside the old ones, and repomd.xml takes the place of the old
 	// one at last, so that a reader finds the old repository or the new one.
+	// Where its text is another, repomd.xml.asc, which would fit no more, is
+	// removed before, so that no reader ever finds it beside the new one.
 	// The caller sees to it that nobody else writes there, and removes the old
 	// documents with Prune when nobody reads them any more.
 	Replace bool
@@ -65,8 +70,9 @@ func WriteEmpty(ctx context.Context, dir string, opts Options) (Repomd, error) {
 //
 // Documents carry their SHA-256 in their names and are synced to disk before
 // repomd.xml appears, which is last. After an error the directory repodata is
-// removed again, or has its old repomd.xml; after a crash it may stand there
-// without repomd.xml.
+// removed again, or has its old repomd.xml, maybe without the signature; only
+// where the error wraps ErrNotSynced it has the new one, which is returned.
+// After a crash the directory may stand there without repomd.xml.
 func Write(ctx context.Context, dir string, count int, entries iter.Seq2[Entry, error], opts Options) (Repomd, error) {
 	return write(dir, opts, func(root *os.Root) ([]Data, error) {
 		return writeEntries(ctx, root, opts.Compression, count, entries)
@@ -76,7 +82,7 @@ func Write(ctx context.Context, dir string, count int, entries iter.Seq2[Entry, 
 // write makes repodata in dir, with the documents that list packages as
 // packages writes them.
 func write(dir string, opts Options, packages func(*os.Root) ([]Data, error)) (_ Repomd, err error) {
-	if opts.Revision == "" {
+	if opts.Revision == "" && opts.Stamp == nil {
 		return Repomd{}, errors.New("repomd: write: no revision given")
 	}
 	parent, err := os.OpenRoot(dir)
@@ -90,7 +96,7 @@ func write(dir string, opts Options, packages func(*os.Root) ([]Data, error)) (_
 		return Repomd{}, fmt.Errorf("repomd: write to %s: %w", dir, err)
 	}
 	defer func() {
-		if err != nil && !existed {
+		if err != nil && !existed && !errors.Is(err, ErrNotSynced) {
 			err = errors.Join(err, parent.RemoveAll("repodata"))
 		}
 	}()
@@ -100,7 +106,7 @@ func write(dir string, opts Options, packages func(*os.Root) ([]Data, error)) (_
 	}
 	defer root.Close()
 
-	md := Repomd{Revision: opts.Revision}
+	var md Repomd
 	if md.Data, err = packages(root); err != nil {
 		return Repomd{}, err
 	}
@@ -109,14 +115,27 @@ func write(dir string, opts Options, packages func(*os.Root) ([]Data, error)) (_
 		return Repomd{}, err
 	}
 	md.Data = append(md.Data, extra...)
-	for i := range md.Data {
-		md.Data[i].Timestamp = opts.Timestamp
+	opts.stamp(&md)
+	if err := publish(root, md.XML(), syncDir); err != nil {
+		return md, err
 	}
-	md.Data = append(md.Data, opts.Keep...)
-	if err := publish(root, md); err != nil {
-		return Repomd{}, err
+	if existed {
+		return md, nil
 	}
 	return md, syncDir(parent)
+}
+
+// stamp completes a description of the documents that were written.
+func (o Options) stamp(md *Repomd) {
+	written := len(md.Data)
+	md.Data = append(md.Data, o.Keep...)
+	timestamp := o.Timestamp
+	if md.Revision = o.Revision; o.Stamp != nil {
+		md.Revision, timestamp = o.Stamp(*md)
+	}
+	for i := range written {
+		md.Data[i].Timestamp = timestamp
+	}
 }
 
 // packageDocuments are the three documents that list packages, in the order of
@@ -222,7 +241,7 @@ func writeEntries(ctx context.Context, root *os.Root, compression Compression, c
 		if n > 0 && Compare(last, e) >= 0 {
 			return nil, fmt.Errorf("repomd: write: %s (%.12s) after %s (%.12s): %w", e.NEVRA, e.SHA256, last.NEVRA, last.SHA256, ErrOrder)
 		}
-		if cut.next(e.Name) {
+		if cut.next(e.NEVRA, e.SHA256) {
 			if err := flush(); err != nil {
 				return nil, err
 			}
@@ -279,38 +298,4 @@ func writeExtra(root *os.Root, opts Options) ([]Data, error) {
 		data = append(data, d)
 	}
 	return data, nil
-}
-
-// publish makes repomd.xml appear, complete and after everything it names.
-func publish(root *os.Root, md Repomd) error {
-	const tmp = ".repomd.xml"
-	if err := syncDir(root); err != nil {
-		return err
-	}
-	if err := root.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("repomd: write repomd.xml: %w", err)
-	}
-	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return fmt.Errorf("repomd: write repomd.xml: %w", err)
-	}
-	_, err = f.Write(md.XML())
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("repomd: write repomd.xml: %w", err)
-	}
-	if err := root.Rename(tmp, "repomd.xml"); err != nil {
-		return fmt.Errorf("repomd: write repomd.xml: %w", err)
-	}
-	return syncDir(root)
-}
-
-func syncDir(root *os.Root) error {
-	d, err := root.Open(".")
-	if err != nil {
-		return fmt.Errorf("repomd: sync: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("repomd: sync: %w", err)
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,8 +20,14 @@ import (
 	"github.com/distbot/distbot/internal/rpmfile"
 )
 
-// ErrBusy is wrapped while another run makes repodata of the same directory.
-var ErrBusy = errors.New("another run is making the repodata of this directory")
+var (
+	// ErrBusy is wrapped while another run makes repodata of the same directory.
+	ErrBusy = errors.New("another run is making the repodata of this directory")
+
+	// ErrDrop is wrapped when a document is to be dropped that every repository
+	// has.
+	ErrDrop = errors.New("can't be dropped")
+)
 
 // Options say how the repodata of a directory is made.
 type Options struct {
@@ -36,7 +42,9 @@ type Options struct {
 	// Comps, Modules and Updateinfo are the texts of these documents. Where one
 	// is nil the repository keeps the one it has.
 	Comps, Modules, Updateinfo []byte
-	// Drop are types of documents that are not kept, such as "modules".
+	// Drop are types of documents that are not kept, such as "modules". Those
+	// that the repository does not have are dropped already; of those that
+	// nobody has heard of there is a warning.
 	Drop        []string
 	Compression repomd.Compression
 	// Exclude are patterns of file names, or of paths relative to Dir, that
@@ -44,8 +52,9 @@ type Options struct {
 	Exclude []string
 	// SkipBroken leaves files out that are no RPMs; otherwise they are errors.
 	SkipBroken bool
-	// Revision is the text of <revision>; empty for the time at which the
-	// newest package was built, which is the documents' timestamp, too.
+	// Revision is the text of <revision>; empty for the documents' timestamp.
+	// That is the time at which the newest package was built, or one more than
+	// that of before where documents change and it would not grow.
 	Revision string
 	// Workers read RPMs; 0 for as many as there are processors.
 	Workers int
@@ -77,9 +86,16 @@ func (e *BrokenError) Error() string {
 }
 
 // Create makes the repodata of a directory. A reader finds the repository of
-// before or the new one; after an error it is the one of before. The documents
-// of before stay until the next run, for those who are reading them. The error
-// wraps ErrBusy, *BrokenError, or is that of the file system.
+// before or the new one; after an error it is the one of before, maybe without
+// its signature. Trouble that comes up when the new one is there is a warning
+// in the Result. The documents of before stay until the next run, for those who
+// are reading them.
+//
+// The error wraps ErrBusy, repomd.ErrLocked while another process has the cache,
+// *BrokenError, ErrDrop, repomd.ErrChecksum where a document to be kept is not
+// what repomd.xml says or has no checksum that is trusted, repomd.ErrMalformed
+// or repomd.ErrTooLarge where repomd.xml can't be read, or is the cause of ctx
+// or that of the file system.
 func Create(ctx context.Context, opts Options) (Result, error) {
 	start := time.Now()
 	unlock, err := lock(opts.Dir)
@@ -112,9 +128,11 @@ func Create(ctx context.Context, opts Options) (Result, error) {
 			result, err = create(ctx, opts, cache, files, before)
 		}
 	}
-	if err := errors.Join(err, done()); err != nil {
-		return Result{}, err
+	closed := done()
+	if err != nil {
+		return Result{}, errors.Join(err, closed)
 	}
+	result.warn("the repository is made, but its cache was not put away", closed)
 	result.Elapsed = time.Since(start)
 	return result, nil
 }
@@ -133,7 +151,12 @@ func lock(dir string) (unlock func(), err error) {
 		f.Close()
 		return nil, fmt.Errorf("directory: %s: %w", dir, err)
 	}
-	return func() { f.Close() }, nil
+	return func() {
+		// Closing would leave it to a child that is just being started and has
+		// the file until it is another program.
+		_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+		f.Close()
+	}, nil
 }
 
 // openCache opens the cache, or one that goes with the run.
@@ -163,6 +186,10 @@ func openCache(opts Options) (cache *repomd.Cache, done func() error, err error)
 
 func create(ctx context.Context, opts Options, cache *repomd.Cache, files []file, before before) (Result, error) {
 	var result Result
+	var err error
+	if result.Warnings, err = before.checkDrop(opts); err != nil {
+		return result, err
+	}
 	items, err := collect(ctx, opts, cache, files, &result)
 	if err != nil {
 		return result, err
@@ -173,9 +200,6 @@ func create(ctx context.Context, opts Options, cache *repomd.Cache, files []file
 	for _, item := range items {
 		newest = max(newest, item.Time)
 	}
-	if result.Revision = opts.Revision; result.Revision == "" {
-		result.Revision = strconv.FormatInt(newest, 10)
-	}
 	keep, err := before.keep(opts)
 	if err != nil {
 		return result, err
@@ -184,17 +208,27 @@ func create(ctx context.Context, opts Options, cache *repomd.Cache, files []file
 		result.Kept = append(result.Kept, d.Type)
 	}
 	md, err := cache.Write(ctx, opts.Dir, items, repomd.Options{
-		Revision: result.Revision, Timestamp: newest, Comps: opts.Comps, Modules: opts.Modules, Updateinfo: opts.Updateinfo,
+		Stamp: func(documents repomd.Repomd) (string, int64) { return before.stamp(documents, newest, opts.Revision) }, Comps: opts.Comps, Modules: opts.Modules, Updateinfo: opts.Updateinfo,
 		Compression: opts.Compression, Replace: true, Keep: keep,
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, repomd.ErrNotSynced) {
 		return result, err
 	}
-	result.Packages, result.Changed = len(items), string(md.XML()) != before.text
+	result.warn("a crash of the machine may bring back the repository of before", err)
+	result.Packages, result.Revision, result.Changed = len(items), md.Revision, !bytes.Equal(md.XML(), before.text)
 	if result.Changed && before.signed {
 		result.Warnings = append(result.Warnings, "repomd.xml.asc was of the repository of before and is removed: sign the new one")
 	}
-	return result, errors.Join(cache.Save(), repomd.Prune(opts.Dir, md, before.md), before.unsign(opts.Dir, result.Changed))
+	result.warn("the repository is made, but its cache was not saved: the next run reads more RPMs than it needs to", cache.Save())
+	result.warn("the repository is made, but documents that nobody needs any more are still there", repomd.Prune(opts.Dir, md, before.md))
+	return result, nil
+}
+
+// warn tells of trouble, if there is any.
+func (r *Result) warn(what string, err error) {
+	if err != nil {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s: %v", what, err))
+	}
 }
 
 // collect makes an item of every file, reading those that the cache does not

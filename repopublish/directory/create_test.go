@@ -9,11 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/distbot/distbot/internal/repomd"
 	"github.com/distbot/distbot/internal/rpmfile/rpmtest"
@@ -299,6 +301,11 @@ func TestCreateRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, []string{`"a\nb\x01.rpm"`}},
+		{"a name that is not UTF-8", func(t *testing.T, dir string) {
+			if err := os.Rename(directorytest.Pack(t, dir, 2, 1), filepath.Join(dir, "caf\xe9.rpm")); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{`"caf\xe9.rpm"`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -353,6 +360,24 @@ func TestOneRunAtATime(t *testing.T) {
 	}
 	if _, err := Create(t.Context(), Options{Dir: dir}); !errors.Is(err, ErrBusy) {
 		t.Errorf("got %v, want ErrBusy", err)
+	}
+	// A process that is being started has the file for a moment.
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if name, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && name == dir {
+			n, err := strconv.Atoi(fd.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			child, err := unix.Dup(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(child)
+		}
 	}
 	unlock()
 	mustCreate(t, Options{Dir: dir})

@@ -66,7 +66,7 @@ func (v *verifier) ids(ctx context.Context, kind string) (ids []string, err erro
 	}
 	defer r.Close()
 	err = v.count(kind, bufio.NewReaderSize(r, 1<<10), func(r io.Reader) (int, error) {
-		err := repomd.ReadIDs(r, func(id string) error {
+		err := repomd.ReadIDs(kind, r, func(id string) error {
 			ids = append(ids, id)
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
