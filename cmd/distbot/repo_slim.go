@@ -31,7 +31,8 @@ func repoSlimCommand() command {
 			flags.Var(&list{}, "from", "`repository` to take packages from: a directory, a URL, or NAME,URL; may be repeated")
 			flags.Var(&list{}, "packages", "`packages` with commas between them, or @FILE with one in each line, - for standard input; each as NAME, NAME.ARCH, NEVRA, @MODULE:STREAM or @MODULE:STREAM/PROFILE; may be repeated")
 			flags.String("out", "", "`directory` to make the repository in; must not exist or be empty")
-			flags.Bool("replace", false, "replace a repository that is in --out already")
+			flags.Bool("replace", false, "replace a repository that is in --out already, and nothing beside it")
+			flags.Bool("link", false, "make RPMs hard links to those of directories: fast, but what changes one (rpmsign) changes the other")
 			flags.Bool("complete-profiles", false, "also take what the profiles of the streams name")
 			flags.Bool("trim-artifacts", false, "leave out of module documents what is not taken; packages that they hid become visible")
 			flags.Bool("keep-empty-profiles", false, "keep profiles of which nothing is taken; they install nothing")
@@ -76,6 +77,7 @@ func repoSlim(ctx context.Context, t terminal, flags *flag.FlagSet) (err error) 
 	if len(from) == 0 || len(opts.Packages) == 0 || opts.Out == "" {
 		return usage("expected --from, --packages and --out")
 	}
+	opts.Link = set("link")
 	opened, err := asked.open(ctx)
 	defer func() { err = errors.Join(err, closeAll(opened)) }()
 	if err != nil {

@@ -47,11 +47,13 @@ func (e *ConflictError) Error() string {
 func (e *ConflictError) Unwrap() error { return ErrConflict }
 
 // Merge makes one index of several. Stream documents of one N:S:V:C:A must be
-// equal, or one a part of the other if that is asked for; libmodulemd takes the
-// first and says nothing. Defaults, translations and obsoletes are merged by its
-// rules: defaults entry by entry, the newer document's entry wins; of
-// translations the newest; all obsoletes. The order of parts matters only where
-// the rules of libmodulemd make it.
+// equal, or one a part of the other if that is asked for; so must translations of
+// one stream and age, and obsoletes of one stream, context and age. libmodulemd
+// takes the first of such streams and translations, and the last of such
+// obsoletes, and says nothing. All else is merged by its rules: defaults entry
+// by entry, the newer document's entry wins; of translations the newest; all
+// obsoletes. The order of parts matters only where the rules of libmodulemd make
+// it.
 //
 // The error joins a *[ConflictError] for each conflict. Findings of the merged
 // index tell what was decided; those of the parts are not repeated. A document
@@ -61,8 +63,10 @@ func Merge(parts []Part, opts MergeOptions) (*Index, error) {
 	slices.SortStableFunc(parts, func(a, b Part) int { return cmp.Compare(a.Priority, b.Priority) })
 	m := &merger{
 		opts: opts, out: newBuilder(),
-		streams:  map[NSVCA]merged[*Stream]{},
-		defaults: map[string]merged[*Defaults]{},
+		streams:      map[NSVCA]merged[*Stream]{},
+		defaults:     map[string]merged[*Defaults]{},
+		obsoletes:    map[obsoletesKey]merged[*Obsoletes]{},
+		translations: map[translationsKey]mergedTranslations{},
 	}
 	for len(parts) > 0 {
 		n := slices.IndexFunc(parts, func(p Part) bool { return p.Priority != parts[0].Priority })
@@ -72,6 +76,7 @@ func Merge(parts []Part, opts MergeOptions) (*Index, error) {
 		m.level(parts[:n])
 		parts = parts[n:]
 	}
+	m.finishTranslations()
 	if len(m.conflicts) > 0 {
 		return nil, errors.Join(m.conflicts...)
 	}
@@ -92,10 +97,13 @@ type merged[D any] struct {
 
 type merger struct {
 	opts      MergeOptions
-	out       *builder // of obsoletes, translations and findings, at first
+	out       *builder // of obsoletes and findings, at first
 	streams   map[NSVCA]merged[*Stream]
 	defaults  map[string]merged[*Defaults]
-	conflicts []error
+	obsoletes map[obsoletesKey]merged[*Obsoletes] // that are in out
+	// translations are the newest so far.
+	translations map[translationsKey]mergedTranslations
+	conflicts    []error
 }
 
 // level merges parts of the same priority into those of lower ones.
@@ -109,10 +117,10 @@ func (m *merger) level(parts []Part) {
 			m.mergeDefaults(defaults, p.Name, d)
 		}
 		for _, t := range p.Index.Translations {
-			m.translations(t)
+			m.mergeTranslations(p.Name, t)
 		}
 		for _, o := range p.Index.Obsoletes {
-			m.obsoletes(o)
+			m.mergeObsoletes(p.Name, o)
 		}
 	}
 	for module, d := range defaults {
@@ -200,27 +208,4 @@ func isSubset(a, b []string) bool {
 		b = b[i:]
 	}
 	return true
-}
-
-// translations keeps the newest of each stream, of the same age the first.
-func (m *merger) translations(t *Translations) {
-	x := m.out.index
-	i, twice := m.out.translations[translationsKey{t.Module, t.Stream}]
-	switch {
-	case !twice:
-		m.out.add(t)
-	case t.Modified > x.Translations[i].Modified:
-		x.Translations[i] = t
-	}
-}
-
-// obsoletes keeps all; of the same stream, context and time the last.
-func (m *merger) obsoletes(o *Obsoletes) {
-	key := obsoletesKey{o.Module, o.Stream, o.Context, o.Modified}
-	if i, twice := m.out.obsoletes[key]; twice {
-		m.out.index.Obsoletes[i] = o
-		m.out.moveObsoletesLast(key)
-		return
-	}
-	m.out.add(o)
 }

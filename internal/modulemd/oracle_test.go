@@ -209,11 +209,14 @@ func TestMergesAsLibmodulemd(t *testing.T) {
 					return map[string]any{"i": map[string]any{"stream": fmt.Sprint(r.IntN(3)), "profiles": r.profilesOf()}}
 				})
 				text += "---\n" + quote(map[string]any{"document": "modulemd-defaults", "version": 1, "data": d}) + "\n...\n"
+				// Equally old ones are equal: of others libmodulemd takes one, and
+				// we none.
+				age, day := 1+r.IntN(3), 1+r.IntN(3)
 				text += "---\n" + quote(map[string]any{"document": "modulemd-translations", "version": 1, "data": map[string]any{
-					"module": fmt.Sprintf("m%d", m), "stream": "1", "modified": 1 + r.IntN(3), "translations": map[string]any{"de": map[string]any{"summary": fmt.Sprintf("of %d", i)}},
+					"module": fmt.Sprintf("m%d", m), "stream": "1", "modified": age, "translations": map[string]any{"de": map[string]any{"summary": fmt.Sprintf("of %d", age)}},
 				}}) + "\n...\n"
 				text += "---\n" + quote(map[string]any{"document": "modulemd-obsoletes", "version": 1, "data": map[string]any{
-					"module": fmt.Sprintf("m%d", m), "stream": "1", "modified": fmt.Sprintf("2020-01-0%dT00:00Z", 1+r.IntN(3)), "message": fmt.Sprintf("of %d", i),
+					"module": fmt.Sprintf("m%d", m), "stream": "1", "modified": fmt.Sprintf("2020-01-0%dT00:00Z", day), "message": fmt.Sprintf("of %d", day),
 				}}) + "\n...\n"
 			}
 			texts = append(texts, text)

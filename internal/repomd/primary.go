@@ -19,9 +19,13 @@ type PrimaryPackage struct {
 	rpmfile.NEVRA
 	ChecksumType string // such as "sha256"
 	Checksum     string
-	Href         string // path relative to the repository
-	Size         int64  // bytes of the RPM
-	SourceRPM    string // file name, empty for a source RPM
+	Href         string // path relative to the repository, or to Base
+	// Base is the xml:base of the location, as mergerepo_c writes it: the address
+	// of the repository that has the RPM, where that is not this one. It is
+	// somebody's word, and nothing is fetched from there because of it.
+	Base      string
+	Size      int64  // bytes of the RPM
+	SourceRPM string // file name, empty for a source RPM
 	Dependencies
 	Files []string // those that primary.xml lists; all are in filelists.xml
 }
@@ -177,7 +181,7 @@ func (p *PrimaryPackage) child(s *scanner) (*string, error) {
 		p.ChecksumType = s.attr("type")
 		return &p.Checksum, nil
 	case "location":
-		p.Href = s.attr("href")
+		p.Href, p.Base = s.attr("href"), s.attr("base")
 	case "size":
 		n, err := numeral(s.attr("package"))
 		p.Size = n

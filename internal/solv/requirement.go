@@ -102,6 +102,26 @@ func (r *Requirement) Providers() []int32 {
 	return append(append([]int32(nil), r.left.Providers()...), r.right.Providers()...)
 }
 
+// Rich is the requirement as a spec writes it, with the names that name gives to its
+// sets of packages.
+func (r *Requirement) Rich(name func(providers []int32) string) string {
+	if r.op == "" {
+		return name(r.providers)
+	}
+	return "(" + r.terms(name) + ")"
+}
+
+// terms is the requirement without parentheses around it: what repeats its
+// operator, or belongs to it, needs none, however long it is.
+func (r *Requirement) terms(name func(providers []int32) string) string {
+	text := r.left.Rich(name) + " " + r.op + " "
+	chains := r.right.op == r.op && (r.op == "and" || r.op == "or")
+	if chains || r.right.op == "else" {
+		return text + r.right.terms(name)
+	}
+	return text + r.right.Rich(name)
+}
+
 // Answer says whether packages for which have says true meet the requirement.
 func (r *Requirement) Answer(have func(pkg int32) bool) Answer {
 	switch r.op {

@@ -2,6 +2,7 @@ package solv
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/distbot/distbot/internal/repomd"
@@ -51,11 +52,50 @@ func TestRequirementIsWhatTheSolverFinds(t *testing.T) {
 			left = append(left, Package{
 				NEVRA: rpmfile.NEVRA{Name: "asks", Version: "1", Release: "1", Arch: "noarch"}, Dependencies: repomd.Dependencies{Requires: []rpmfile.Dependency{d}},
 			})
+			// Written with other names it means the same.
+			again, err := ParseDependency(r.Rich(func(providers []int32) string { return setOf(packages, providers) }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			same, err := pool(t, packages...).Requirement(t.Context(), again)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := same.Answer(have), r.Answer(have); got != want {
+				t.Errorf("%s of %04b: answer %d, as %s %d", text, selected, want, again, got)
+			}
 			_, err = pool(t, left...).Solve(t.Context(), []Job{{Name: "asks"}}, Options{})
 			answer := r.Answer(have)
 			if answer == Met && err != nil || answer == Unmet && err == nil {
 				t.Errorf("%s of %s: answer %d, solver says %v", text, fmt.Sprintf("%04b", selected), answer, err)
 			}
 		}
+	}
+}
+
+// setOf names the packages, which provide that name from then on.
+func setOf(packages []Package, ids []int32) string {
+	name := fmt.Sprintf("set%d", ids)
+	name = strings.NewReplacer("[", "-", "]", "", " ", "-").Replace(name)
+	for _, id := range ids {
+		packages[id].Provides = append(packages[id].Provides, plain(name, "", ""))
+	}
+	return name
+}
+
+// A chain needs no more parentheses than it had.
+func TestRichWritesLongChains(t *testing.T) {
+	t.Parallel()
+	text := "(a" + strings.Repeat(" or a", maxRichTerms-1) + ")"
+	d, err := ParseDependency(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := pool(t).Requirement(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Rich(func([]int32) string { return "a" }); got != text {
+		t.Errorf("got %s, want %s", got, text)
 	}
 }

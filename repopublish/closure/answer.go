@@ -28,11 +28,29 @@ func (c *checker) answers(available []bool) func(requirement int32) solv.Answer 
 }
 
 // solve decides requirements that are met only as long as something else is not
-// installed: by installing the packages.
-func (c *checker) solve(ctx context.Context, conditional []asked, combination int, available []bool) error {
+// installed: by installing the packages, and where that does not tell, by what
+// they need.
+func (c *checker) solve(ctx context.Context, conditional []asked, combination int, available []bool, answers func(int32) solv.Answer) error {
 	if len(conditional) == 0 {
 		return nil
 	}
+	unmet, undecided, err := c.install(ctx, conditional, available)
+	if err != nil {
+		return err
+	}
+	contradictions, err := c.contradictions(ctx, undecided, available, answers)
+	if err != nil {
+		return err
+	}
+	for _, a := range append(unmet, contradictions...) {
+		c.unmet(a, combination, available)
+	}
+	return nil
+}
+
+// install tries to install the packages. Undecided is what belongs to packages that
+// can't be installed for another reason, and to source packages.
+func (c *checker) install(ctx context.Context, conditional []asked, available []bool) (unmet, undecided []asked, err error) {
 	type key struct {
 		repo  string
 		nevra rpmfile.NEVRA
@@ -48,20 +66,22 @@ func (c *checker) solve(ctx context.Context, conditional []asked, combination in
 	for _, a := range conditional {
 		p := c.packages[a.pkg]
 		if isSource(p.Arch) {
-			continue // what is needed to build it is installed by itself
+			undecided = append(undecided, a)
+			continue
 		}
 		_, err := c.pool.Solve(ctx, []solv.Job{{NEVRA: p.NEVRA}}, solv.Options{})
 		var impossible *solv.UnsolvableError
 		switch {
-		case errors.As(err, &impossible):
-			if blames(impossible, p.NEVRA, c.requirements[a.requirement].Name) {
-				c.unmet(a, combination, available)
-			}
-		case err != nil:
-			return fmt.Errorf("closure: %s: %w", p.NEVRA, err)
+		case err == nil:
+		case !errors.As(err, &impossible):
+			return nil, nil, fmt.Errorf("closure: %s: %w", p.NEVRA, err)
+		case blames(impossible, p.NEVRA, c.requirements[a.requirement].Name):
+			unmet = append(unmet, a)
+		default:
+			undecided = append(undecided, a)
 		}
 	}
-	return nil
+	return unmet, undecided, nil
 }
 
 // blames says whether the requirement of the package is part of why it can't be

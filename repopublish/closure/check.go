@@ -141,7 +141,7 @@ func (c *checker) check(ctx context.Context, combination int) error {
 			}
 		}
 	}
-	return c.solve(ctx, conditional, combination, available)
+	return c.solve(ctx, conditional, combination, available, answers)
 }
 
 // unmet notes a problem. A requirement twice in a package's list is one.

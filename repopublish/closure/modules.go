@@ -2,7 +2,6 @@ package closure
 
 import (
 	"errors"
-	"maps"
 	"slices"
 
 	"github.com/distbot/distbot/internal/modulemd"
@@ -14,6 +13,7 @@ import (
 func unite(repos []Repo) (*modulemd.Index, []modulemd.Finding, error) {
 	var parts, defaults []modulemd.Part
 	streams := map[modulemd.NSVCA]*modulemd.Stream{}
+	var order []modulemd.NSVCA // of those that lack something the first is used
 	var obsoletes []*modulemd.Obsoletes
 	for _, r := range repos {
 		if r.Modules == nil {
@@ -23,6 +23,9 @@ func unite(repos []Repo) (*modulemd.Index, []modulemd.Finding, error) {
 		defaults = append(defaults, modulemd.Part{Name: r.Name, Index: &modulemd.Index{Defaults: r.Modules.Defaults}})
 		obsoletes = append(obsoletes, r.Modules.Obsoletes...)
 		for _, s := range r.Modules.Streams {
+			if streams[s.NSVCA] == nil {
+				order = append(order, s.NSVCA)
+			}
 			streams[s.NSVCA] = withArtifacts(streams[s.NSVCA], s)
 		}
 	}
@@ -34,7 +37,11 @@ func unite(repos []Repo) (*modulemd.Index, []modulemd.Finding, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return modulemd.NewIndex(slices.Collect(maps.Values(streams)), merged.Defaults, obsoletes, nil), findings, nil
+	united := make([]*modulemd.Stream, len(order))
+	for i, of := range order {
+		united[i] = streams[of]
+	}
+	return modulemd.NewIndex(united, merged.Defaults, obsoletes, nil), findings, nil
 }
 
 // withArtifacts is a document with the artifacts of another one of the same

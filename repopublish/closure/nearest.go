@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,11 +23,16 @@ const (
 func (c *checker) report(ctx context.Context, r *Report) error {
 	c.listed = c.index.ByArtifact()
 	sought := map[int32][]string{}
-	for a, w := range c.problems {
-		p := c.packages[a.pkg]
+	// In order: which of too many requirements something is sought for must not
+	// depend on chance.
+	order := slices.SortedFunc(maps.Keys(c.problems), func(a, b asked) int {
+		return cmp.Or(cmp.Compare(a.pkg, b.pkg), cmp.Compare(a.requirement, b.requirement))
+	})
+	for _, a := range order {
+		p, w := c.packages[a.pkg], c.problems[a]
 		problem := Problem{
 			Package: p.NEVRA, Repo: c.repos[p.repo].Name, Machine: c.machine, Requirement: c.requirements[a.requirement].String(),
-			Always: len(w.combinations) == c.seenIn[a.pkg],
+			Always: len(w.combinations) == c.seenIn[a.pkg], Combinations: []string{}, Nearest: []string{},
 		}
 		for _, i := range w.combinations {
 			problem.Combinations = append(problem.Combinations, c.combinations[i].String())
@@ -43,7 +49,7 @@ func (c *checker) report(ctx context.Context, r *Report) error {
 				}
 				sought[a.requirement] = nearest
 			}
-			problem.Nearest = nearest
+			problem.Nearest = append(problem.Nearest, nearest...)
 		}
 		r.Problems = append(r.Problems, problem)
 	}

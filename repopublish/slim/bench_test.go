@@ -17,7 +17,7 @@ import (
 
 // BenchmarkSlimOf200From5000 takes 200 packages, which are artifacts of 20
 // streams, out of 5,000, all that a run does: reading the source, checking and
-// linking the RPMs, and writing.
+// copying the RPMs, and writing.
 func BenchmarkSlimOf200From5000(b *testing.B) {
 	const packages, streams = 5000, 100
 	dir := b.TempDir()

@@ -2,6 +2,8 @@ package slim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/distbot/distbot/internal/modulemd"
 )
@@ -19,6 +21,11 @@ func companions(x *modulemd.Index, report *Report) {
 		report.Defaults = append(report.Defaults, d.Module)
 		if d.Stream != "" && !streams[d.Module+":"+d.Stream] {
 			report.Warnings = append(report.Warnings, fmt.Sprintf("the default stream %s:%s is not in the repository", d.Module, d.Stream))
+		}
+		for _, name := range slices.Sorted(maps.Keys(d.Intents)) {
+			if stream := d.Intents[name].Stream; stream != "" && !streams[d.Module+":"+stream] {
+				report.Warnings = append(report.Warnings, fmt.Sprintf("the default stream %s:%s of the intent %q is not in the repository", d.Module, stream, name))
+			}
 		}
 	}
 	for _, o := range x.Obsoletes {

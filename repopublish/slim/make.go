@@ -16,9 +16,6 @@ import (
 // identity.ErrRefused or an error of package snapshot, is that of opts.Check, or
 // of the file system or context.
 func Make(ctx context.Context, sources []*snapshot.Snapshot, opts Options) (Report, error) {
-	if err := checkOut(sources, opts); err != nil {
-		return Report{}, err
-	}
 	all, err := read(ctx, sources)
 	if err != nil {
 		return Report{}, err
@@ -42,6 +39,7 @@ func Make(ctx context.Context, sources []*snapshot.Snapshot, opts Options) (Repo
 type plan struct {
 	all, externals *catalog
 	opts           Options
+	out            out
 
 	packages []available
 	whole    *modulemd.Index // the documents as the sources have them
@@ -52,6 +50,10 @@ type plan struct {
 
 // make decides what the repository consists of.
 func (p *plan) make(ctx context.Context) error {
+	var err error
+	if p.out, err = findOut(ctx, slices.Concat(p.all.sources, p.externals.sources), p.opts); err != nil {
+		return err
+	}
 	chosen, err := p.all.choose(ctx, p.opts.Packages)
 	if err != nil {
 		return err

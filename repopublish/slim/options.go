@@ -9,10 +9,16 @@ import (
 
 // Options say what is made.
 type Options struct {
-	// Out is the directory that becomes the repository. It must not exist or
-	// be empty, unless Replace is set.
+	// Out is the directory that becomes the repository, or a symbolic link to
+	// it. It must not exist or be empty, unless Replace is set: then it may also
+	// hold a repository, whoever made it, and nothing beside it. No source and
+	// no external may be in it, nor it in one of them.
 	Out     string
 	Replace bool
+	// Link makes RPMs of directories links to those: who writes into the one
+	// changes the other. Otherwise they are copies, which share their blocks
+	// where the file system can.
+	Link bool
 	// Packages select, each in one of the forms NAME, NAME.ARCH, N-V-R,
 	// N-V-R.A, N-E:V-R.A (with * ? and [ ] as in file names), @MODULE:STREAM
 	// for all artifacts of a stream, or @MODULE:STREAM/PROFILE.

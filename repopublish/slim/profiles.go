@@ -41,10 +41,7 @@ func trimProfiles(s *modulemd.Stream, index *modulemd.Index, have shipped, opts 
 		}
 		return have.names[rpm]
 	}
-	defaults := index.DefaultsOf(s.Name)
-	isDefault := func(profile string) bool {
-		return defaults != nil && slices.Contains(defaults.Profiles[s.Stream], profile)
-	}
+	isDefault := func(profile string) bool { return isDefaultProfile(index.DefaultsOf(s.Name), s.Stream, profile) }
 	for _, name := range slices.Sorted(maps.Keys(s.Profiles)) {
 		var lost []string
 		for _, rpm := range s.Profiles[name].RPMs {
@@ -66,4 +63,21 @@ func trimProfiles(s *modulemd.Stream, index *modulemd.Index, have shipped, opts 
 		}
 	}
 	return keepRPM, func(string) bool { return opts.KeepEmptyProfiles }, nil
+}
+
+// isDefaultProfile says whether a defaults document names the profile of a stream,
+// for all systems or for those of one intent.
+func isDefaultProfile(d *modulemd.Defaults, stream, profile string) bool {
+	if d == nil {
+		return false
+	}
+	if slices.Contains(d.Profiles[stream], profile) {
+		return true
+	}
+	for _, intent := range d.Intents {
+		if slices.Contains(intent.Profiles[stream], profile) {
+			return true
+		}
+	}
+	return false
 }

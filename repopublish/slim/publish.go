@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -15,53 +13,23 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"github.com/distbot/distbot/internal/repomd"
-	"github.com/distbot/distbot/internal/rpmfile"
 	"github.com/distbot/distbot/repopublish/identity"
-	"github.com/distbot/distbot/repopublish/snapshot"
 )
-
-// checkOut refuses to make a repository over something else.
-func checkOut(sources []*snapshot.Snapshot, opts Options) error {
-	out, err := os.Stat(opts.Out)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("slim: %w", err)
-	}
-	for _, s := range append(slices.Clone(sources), opts.Externals...) {
-		if of, err := os.Stat(s.Location); err == nil && os.SameFile(out, of) {
-			return fmt.Errorf("slim: %s is where packages are taken from: %w", opts.Out, ErrExists)
-		}
-	}
-	entries, err := os.ReadDir(opts.Out)
-	if err != nil {
-		return fmt.Errorf("slim: %w", err)
-	}
-	if len(entries) == 0 {
-		return nil
-	}
-	_, err = os.Stat(filepath.Join(opts.Out, "repodata", "repomd.xml"))
-	switch {
-	case !opts.Replace:
-		return fmt.Errorf("slim: %s: %w; choose another one, or replace it", opts.Out, ErrExists)
-	case err != nil:
-		return fmt.Errorf("slim: %s holds no repository that could be replaced: %w", opts.Out, ErrExists)
-	}
-	return nil
-}
 
 // publish writes the repository beside its place and moves it there.
 func (p *plan) publish(ctx context.Context) (_ Report, err error) {
-	parent := filepath.Dir(filepath.Clean(p.opts.Out))
-	dir, err := os.MkdirTemp(parent, ".slim-")
+	dir, err := os.MkdirTemp(filepath.Dir(p.out.path), ".slim-")
 	if err != nil {
 		return Report{}, fmt.Errorf("slim: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	kept := false
+	defer func() {
+		if !kept {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return Report{}, fmt.Errorf("slim: %w", err)
 	}
@@ -73,7 +41,17 @@ func (p *plan) publish(ctx context.Context) (_ Report, err error) {
 			return Report{}, err
 		}
 	}
-	return p.report, p.move(dir)
+	if err := p.out.move(dir); err != nil {
+		return Report{}, fmt.Errorf("slim: %w", err)
+	}
+	// What was there is in dir now.
+	if p.out.replaced != nil {
+		if strange, err := p.out.replaced.stranger(dir); err != nil || strange != "" {
+			kept = true
+			p.report.Warnings = append(p.report.Warnings, fmt.Sprintf("%s got other files (%s) while it was replaced; what it was is in %s now", p.out.path, strange, dir))
+		}
+	}
+	return p.report, nil
 }
 
 // write fills the directory.
@@ -144,68 +122,4 @@ func (p *plan) hrefs() []string {
 		hrefs[i] = path.Join("Packages", strings.ToLower(a.Name[:1]), file)
 	}
 	return hrefs
-}
-
-// take puts one RPM into the directory and reads its header: what the source's
-// repodata says of it is not believed.
-func (p *plan) take(ctx context.Context, dir, href string, a available) (*rpmfile.Package, repomd.Entry, error) {
-	f, err := p.all.sources[a.source].RPM(ctx, a.PrimaryPackage)
-	if err != nil {
-		return nil, repomd.Entry{}, fmt.Errorf("slim: %w", err)
-	}
-	defer f.Close()
-	pkg, digest, err := rpmfile.ReadAll(f)
-	if err != nil {
-		return nil, repomd.Entry{}, fmt.Errorf("slim: %s: %w", a.Href, err)
-	}
-	if pkg.NEVRA != a.NEVRA {
-		return nil, repomd.Entry{}, fmt.Errorf("slim: %s of %s is %s in its header: %w", a.NEVRA, p.all.sources[a.source].Name, pkg.NEVRA, ErrRefused)
-	}
-	fragments, err := repomd.Render(pkg, repomd.File{Href: href, SHA256: digest.SHA256, Size: digest.Size, Time: pkg.BuildTime})
-	if err != nil {
-		return nil, repomd.Entry{}, fmt.Errorf("slim: %w", err)
-	}
-	if err := place(f, filepath.Join(dir, filepath.FromSlash(href))); err != nil {
-		return nil, repomd.Entry{}, fmt.Errorf("slim: %w", err)
-	}
-	return pkg, repomd.Entry{NEVRA: pkg.NEVRA, SHA256: digest.SHA256, Fragments: fragments}, nil
-}
-
-// place links the open file, which was checked, to a name, or copies it where it
-// can't be linked.
-func place(f *os.File, name string) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
-	}
-	if unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW) == nil {
-		return nil
-	}
-	to, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Seek(0, io.SeekStart)
-	if err == nil {
-		_, err = io.Copy(to, f)
-	}
-	if err == nil {
-		err = to.Sync()
-	}
-	return errors.Join(err, to.Close())
-}
-
-// move gives the directory its name. What was there is removed, once nobody
-// finds it any more.
-func (p *plan) move(dir string) error {
-	if err := os.Remove(p.opts.Out); err != nil && !errors.Is(err, fs.ErrNotExist) && !p.opts.Replace {
-		return fmt.Errorf("slim: %w: %w", err, ErrExists)
-	}
-	flags := uint(unix.RENAME_NOREPLACE)
-	if _, err := os.Lstat(p.opts.Out); err == nil {
-		flags = unix.RENAME_EXCHANGE // publish removes what is in dir then
-	}
-	if err := unix.Renameat2(unix.AT_FDCWD, dir, unix.AT_FDCWD, p.opts.Out, flags); err != nil {
-		return fmt.Errorf("slim: move the repository to %s: %w", p.opts.Out, err)
-	}
-	return nil
 }

@@ -6,8 +6,8 @@
 // that the snapshot's primary.xml gives.
 //
 // Everything that is read is hostile: sizes and times are bounded, only SHA-256
-// and SHA-512 are believed, no location leaves the repository, and no redirect
-// leads from the web to anything else.
+// and SHA-512 are believed, no location leaves the repository, also none with
+// xml:base, and no redirect leads from the web to anything else.
 //
 // It knows repodata and how files are fetched. It refuses to know what is made
 // of packages and module documents.
@@ -25,6 +25,15 @@ var (
 
 	// ErrNoRepository is wrapped when there is no repomd.xml.
 	ErrNoRepository = errors.New("no repository")
+
+	// ErrDenied is wrapped when a server has something against giving a file: a
+	// status of 400 or more that neither says that there is none nor is a
+	// trouble that may pass.
+	ErrDenied = errors.New("the server does not give it")
+
+	// ErrElsewhere is wrapped when a repository says that one of its RPMs is in
+	// another one. It is not followed there: name that repository, too.
+	ErrElsewhere = errors.New("the RPM is in another repository")
 
 	// ErrDamaged is wrapped when an RPM is not the one that primary.xml lists.
 	ErrDamaged = errors.New("the RPM is not the one that the repository lists")

@@ -225,12 +225,17 @@ func check(f *os.File, kind, want string, size, limit int64) error {
 	if err != nil {
 		return err
 	}
-	got := hex.EncodeToString(sum.Sum(nil))
+	return wanted{kind: kind, sum: want, size: size, limit: limit}.compare(n, hex.EncodeToString(sum.Sum(nil)))
+}
+
+// compare says whether the file that was read, of n bytes, is that one. The error
+// wraps repomd.ErrChecksum.
+func (w wanted) compare(n int64, sum string) error {
 	switch {
-	case n > limit || size > 0 && n != size:
-		return fmt.Errorf("its size is not the %d bytes that are expected: %w", size, repomd.ErrChecksum)
-	case got != want:
-		return fmt.Errorf("its %s is %s, expected %s: %w", kind, got, want, repomd.ErrChecksum)
+	case n > w.limit || w.size > 0 && n != w.size:
+		return fmt.Errorf("its size is not the %d bytes that are expected: %w", w.size, repomd.ErrChecksum)
+	case sum != w.sum:
+		return fmt.Errorf("its %s is %s, expected %s: %w", w.kind, sum, w.sum, repomd.ErrChecksum)
 	}
 	return nil
 }

@@ -50,6 +50,14 @@ func (s Source) isURL() bool {
 	return strings.HasPrefix(s.Location, "http://") || strings.HasPrefix(s.Location, "https://")
 }
 
+// Directory is the directory that the repository is in; empty for one on the web.
+func (s Source) Directory() string {
+	if s.isURL() {
+		return ""
+	}
+	return s.Location
+}
+
 // String is the location without a password.
 func (s Source) String() string {
 	if u, err := url.Parse(s.Location); err == nil && s.isURL() {

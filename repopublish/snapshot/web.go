@@ -54,26 +54,28 @@ func (w *web) close() error {
 }
 
 // get asks for a file, from an offset on. The error wraps fs.ErrNotExist when
-// the server says that there is none, errTransient when asking again may help.
+// the server says that there is none, ErrDenied when it does not give it,
+// errTransient when asking again may help.
 func (w *web) get(ctx context.Context, href string, from int64) (*http.Response, error) {
-	return w.ask(ctx, http.MethodGet, href, from)
+	if from > 0 {
+		return w.ask(ctx, http.MethodGet, href, fmt.Sprintf("bytes=%d-", from))
+	}
+	return w.ask(ctx, http.MethodGet, href, "")
 }
 
-func (w *web) size(ctx context.Context, href string) (size int64, err error) {
-	err = w.again(ctx, func() error {
-		answer, err := w.ask(ctx, http.MethodHead, href, 0)
-		if err != nil {
-			return err
-		}
-		size = answer.ContentLength
-		return answer.Body.Close()
-	})
-	return size, err
-}
-
-func (w *web) ask(ctx context.Context, method, href string, from int64) (*http.Response, error) {
+// at is the address of a file. A + is escaped, as libdnf does: stores such as S3
+// take it for a blank.
+func (w *web) at(href string) *url.URL {
 	at := *w.base
-	at.Path, at.RawPath = strings.TrimSuffix(w.base.Path, "/")+"/"+href, ""
+	at.Path = strings.TrimSuffix(w.base.Path, "/") + "/" + href
+	escaped := (&url.URL{Path: href}).EscapedPath()
+	at.RawPath = strings.TrimSuffix(w.base.EscapedPath(), "/") + "/" + strings.ReplaceAll(escaped, "+", "%2B")
+	return &at
+}
+
+// ask asks for a file, or for a range of it.
+func (w *web) ask(ctx context.Context, method, href, bytes string) (*http.Response, error) {
+	at := w.at(href)
 	ctx, cancel := context.WithCancelCause(ctx)
 	request, err := http.NewRequestWithContext(ctx, method, at.String(), nil)
 	if err != nil {
@@ -81,8 +83,8 @@ func (w *web) ask(ctx context.Context, method, href string, from int64) (*http.R
 		return nil, err
 	}
 	request.Header.Set("User-Agent", "distbot")
-	if from > 0 {
-		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
+	if bytes != "" {
+		request.Header.Set("Range", bytes)
 	}
 	answer, err := w.client.Do(request)
 	if err != nil {
@@ -90,7 +92,7 @@ func (w *web) ask(ctx context.Context, method, href string, from int64) (*http.R
 		return nil, w.trouble(ctx, href, err)
 	}
 	answer.Body = watch(ctx, cancel, answer.Body)
-	if err := statusError(answer, from); err != nil {
+	if err := statusError(answer, bytes); err != nil {
 		answer.Body.Close()
 		return nil, fmt.Errorf("get %s: %w", href, err)
 	}
@@ -116,21 +118,29 @@ var errTransient = errors.New("the server or the way to it is in trouble")
 // errRange is returned when a server can't go on where a download stopped.
 var errRange = errors.New("no such range")
 
-func statusError(answer *http.Response, from int64) error {
+// errBeyond is returned when a range begins beyond the end of the file.
+var errBeyond = fmt.Errorf("the file is shorter: %w", errRange)
+
+// statusError is what the status says of a request for a range, or for all.
+func statusError(answer *http.Response, bytes string) error {
 	switch code := answer.StatusCode; {
 	case code == http.StatusOK:
 		return nil
-	case code == http.StatusPartialContent && from > 0:
-		if !strings.HasPrefix(answer.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", from)) {
+	case code == http.StatusPartialContent && bytes != "":
+		// "bytes=5-" is answered by "bytes 5-9/10".
+		first, _, _ := strings.Cut(strings.TrimPrefix(bytes, "bytes="), "-")
+		if !strings.HasPrefix(answer.Header.Get("Content-Range"), "bytes "+first+"-") {
 			return errRange
 		}
 		return nil
-	case code == http.StatusRequestedRangeNotSatisfiable && from > 0:
-		return errRange
+	case code == http.StatusRequestedRangeNotSatisfiable && bytes != "":
+		return errBeyond
 	case code == http.StatusNotFound || code == http.StatusGone:
 		return fmt.Errorf("%s: %w", answer.Status, fs.ErrNotExist)
-	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
+	case code == http.StatusTooManyRequests || code == http.StatusRequestTimeout || code >= 500 && code != http.StatusNotImplemented:
 		return fmt.Errorf("%s: %w", answer.Status, errTransient)
+	case code >= 400:
+		return &deniedError{answer.Status, code}
 	}
 	return errors.New(answer.Status)
 }

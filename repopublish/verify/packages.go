@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"strings"
 	"sync"
 
@@ -169,13 +168,13 @@ func (e *wrongError) Error() string { return e.err.Error() }
 func (v *verifier) rpm(ctx context.Context, p repomd.PrimaryPackage) (identity.RPM, error) {
 	if !v.opts.RPMs {
 		err := v.of.Find(ctx, p)
-		if errors.Is(err, fs.ErrNotExist) || isContent(err) {
+		if isOfRPM(err) {
 			err = &wrongError{err}
 		}
 		return identity.RPM{NEVRA: p.NEVRA}, err
 	}
 	f, err := v.of.RPM(ctx, p)
-	if errors.Is(err, fs.ErrNotExist) || isContent(err) {
+	if isOfRPM(err) {
 		return identity.RPM{}, &wrongError{err}
 	}
 	if err != nil {
