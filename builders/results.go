@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/repomd"
 	"github.com/distbot/distbot/internal/rpmfile"
 	"github.com/distbot/distbot/internal/store"
 )
@@ -93,6 +94,11 @@ func (s *Stages) judge(name string, blob store.Blob, check checker) (result, err
 	}
 	if err := check(name, pkg); err != nil {
 		return result{}, err
+	}
+	// What repository metadata can't express would hold up the repositories of
+	// all tags that it gets into.
+	if _, err := repomd.Render(pkg, repomd.File{Href: name, SHA256: digest.SHA256, Size: digest.Size}); err != nil {
+		return result{}, &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%s can't be in a repository: %v", name, err), Err: err}
 	}
 	return result{file: name, pkg: pkg, blob: blob}, nil
 }

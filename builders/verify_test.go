@@ -14,8 +14,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/rpmpack"
 
 	"github.com/distbot/distbot/builders"
+	"github.com/distbot/distbot/internal/rpmfile/rpmtest"
 	"github.com/distbot/distbot/queue"
 	"github.com/distbot/distbot/queue/queuetest"
 )
@@ -100,9 +102,21 @@ func TestResultsThatAreRefused(t *testing.T) {
 		{name: "144 bytes that claim gigabytes", want: "huge.rpm can't be read", script: func(n int) script {
 			return script{build: with(n, "huge.rpm", hugeHeader())}
 		}},
-		{name: "a package whose payload breaks off", want: "its payload can't be read", script: func(n int) script {
+		{name: "a package that repository metadata can't describe", want: "can't be in a repository", script: func(n int) script {
+			return script{build: with(n, fmt.Sprintf("hello-%d-1.x86_64.rpm", n), rpmtest.Pack(t, rpmpack.RPMMetaData{
+				Name: "hello", Version: fmt.Sprint(n), Release: "1", Arch: "x86_64",
+			}, func(r *rpmpack.RPM) {
+				r.AddCustomTag(tagSourceRPM, rpmpack.EntryString(fmt.Sprintf("hello-%d-1.src.rpm", n)))
+				r.AddFile(rpmpack.RPMFile{Name: "/usr/share/a\x01b"})
+			}))}
+		}},
+		{name: "a package that is truncated", want: "truncated: ", script: func(n int) script {
 			whole := hello(t, n, "x86_64", bytes.Repeat([]byte("0123456789"), 100))
 			return script{build: leave(files{fmt.Sprintf("hello-%d-1.x86_64.rpm", n): whole[:len(whole)-20]})}
+		}},
+		{name: "a package whose payload breaks off", want: "its payload can't be read", script: func(n int) script {
+			whole := hello(t, n, "x86_64", bytes.Repeat([]byte("0123456789"), 100))
+			return script{build: leave(files{fmt.Sprintf("hello-%d-1.x86_64.rpm", n): append(whole[:len(whole)-20], make([]byte, 20)...)})}
 		}},
 		{name: "a package with programs of another machine", want: "/usr/bin/hello is EM_AARCH64", script: func(n int) script {
 			return script{build: leave(files{fmt.Sprintf("hello-%d-1.x86_64.rpm", n): hello(t, n, "x86_64", program("aarch64"))})}

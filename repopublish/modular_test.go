@@ -107,7 +107,7 @@ func (s *stage) tree(t *testing.T) string {
 
 func (s *stage) wantVerified(t *testing.T) {
 	t.Helper()
-	report, err := verify.Verify(t.Context(), []snapshot.Source{{Name: "f37", Location: s.tree(t)}}, verify.Options{RPMs: true})
+	report, err := verify.Verify(t.Context(), []snapshot.Source{{Name: "f37", Location: s.tree(t)}}, verify.Options{RPMs: verify.ReadAll})
 	if err != nil || !report.OK() {
 		t.Errorf("repo verify: %v, %v", report.Findings, err)
 	}

@@ -80,19 +80,23 @@ func (s *stage) complete(t *testing.T, n int, name, version string, rpms ...stri
 	queuetest.Exec(t, s.Pool, "update tasks set state = 'CLOSED' where build_id = $1 and method <> 'build'", id)
 	for _, rpm := range rpms {
 		rpmName, arch, _ := strings.Cut(rpm, ".")
-		source := arch == "src"
-		blob := s.pack(t, rpmName, version, arch)
-		err := db.New(s.Pool).InsertRPMs(t.Context(), db.InsertRPMsParams{
-			BuildID: id, BuildrootIds: []int64{0}, Names: []string{rpmName}, Epochs: []int32{0}, Versions: []string{version},
-			Releases: []string{"1"}, Arches: []string{arch}, Sources: []bool{source}, Sha256s: []string{blob.SHA256},
-			Sizes: []int64{blob.Size}, BuildTimes: []int64{1_700_000_000},
-			Paths: []string{"packages/" + name + "/" + version + "/1/" + arch + "/" + rpmName + "-" + version + "-1." + arch + ".rpm"},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s.record(t, id, name, version, rpmName, arch, s.pack(t, rpmName, version, arch))
 	}
 	return id
+}
+
+// record says that a build has an RPM, whatever the blob is.
+func (s *stage) record(t *testing.T, build int64, name, version, rpmName, arch string, blob store.Blob) {
+	t.Helper()
+	err := db.New(s.Pool).InsertRPMs(t.Context(), db.InsertRPMsParams{
+		BuildID: build, BuildrootIds: []int64{0}, Names: []string{rpmName}, Epochs: []int32{0}, Versions: []string{version},
+		Releases: []string{"1"}, Arches: []string{arch}, Sources: []bool{arch == "src"}, Sha256s: []string{blob.SHA256},
+		Sizes: []int64{blob.Size}, BuildTimes: []int64{1_700_000_000},
+		Paths: []string{"packages/" + name + "/" + version + "/1/" + arch + "/" + rpmName + "-" + version + "-1." + arch + ".rpm"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // pack makes an RPM and puts it into the store.

@@ -1,11 +1,16 @@
 package repopublish
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/rpmpack"
+
+	"github.com/distbot/distbot/internal/rpmfile/rpmtest"
 	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue/queuetest"
 )
@@ -41,6 +46,47 @@ func TestPublishInTrouble(t *testing.T) {
 		s.settled(t)
 		s.fresh(t)
 		s.wantPackages(t, "f37", "x86_64", "hello-2-1.x86_64")
+	})
+
+	t.Run("leaves the newest generation as it is when a package is broken or another one than is recorded, and recovers", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t, "x86_64")
+		s.work(t)
+		s.tag(t, s.dist.DestTag, s.complete(t, 0, "hello", "1", "hello.x86_64"))
+		s.settled(t)
+		pack := func(name string, paths ...string) []byte {
+			return rpmtest.Pack(t, rpmpack.RPMMetaData{Name: name, Version: "2", Release: "1", Arch: "x86_64"}, func(r *rpmpack.RPM) {
+				for _, path := range paths {
+					r.AddFile(rpmpack.RPMFile{Name: path, Owner: "root", Group: "root"})
+				}
+			})
+		}
+		whole := pack("hello", "/usr/share/hello")
+		for i, test := range []struct {
+			what, want string
+			raw        []byte
+		}{
+			{"no RPM", "malformed RPM", []byte("hello")},
+			{"a header that breaks off", "malformed RPM", whole[:900]},
+			{"the RPM of another package", "other-2-1.x86_64", pack("other")},
+			{"a path that XML can't express", "XML cannot express", pack("hello", "/usr/share/a\x01b")},
+		} {
+			blob, err := s.Store.Put(t.Context(), bytes.NewReader(test.raw), "", 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bad := s.complete(t, 2*i+1, "hello", fmt.Sprint(2*i+2))
+			s.record(t, bad, "hello", "2", "hello", "x86_64", blob)
+			s.tag(t, s.dist.DestTag, bad)
+			queuetest.WaitRow(t, s.Pool, test.what+": publishing fails", `select exists (select from river_job where kind = 'repopublish.publish'
+				and (args->>'tag_id')::bigint = $1 and state <> 'running' and errors[array_upper(errors, 1)]->>'error' like '%' || $2 || '%')`, s.dist.DestTag, test.want)
+			s.wantPackages(t, "f37", "x86_64", fmt.Sprintf("hello-%d-1.x86_64", 2*i+1))
+			s.wantNoLeftovers(t)
+			s.tag(t, s.dist.DestTag, s.complete(t, 2*i+2, "hello", fmt.Sprint(2*i+3), "hello.x86_64"))
+			s.hurry(t)
+			s.settled(t)
+			s.wantPackages(t, "f37", "x86_64", fmt.Sprintf("hello-%d-1.x86_64", 2*i+3))
+		}
 	})
 
 	t.Run("publishes under a new number when it died between switch and record", func(t *testing.T) {

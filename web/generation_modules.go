@@ -7,9 +7,9 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 
-	"gopkg.in/yaml.v3"
-
+	"github.com/distbot/distbot/internal/modulemd"
 	"github.com/distbot/distbot/internal/repomd"
 )
 
@@ -24,18 +24,6 @@ type moduleLine struct {
 	Name, Stream, Version, Context string
 	// Arches are the architectures whose repositories have it.
 	Arches []string
-}
-
-// moduleDocument is what is read of a document of modules.yaml. Values are kept
-// as they are written: stream 1.10 is not 1.1.
-type moduleDocument struct {
-	Document string `yaml:"document"`
-	Data     struct {
-		Name    yaml.Node `yaml:"name"`
-		Stream  yaml.Node `yaml:"stream"`
-		Version yaml.Node `yaml:"version"`
-		Context yaml.Node `yaml:"context"`
-	} `yaml:"data"`
 }
 
 // modulesOfGeneration lists the module streams in the files of a generation, by
@@ -58,21 +46,24 @@ func (s *server) modulesOfGeneration(g generationLine) (lines []moduleLine, trou
 			return nil
 		})
 		switch {
-		case errors.Is(err, errTooManyModules):
+		case errors.Is(err, errTooManyModules) || errors.Is(err, modulemd.ErrTooLarge):
 			return lines, "There are more: modules.yaml has them all."
+		case errors.Is(err, modulemd.ErrInvalid):
+			trouble = "Clients can't use some module documents of " + arch + ": distbot repo verify tells which, and why."
 		case err != nil:
 			s.Logger.Warn("web: modules of a generation can't be read", "tag", g.Tag, "generation", g.Number, "arch", arch, "error", err)
 			return lines, "The modules of " + arch + " can't be read just now."
 		}
 	}
-	return lines, ""
+	return lines, trouble
 }
 
 // errTooManyModules ends the reading of modules.
 var errTooManyModules = errors.New("web: more modules than are listed")
 
 // modulesOfTree reads the streams in modules.yaml of one repository; none where
-// it has no such document.
+// it has no such document. The error wraps modulemd.ErrInvalid after all that
+// clients can use was found, when there are documents that they can't.
 func (s *server) modulesOfTree(dir string, found func(moduleLine) error) error {
 	root, err := openBelow(s.ReposDir, dir)
 	if errors.Is(err, errNotFound) {
@@ -87,25 +78,16 @@ func (s *server) modulesOfTree(dir string, found func(moduleLine) error) error {
 		return err
 	}
 	defer opened.Close()
-	limited := &io.LimitedReader{R: opened, N: maxModulesBytes}
-	for documents := yaml.NewDecoder(limited); ; {
-		var document moduleDocument
-		switch err := documents.Decode(&document); {
-		case errors.Is(err, io.EOF) && limited.N > 0:
-			return nil
-		case limited.N <= 0:
-			return errTooManyModules
-		case err != nil:
-			return err
-		}
-		if document.Document != "modulemd" {
-			continue
-		}
-		d := document.Data
-		if err := found(moduleLine{Name: d.Name.Value, Stream: d.Stream.Value, Version: d.Version.Value, Context: d.Context.Value}); err != nil {
+	index, err := modulemd.ReadFrom(opened, modulemd.ReadOptions{Limits: modulemd.Limits{Bytes: maxModulesBytes}})
+	if err != nil {
+		return err
+	}
+	for _, d := range index.Streams {
+		if err := found(moduleLine{Name: d.Name, Stream: d.Stream, Version: strconv.FormatUint(d.Version, 10), Context: d.Context}); err != nil {
 			return err
 		}
 	}
+	return index.Err()
 }
 
 // openModules opens modules.yaml of a repository, nil where there is none.

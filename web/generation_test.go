@@ -279,13 +279,25 @@ func TestAPIAnswersAboutGenerations(t *testing.T) {
 	}
 }
 
+// modules gives generation 4 of f37 these module documents.
+func (s *site) modules(t *testing.T, arch, text string) {
+	t.Helper()
+	dir := filepath.Join(s.config.ReposDir, "f37/4", arch)
+	if err := os.RemoveAll(filepath.Join(dir, "repodata")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := repomd.WriteEmpty(t.Context(), dir, repomd.Options{Revision: "4", Modules: []byte(text)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestModulesOfAGeneration(t *testing.T) {
 	t.Parallel()
 	s := newGenerations(t)
 	const docs = `---
 document: modulemd
 version: 2
-data: {name: nodejs, stream: 1.10, version: 20260301, context: 00000000, arch: x86_64, summary: s, description: d}
+data: {name: nodejs, stream: 1.10, version: 20260301, context: 00000000, arch: x86_64, summary: s, description: d, license: {module: [MIT]}}
 ---
 document: modulemd-defaults
 version: 1
@@ -293,7 +305,7 @@ data: {module: nodejs, stream: "1.10"}
 ---
 document: modulemd
 version: 2
-data: {name: "<script>", stream: rhel8, version: 5, arch: x86_64}
+data: {name: "<script>", stream: rhel8, version: 5, arch: x86_64, summary: s, description: d, license: {module: [MIT]}}
 `
 	for arch, text := range map[string]string{"x86_64": docs, "riscv64": strings.ReplaceAll(docs, "<script>", "other")} {
 		dir := filepath.Join(s.config.ReposDir, "f37/3", arch)
@@ -305,21 +317,27 @@ data: {name: "<script>", stream: rhel8, version: 5, arch: x86_64}
 		`&lt;script&gt;:rhel8</span> <span class="quiet mono">5</span> <span class="chip">x86_64</span>`)
 	t.Run("that can't be read leave the rest of the page", func(t *testing.T) {
 		s := s.in(t)
-		dir := filepath.Join(s.config.ReposDir, "f37/4/x86_64")
-		if _, err := repomd.WriteEmpty(t.Context(), dir, repomd.Options{Revision: "4", Modules: []byte("document: [modulemd\n")}); err != nil {
-			t.Fatal(err)
-		}
-		s.page("/repos/f37/4", "The modules of x86_64 can&#39;t be read just now.", "libhello-1.2-1.fc37.x86_64")
+		s.modules(t, "x86_64", "document: [modulemd\n")
+		s.page("/repos/f37/4", "Clients can&#39;t use some module documents of x86_64", "libhello-1.2-1.fc37.x86_64")
+	})
+	t.Run("that clients can't use are told, beside those that they can", func(t *testing.T) {
+		s := s.in(t)
+		s.modules(t, "x86_64", docs+"---\ndocument: modulemd\nversion: 2\ndata: {name: broken, stream: s, version: x}\n")
+		s.page("/repos/f37/4", "nodejs:1.10", "Clients can&#39;t use some module documents of x86_64")
+		s.lacks("/repos/f37/4", "broken:s")
+	})
+	t.Run("that are too many bytes are not read", func(t *testing.T) {
+		s := s.in(t)
+		s.modules(t, "riscv64", strings.Repeat("#", maxModulesBytes+1))
+		s.page("/repos/f37/4", "There are more: modules.yaml has them all.")
 	})
 	t.Run("that are too many are cut", func(t *testing.T) {
 		s := s.in(t)
 		var many strings.Builder
 		for i := range maxModulesListed + 1 {
-			many.WriteString("---\ndocument: modulemd\ndata: {name: m" + strconv.Itoa(i) + ", stream: s}\n")
+			many.WriteString("---\ndocument: modulemd\nversion: 2\ndata: {name: m" + strconv.Itoa(i) + ", stream: s, version: 1, context: c, arch: noarch, summary: s, description: d, license: {module: [MIT]}}\n")
 		}
-		if _, err := repomd.WriteEmpty(t.Context(), filepath.Join(s.config.ReposDir, "f37/4/riscv64"), repomd.Options{Revision: "4", Modules: []byte(many.String())}); err != nil {
-			t.Fatal(err)
-		}
+		s.modules(t, "riscv64", many.String())
 		lines, tell := (&server{Config: s.config}).modulesOfGeneration(generationLine{Tag: "f37", GenerationsOfTagRow: rowOf(4, "riscv64")})
 		if len(lines) != maxModulesListed || !strings.Contains(tell, "There are more") {
 			t.Errorf("%d are listed, %q", len(lines), tell)

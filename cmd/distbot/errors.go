@@ -15,8 +15,8 @@ import (
 
 // ourPackages begin the texts of errors where a package hands them out. They
 // tell a reader of the source where to look, and a user nothing.
-var ourPackages = regexp.MustCompile(`(?m)(^|: |\()(?:(?:bootstrap|builders|distgit|enroll|forge|forgejo|github|hostdoor|hostqueue|migrations|pglocal|pgp|pki|plaingit|queue|` +
-	`report|repopublish|rootfs|rpmfile|rpmsig|sandbox|scram|signer|store|tags|tagview|tasklog|web|webhooks): )+`)
+var ourPackages = regexp.MustCompile(`(?m)(^|: |\()(?:(?:bootstrap|builders|closure|directory|distgit|enroll|forge|forgejo|github|hostdoor|hostqueue|identity|migrations|modulemd|pglocal|pgp|pki|plaingit|queue|` +
+	`repomd|report|repopublish|rootfs|rpmfile|rpmsig|sandbox|scram|signer|slim|snapshot|solv|store|tags|tagview|tasklog|verify|web|webhooks): )+`)
 
 // forUsers is an error's text without the names of packages.
 func forUsers(err error) string { return ourPackages.ReplaceAllString(err.Error(), "$1") }

@@ -19,6 +19,7 @@ import (
 	"syscall"
 
 	"github.com/distbot/distbot/internal/sandbox"
+	"github.com/distbot/distbot/internal/tasklog"
 )
 
 // version is set when the binary is linked.
@@ -188,7 +189,7 @@ func exitCode(t terminal, answer *answer, cmd command, flags *flag.FlagSet, err 
 		code = exitUsage
 		fmt.Fprintf(t.stderr, "distbot %s: %v\nusage: %s\n", cmd.name, misuse, usageOf(cmd))
 	default:
-		fmt.Fprintf(t.stderr, "distbot %s: %s\n", cmd.name, forUsers(err))
+		fmt.Fprintf(t.stderr, "distbot %s: %s\n", cmd.name, tasklog.Printable(forUsers(err)))
 	}
 	if wantsJSON(flags) {
 		refuseJSON(t, answer, err, usageOf(cmd))

@@ -26,7 +26,7 @@ func repoClosureCommand() command {
 			flags.Bool("newest", false, "leave out older versions within each repository")
 			flags.Bool("best", false, "let only the newest versions of all repositories provide")
 			flags.String("forcearch", "", "`architecture` of the client (default: each that packages are made for)")
-			flags.String("platform", "", "the client's stream of the module platform, such as `el8` (default: any)")
+			flags.String("platform", "", "the client's `stream` of the module platform, such as el8 (default: any)")
 			flags.Var(&list{}, "module-hotfixes", "no module hides packages of this `repository`; may be repeated")
 			sourceFlags(flags)
 		},
@@ -102,8 +102,17 @@ func writeClosure(t terminal, report closure.Report) error {
 	if err := report.WriteText(printable{t.stdout}); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(t.stderr, "checked %d packages for %s with %d combinations of module streams\n",
-		report.Packages, strings.Join(report.Machines, ", "), report.Combinations)
+	text := "checked " + counted(int64(report.Packages), "package")
+	if len(report.Machines) > 0 {
+		text += " for " + strings.Join(report.Machines, ", ")
+	}
+	if report.Combinations > len(report.Machines) {
+		text += " with " + counted(int64(report.Combinations), "combination") + " of module streams"
+	}
+	if len(report.Problems) == 0 {
+		text += ": all that they require is there"
+	}
+	_, err := fmt.Fprintln(t.stderr, text)
 	return err
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/xml"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,8 +19,10 @@ import (
 
 	"github.com/distbot/distbot/internal/modulemd"
 	"github.com/distbot/distbot/internal/repomd"
+	"github.com/distbot/distbot/internal/rpmfile"
 	"github.com/distbot/distbot/internal/tasklog"
 	"github.com/distbot/distbot/repopublish/directory"
+	"github.com/distbot/distbot/repopublish/identity"
 )
 
 // maxDocument bounds a document that is given to repo create, in bytes.
@@ -39,6 +40,7 @@ func repoCreateCommand() command {
 			flags.Var(&list{}, "drop", "`type` of document that is not kept: group, modules, updateinfo or any other; may be repeated")
 			flags.Bool("zstd", false, "compress with zstd instead of gzip; createrepo_c before 1.0 can't read it")
 			flags.Var(&list{}, "exclude", "`pattern` of file names or paths that are left out, may be repeated")
+			flags.Bool("allow-unlisted-modular", false, "make the repository also if modular RPMs are in no stream document, which clients don't install then: for module documents that are added afterwards, and repositories that clients have with module_hotfixes=1")
 			flags.Bool("skip-broken", false, "leave out files that are no RPMs, instead of failing")
 			flags.String("revision", "", "`text` of <revision> (default: when the newest package was built, or one more than before)")
 			flags.String("cachedir", "", "`directory` that keeps metadata between runs (default: in the user's cache, one for each DIR)")
@@ -79,14 +81,17 @@ func repoCreate(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	if errors.As(err, &broken) {
 		return fmt.Errorf("%w\nnothing was changed; remove the files, or leave them out with --skip-broken", err)
 	}
+	if errors.Is(err, identity.ErrRefused) {
+		return fmt.Errorf("%w\nnothing was changed; give their documents with --modules, or make it without them with --allow-unlisted-modular", err)
+	}
 	if err != nil {
 		return err
 	}
 	for _, w := range result.Warnings {
-		fmt.Fprintf(t.stderr, "warning: %s\n", w)
+		fmt.Fprintf(t.stderr, "warning: %s\n", tasklog.Printable(w))
 	}
 	for _, s := range result.Skipped {
-		fmt.Fprintf(t.stderr, "left out: %s\n", s)
+		fmt.Fprintf(t.stderr, "left out: %s\n", tasklog.Printable(s))
 	}
 	if wantsJSON(flags) {
 		return writeJSON(t.stdout, struct {
@@ -94,7 +99,7 @@ func repoCreate(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 			Seconds float64 `json:"seconds"`
 		}{result, result.Elapsed.Seconds()})
 	}
-	what := fmt.Sprintf("%d packages, %d read", result.Packages, result.Read)
+	what := fmt.Sprintf("%s, %d read", counted(int64(result.Packages), "package"), result.Read)
 	if !result.Changed {
 		what += ", nothing changed"
 	}
@@ -123,7 +128,7 @@ func repoCreateOptions(t terminal, flags *flag.FlagSet) (_ directory.Options, er
 	}
 	opts := directory.Options{
 		Dir: flags.Arg(0), CacheDir: value("cachedir"), Update: set("update"), Drop: listFlag(flags, "drop"), Exclude: listFlag(flags, "exclude"),
-		SkipBroken: set("skip-broken"), Revision: value("revision"), Compression: repomd.Gzip, Progress: readProgress(t),
+		SkipBroken: set("skip-broken"), AllowUnlisted: set("allow-unlisted-modular"), Revision: value("revision"), Compression: repomd.Gzip, Progress: rpmProgress(t, "read"),
 	}
 	if _, err := fmt.Sscan(value("workers"), &opts.Workers); err != nil || opts.Workers < 0 {
 		return opts, usage("--workers is a number from 0")
@@ -137,15 +142,16 @@ func repoCreateOptions(t terminal, flags *flag.FlagSet) (_ directory.Options, er
 		}
 	}
 	for _, document := range []struct {
-		flag, root string
-		into       *[]byte
-	}{{"groups", "comps", &opts.Comps}, {"updateinfo", "updates", &opts.Updateinfo}} {
+		flag  string
+		into  *[]byte
+		check func([]byte) error
+	}{{"groups", &opts.Comps, checkComps}, {"updateinfo", &opts.Updateinfo, checkUpdateinfo}} {
 		if value(document.flag) == "" {
 			continue
 		}
 		text, err := readDocument(value(document.flag))
 		if err == nil {
-			err = wellFormed(text, document.root)
+			err = document.check(text)
 		}
 		if err != nil {
 			return opts, fmt.Errorf("--%s %s: %w", document.flag, value(document.flag), err)
@@ -233,31 +239,21 @@ func readDocument(file string) ([]byte, error) {
 	return text, plain.Close()
 }
 
-// wellFormed checks that a document is XML with the given root element.
-func wellFormed(text []byte, root string) error {
-	d := xml.NewDecoder(bytes.NewReader(text))
-	first := true
-	for {
-		token, err := d.Token()
-		switch {
-		case errors.Is(err, io.EOF) && first:
-			return fmt.Errorf("no <%s> in it", root)
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-		if start, ok := token.(xml.StartElement); ok && first {
-			if first = false; start.Name.Local != root {
-				return fmt.Errorf("expected <%s>, found <%.40s>", root, start.Name.Local)
-			}
-		}
-	}
+// checkUpdateinfo checks that a document is an updateinfo.xml.
+func checkUpdateinfo(text []byte) error {
+	_, _, err := repomd.SelectUpdateinfo([]repomd.Source{{Name: "updateinfo.xml", Reader: bytes.NewReader(text)}}, func(string, rpmfile.NEVRA) bool { return true })
+	return err
 }
 
-// readProgress tells on standard error how many RPMs were read, once a second
-// at most.
-func readProgress(t terminal) func(done, total int) {
+// checkComps checks that a document is a comps.xml.
+func checkComps(text []byte) error {
+	_, err := repomd.ReadComps(bytes.NewReader(text))
+	return err
+}
+
+// rpmProgress tells on standard error how many RPMs were read, or what else is done
+// with them, once a second at most.
+func rpmProgress(t terminal, verb string) func(done, total int) {
 	var mu sync.Mutex
 	last := time.Now()
 	return func(done, total int) {
@@ -265,7 +261,7 @@ func readProgress(t terminal) func(done, total int) {
 		defer mu.Unlock()
 		if now := time.Now(); now.Sub(last) >= time.Second {
 			last = now
-			fmt.Fprintf(t.stderr, "read %d of %d RPMs\n", done, total)
+			fmt.Fprintf(t.stderr, "%s %d of %d RPMs\n", verb, done, total)
 		}
 	}
 }

@@ -37,7 +37,8 @@ func repoSlimCommand() command {
 			flags.Bool("trim-artifacts", false, "leave out of module documents what is not taken; packages that they hid become visible")
 			flags.Bool("keep-empty-profiles", false, "keep profiles of which nothing is taken; they install nothing")
 			flags.Var(&list{}, "external", "`repository` that clients have beside this one; may be repeated")
-			flags.String("platform", "", "the clients' stream of the module platform, such as `el8`, which the streams must be for")
+			flags.Var(&list{}, "drop", "`type` of document that is not taken: group or updateinfo; may be repeated")
+			flags.String("platform", "", "the clients' `stream` of the module platform, such as el8, which the streams must be for")
 			flags.Bool("closure", false, "refuse a repository that is not closed, together with --external")
 			flags.Bool("zstd", false, "compress with zstd instead of gzip")
 			sourceFlags(flags)
@@ -51,7 +52,7 @@ func repoSlim(ctx context.Context, t terminal, flags *flag.FlagSet) (err error) 
 	if flags.NArg() > 0 {
 		return usage("unexpected %q; packages are given with --packages", flags.Arg(0))
 	}
-	documents := []string{"primary", "modules"}
+	documents := append([]string{"primary", "modules", "updateinfo"}, slim.GroupTypes()...)
 	if set("closure") {
 		documents = append(documents, "filelists")
 	}
@@ -66,10 +67,15 @@ func repoSlim(ctx context.Context, t terminal, flags *flag.FlagSet) (err error) 
 	}
 	opts := slim.Options{
 		Out: value("out"), Replace: set("replace"), CompleteProfiles: set("complete-profiles"), TrimArtifacts: set("trim-artifacts"),
-		KeepEmptyProfiles: set("keep-empty-profiles"), Platform: value("platform"), Compression: repomd.Gzip,
+		KeepEmptyProfiles: set("keep-empty-profiles"), Drop: listFlag(flags, "drop"), Platform: value("platform"), Compression: repomd.Gzip, Progress: rpmProgress(t, "took"),
 	}
 	if set("zstd") {
 		opts.Compression = repomd.Zstd
+	}
+	for _, kind := range opts.Drop {
+		if kind != "group" && kind != "updateinfo" {
+			return usage("--drop %s: expected group or updateinfo", kind)
+		}
 	}
 	if opts.Packages, err = packageLists(t, listFlag(flags, "packages")); err != nil {
 		return err
@@ -191,12 +197,12 @@ func slimClosure(t terminal, opts slim.Options) func(ctx context.Context, dir st
 
 func writeSlim(t terminal, out string, report slim.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d packages, %.1f MB, %d stream documents\n", out, report.Packages, float64(report.Size)/1e6, len(report.Streams))
+	fmt.Fprintf(&b, "%s: %s, %.1f MB, %s\n", out, counted(int64(report.Packages), "package"), float64(report.Size)/1e6, counted(int64(len(report.Streams)), "stream document"))
 	if len(report.Added) > 0 {
 		fmt.Fprintf(&b, "taken for profiles: %s\n", strings.Join(report.Added, " "))
 	}
 	for _, s := range report.Streams {
-		fmt.Fprintf(&b, "%s: %d packages, %d artifacts listed", s.Stream, s.Packages, s.Artifacts)
+		fmt.Fprintf(&b, "%s: %s, %s listed", s.Stream, counted(int64(s.Packages), "package"), counted(int64(s.Artifacts), "artifact"))
 		if s.Trimmed > 0 {
 			fmt.Fprintf(&b, ", %d trimmed", s.Trimmed)
 		}
@@ -210,6 +216,12 @@ func writeSlim(t terminal, out string, report slim.Report) error {
 		if len(s.Empty) > 0 {
 			fmt.Fprintf(&b, "  profiles that install nothing: %s\n", strings.Join(s.Empty, " "))
 		}
+	}
+	if len(report.Groups) > 0 {
+		fmt.Fprintf(&b, "groups: %s\n", strings.Join(report.Groups, " "))
+	}
+	if n := len(report.Advisories); n > 0 {
+		fmt.Fprintf(&b, "advisories: %d\n", n)
 	}
 	for _, w := range report.Warnings {
 		fmt.Fprintf(t.stderr, "warning: %s\n", tasklog.Printable(w))

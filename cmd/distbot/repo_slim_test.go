@@ -36,7 +36,7 @@ func TestRepoSlim(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, stdout, stderr := repoCommand(t, "", "repo", "slim", "--from", full, "--packages", "@"+list, "--out", out, "--closure")
-	want := out + `: 2 packages, 0.0 MB, 1 stream documents
+	want := out + `: 2 packages, 0.0 MB, 1 stream document
 demo:1:8000020200101000000:aaaa1111:x86_64: 2 packages, 5 artifacts listed
   profile devel without demo-devel
   profiles dropped: doc
@@ -97,8 +97,8 @@ func TestRepoClosure(t *testing.T) {
 		code int
 		text string
 	}{
-		"only one repository is checked":  {[]string{"--repo", "clo," + clo, "--repo", "base," + base, "--check", "base"}, exitDone, "checked 1 packages"},
-		"it may be named with --check":    {[]string{"--repo", "clo," + clo, "--check", base}, exitDone, "checked 1 packages"},
+		"only one repository is checked":  {[]string{"--repo", "clo," + clo, "--repo", "base," + base, "--check", "base"}, exitDone, "checked 1 package"},
+		"it may be named with --check":    {[]string{"--repo", "clo," + clo, "--check", base}, exitDone, "checked 1 package"},
 		"modules need not hide":           {[]string{"--repo", "clo," + clo, "--module-hotfixes", "clo"}, exitFailed, ""},
 		"an architecture that is nowhere": {[]string{"--repo", "clo," + clo, "--arch", "aarch64"}, exitDone, "checked 0 packages"},
 		"a package that is nowhere":       {[]string{"--repo", "clo," + clo, "--pkg", "nothing"}, exitFailed, "no package matched: nothing"},
@@ -114,6 +114,30 @@ func TestRepoClosure(t *testing.T) {
 				t.Errorf("exit code %d, want %d with %q\n%s%s", code, test.code, test.text, stdout, stderr)
 			}
 		})
+	}
+}
+
+// Lists that are empty are lists for programs, too.
+func TestRepoJSONHasNoNulls(t *testing.T) {
+	t.Parallel()
+	v := moduletest.Load(t)
+	base, full, broken := v.Write(t, "base"), v.Write(t, "full"), v.Write(t, "clo")
+	for _, args := range [][]string{
+		{"create", base},
+		{"create", "--update", base},
+		{"closure", "--repo", base},
+		{"closure", "--repo", base, "--arch", "riscv64"},
+		{"closure", "--repo", broken},
+		{"slim", "--from", base, "--packages", "other", "--out", filepath.Join(t.TempDir(), "a")},
+		{"slim", "--from", full, "--packages", "@demo:1,@tool:1", "--out", filepath.Join(t.TempDir(), "b")},
+		{"slim", "--from", full, "--packages", "@demo:1,qqqq", "--out", filepath.Join(t.TempDir(), "c")},
+		{"verify", base},
+		{"verify", broken},
+	} {
+		_, stdout, stderr := repoCommand(t, "", append(append([]string{"repo"}, args...), "--json")...)
+		if !json.Valid([]byte(stdout)) || strings.Contains(stdout, "null") {
+			t.Errorf("%q prints\n%s%s", args, stdout, stderr)
+		}
 	}
 }
 

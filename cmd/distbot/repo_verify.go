@@ -4,7 +4,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"strings"
 
+	"github.com/distbot/distbot/internal/modulemd"
 	"github.com/distbot/distbot/internal/tasklog"
 	"github.com/distbot/distbot/repopublish/verify"
 )
@@ -14,7 +16,8 @@ func repoVerifyCommand() command {
 		name: "repo verify", args: "REPO...", run: repoVerify,
 		help: "find what is wrong with repositories, and with having them all at once",
 		flags: func(flags *flag.FlagSet) {
-			flags.Bool("rpms", false, "read every RPM: its checksum, its name, and whether its module documents are there")
+			flags.Bool("rpms", false, "read every RPM also of repositories on the web, as those of directories: its checksum and payload, all that the documents say of it, and whether its module documents are there")
+			flags.Bool("metadata-only", false, "read no RPMs, also of directories: only whether they are there with their sizes")
 			sourceFlags(flags)
 		},
 	}
@@ -30,7 +33,16 @@ func repoVerify(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 			return err
 		}
 	}
-	report, err := verify.Verify(ctx, asked.all, verify.Options{RPMs: flags.Lookup("rpms").Value.String() == "true", Snapshot: asked.opts})
+	opts := verify.Options{Snapshot: asked.opts, Progress: rpmProgress(t, "looked at")}
+	switch all, none := value(flags, "rpms") == "true", value(flags, "metadata-only") == "true"; {
+	case all && none:
+		return usage("--rpms and --metadata-only exclude one another")
+	case all:
+		opts.RPMs = verify.ReadAll
+	case none:
+		opts.RPMs = verify.ReadNone
+	}
+	report, err := verify.Verify(ctx, asked.all, opts)
 	if err != nil {
 		return err
 	}
@@ -52,11 +64,20 @@ func writeVerify(t terminal, report verify.Report) error {
 		}
 	}
 	for _, r := range report.Repos {
-		read := ""
+		what := []string{counted(int64(r.Packages), "package"), counted(int64(r.Documents), "document"), counted(int64(r.Streams), "module stream")}
 		if r.Read > 0 {
-			read = fmt.Sprintf(", %d RPMs read", r.Read)
+			what = append(what, counted(int64(r.Read), "RPM")+" read")
 		}
-		if _, err := fmt.Fprintf(t.stderr, "%s: %d packages, %d documents, %d module streams%s\n", tasklog.Printable(r.Name), r.Packages, r.Documents, r.Streams, read); err != nil {
+		errs := 0
+		for _, f := range report.Findings {
+			if f.Repo == r.Name && f.Severity >= modulemd.Error {
+				errs++
+			}
+		}
+		if what = append(what, counted(int64(errs), "error")); errs == 0 {
+			what[len(what)-1] = "no errors"
+		}
+		if _, err := fmt.Fprintf(t.stderr, "%s: %s\n", tasklog.Printable(r.Name), strings.Join(what, ", ")); err != nil {
 			return err
 		}
 	}

@@ -118,8 +118,9 @@ func openFormat(dir string, format uint64, spare int64) (_ *Cache, err error) {
 // lockName is the first file of every cache.
 const lockName = "lock"
 
-// cacheFile matches the names of a cache's files.
-var cacheFile = regexp.MustCompile(`^(lock|index|index\.new|(primary|filelists|other|members)\.[0-9]+)$`)
+// cacheFile matches the names of a cache's files; passed is what the cache's
+// owner has checked.
+var cacheFile = regexp.MustCompile(`^(lock|index|index\.new|passed|(primary|filelists|other|members)\.[0-9]+)$`)
 
 // checkIsCache returns an error wrapping ErrNoCache unless dir is empty or looks
 // like a cache.
@@ -130,7 +131,7 @@ func checkIsCache(dir string) error {
 	}
 	locked := len(entries) == 0
 	for _, e := range entries {
-		if !e.Type().IsRegular() || !cacheFile.MatchString(e.Name()) {
+		if !cacheFile.MatchString(e.Name()) {
 			return fmt.Errorf("repomd: open cache %s: %q lies there: %w", dir, e.Name(), ErrNoCache)
 		}
 		locked = locked || e.Name() == lockName

@@ -181,7 +181,7 @@ func (p *PrimaryPackage) child(s *scanner) (*string, error) {
 		p.ChecksumType = s.attr("type")
 		return &p.Checksum, nil
 	case "location":
-		p.Href, p.Base = s.attr("href"), s.attr("base")
+		p.Href, p.Base = s.attr("href"), s.attr("xml:base")
 	case "size":
 		n, err := numeral(s.attr("package"))
 		p.Size = n

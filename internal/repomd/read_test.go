@@ -169,6 +169,77 @@ func TestReadersRefuseBadValues(t *testing.T) {
 	}
 }
 
+func TestReadDetails(t *testing.T) {
+	t.Parallel()
+	const text = `<metadata><package type="rpm"><name>a</name><checksum type="sha256" pkgid="YES">ff</checksum><summary>S &amp; T</summary><time file="1" build="2"/>
+<size package="1" installed="2" archive="3"/><location href="a.rpm"/><format><rpm:license>MIT</rpm:license><rpm:header-range start="4" end="5"/>
+<rpm:provides><rpm:entry name="a" flags="EQ" epoch="0" ver="1" rel="2"/></rpm:provides><rpm:requires><rpm:entry name="b" flags="GE" epoch="1" ver="2" pre="1"/><rpm:entry name="(c if d)"/></rpm:requires>
+<file type="ghost">/etc/x</file></format></package>
+<package pkgid="ee" name="b"><file type="dir">/d</file><file>/f</file><changelog author="A" date="7">- x
+- y</changelog></package></metadata>`
+	got := map[string][]Detail{}
+	if err := ReadDetails(strings.NewReader(text), func(pkgid string, details []Detail) error {
+		got[pkgid] = details
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]Detail{
+		"ff": {
+			{"summary", "S & T"},
+			{"build time", "2"},
+			{"installed size", "2"},
+			{"archive size", "3"},
+			{"license", "MIT"},
+			{"header range", "4-5"},
+			{"provides", "a = 1-2"},
+			{"requires", "b >= 1:2"},
+			{"requires before installation", "b >= 1:2"},
+			{"requires", "(c if d)"},
+			{"file", "/etc/x (ghost)"},
+		},
+		"ee": {{"file", "/d (directory)"}, {"file", "/f"}, {"changelog", "7 A: - x\n- y"}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	stop := errors.New("stop")
+	if err := ReadDetails(strings.NewReader(text), func(string, []Detail) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("got %v, want the visitor's error", err)
+	}
+}
+
+// What a package's own fragments say is what its header has.
+func TestDetailsOfFragmentsAreThoseOfTheHeader(t *testing.T) {
+	t.Parallel()
+	p, file := example(1)
+	fragments, err := Render(p, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := DetailsOf(fragments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[Detail]bool{}
+	for _, d := range AllDetails(p) {
+		have[d] = true
+	}
+	listed := 0
+	for _, kind := range []string{"primary", "filelists", "other"} {
+		for _, d := range said[kind] {
+			if d.Lists() {
+				if listed++; !have[d] {
+					t.Errorf("%s says %+v, the header does not", kind, d)
+				}
+			}
+		}
+	}
+	if listed < 5 {
+		t.Errorf("only %d details were compared", listed)
+	}
+}
+
 func TestReadersReturnTheReadersError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("connection reset")
@@ -239,6 +310,7 @@ func FuzzReaders(f *testing.F) {
 			func() error { _, err := ReadRepomd(strings.NewReader(text)); return err }(),
 			func() error { _, err := ReadComps(strings.NewReader(text)); return err }(),
 			ReadFilelists(strings.NewReader(text), func(Filelist) error { return nil }),
+			ReadDetails(strings.NewReader(text), func(string, []Detail) error { return nil }),
 		} {
 			if err != nil && !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrTooLarge) {
 				t.Errorf("undocumented error: %v", err)

@@ -194,10 +194,9 @@ func IsPrimary(path string) bool {
 	return strings.HasPrefix(path, "/etc/") || path == "/usr/lib/sendmail" || strings.Contains(path, "bin/")
 }
 
-// renderChangelogs writes the newest entries, oldest first. Entries of one time
+// changelogTimes are the times of entries, the newest first. Those of one time
 // are kept apart by adding seconds to the newer ones, as createrepo_c does.
-func renderChangelogs(d *document, logs []rpmfile.Changelog) {
-	logs = logs[:min(len(logs), changelogLimit)]
+func changelogTimes(logs []rpmfile.Changelog) []int64 {
 	times := make([]int64, len(logs))
 	for i, entry := range logs {
 		times[i] = entry.Time
@@ -210,6 +209,13 @@ func renderChangelogs(d *document, logs []rpmfile.Changelog) {
 			next++
 		}
 	}
+	return times
+}
+
+// renderChangelogs writes the newest entries, oldest first.
+func renderChangelogs(d *document, logs []rpmfile.Changelog) {
+	logs = logs[:min(len(logs), changelogLimit)]
+	times := changelogTimes(logs)
 	for i := len(logs) - 1; i >= 0; i-- {
 		d.raw("  <changelog")
 		d.proseAttr("author", trimAuthor(logs[i].Author))

@@ -58,6 +58,9 @@ type Package struct {
 	// header and payload) are hex and come from the signature header; empty
 	// where it lacks them.
 	HeaderSHA256, SigMD5 string
+	// SignedSize is how many bytes main header and payload have together, as the
+	// signature header says; 0 where it does not.
+	SignedSize int64
 }
 
 // Script is a scriptlet of a package, as far as it has a text: one that is an
@@ -136,6 +139,8 @@ func Read(r io.Reader) (*Package, error) {
 
 // ReadAll is Read followed by the rest of r: it also returns the digest of
 // everything r gave, in one pass. Bounding the size of r is the caller's part.
+// An RPM that is shorter or longer than its signature header says is malformed;
+// what is in the payload is not looked at.
 func ReadAll(r io.Reader) (*Package, Digest, error) {
 	sum := sha256.New()
 	count := &countWriter{w: sum}
@@ -146,6 +151,13 @@ func ReadAll(r io.Reader) (*Package, Digest, error) {
 	}
 	if _, err := io.Copy(count, r); err != nil {
 		return nil, Digest{}, fmt.Errorf("rpmfile: read payload: %w", err)
+	}
+	if rest := count.n - p.HeaderStart; p.SignedSize > 0 && rest != p.SignedSize {
+		how := "truncated"
+		if rest > p.SignedSize {
+			how = "too long"
+		}
+		return nil, Digest{}, fmt.Errorf("rpmfile: read %s: %s: %d bytes of main header and payload, the signature header says %d: %w", p.NEVRA, how, rest, p.SignedSize, ErrMalformed)
 	}
 	return p, Digest{SHA256: hex.EncodeToString(sum.Sum(nil)), Size: count.n}, nil
 }
@@ -163,6 +175,7 @@ func ReadFile(path string) (*Package, Digest, error) {
 func (p *Package) fromSignature(t tags, h headers) error {
 	p.HeaderSHA256 = t.str(sigTagSHA256)
 	p.SigMD5 = hex.EncodeToString(t.bytes(sigTagMD5))
+	p.SignedSize = t.num(sigTagLongSize, sigTagSize)
 	if p.HeaderSHA256 == "" {
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/rpmpack"
 
 	"github.com/distbot/distbot/internal/rpmfile/rpmtest"
 )
@@ -90,7 +91,7 @@ func TestReadFile(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got,
 		cmpopts.IgnoreUnexported(File{}),
-		cmpopts.IgnoreFields(Package{}, "Platform", "InstalledSize", "ArchiveSize", "PayloadDigest", "HeaderStart", "HeaderEnd", "HeaderSHA256", "SigMD5",
+		cmpopts.IgnoreFields(Package{}, "Platform", "InstalledSize", "ArchiveSize", "PayloadDigest", "HeaderStart", "HeaderEnd", "HeaderSHA256", "SigMD5", "SignedSize",
 			"Requires", "Provides", "Conflicts", "Obsoletes", "Recommends", "Suggests", "Supplements", "Enhances"),
 	); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -102,9 +103,30 @@ func TestReadFile(t *testing.T) {
 	if want := (Digest{SHA256: sha256Hex(string(raw)), Size: int64(len(raw))}); digest != want {
 		t.Errorf("digest %v, want %v", digest, want)
 	}
+	if want := int64(len(raw)) - got.HeaderStart; got.SignedSize != want {
+		t.Errorf("SignedSize %d, want %d", got.SignedSize, want)
+	}
 }
 
 // TestReadAgreesWithRPM compares with what the system's rpm prints.
+func TestReadAllRefusesOtherSizesThanTheSignatureHeaderSays(t *testing.T) {
+	t.Parallel()
+	whole := rpmtest.Pack(t, rpmpack.RPMMetaData{Name: "a", Version: "1", Release: "1", Arch: "noarch"}, func(r *rpmpack.RPM) {
+		r.AddFile(rpmpack.RPMFile{Name: "/a", Body: bytes.Repeat([]byte("0123456789"), 100)})
+	})
+	if _, _, err := ReadAll(bytes.NewReader(whole)); err != nil {
+		t.Fatal(err)
+	}
+	for what, raw := range map[string][]byte{
+		"truncated": whole[:len(whole)-1],
+		"too long":  append(bytes.Clone(whole), 0),
+	} {
+		if _, _, err := ReadAll(bytes.NewReader(raw)); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "a-1-1.noarch: "+what) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func TestReadAgreesWithRPM(t *testing.T) {
 	t.Parallel()
 	for arch, path := range kitchen(t) {

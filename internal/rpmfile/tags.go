@@ -69,8 +69,10 @@ const (
 
 // Tags of the signature header.
 const (
+	sigTagLongSize        = 270
 	sigTagLongArchiveSize = 271
 	sigTagSHA256          = 273
+	sigTagSize            = 1000
 	sigTagMD5             = 1004
 	sigTagPayloadSize     = 1007
 )

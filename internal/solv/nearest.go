@@ -18,7 +18,7 @@ const maxNearest = 3
 // for another architecture or excluded; a library by another soname; the name in other case or in another
 // namespace ("cmake(zlib)" for "pkgconfig(zlib)"); a name that differs by what
 // such names are decorated with (-devel, lib, python3-); a file in another
-// directory; a name with at most two letters changed. The nearest comes first, at
+// directory; a name with at most two letters changed, a short one with one. The nearest comes first, at
 // most three come, always the same for the same packages. It is empty for
 // requirements that are provided, or that resemble nothing. Of a rich requirement
 // the parts that nothing provides are looked at. Errors are those of Solve.

@@ -28,6 +28,8 @@ func TestNearest(t *testing.T) {
 		pkg(t, "libyaml-devel-0.2-1.x86_64", "Provides: pkgconfig(yaml-0.1) = 0.2"),
 		pkg(t, "zlib-devel-1.2-1.x86_64"),
 		pkg(t, "gcc-c++-12-1.x86_64", "Files: /usr/bin/g++"),
+		pkg(t, "gcc-12-1.x86_64"),
+		pkg(t, "vim-9-1.x86_64"),
 	}
 	backwards := slices.Clone(packages)
 	slices.Reverse(backwards)
@@ -67,6 +69,10 @@ func TestNearest(t *testing.T) {
 		"greet-devle":        {"greet-devel-1.2-1.fc37.x86_64 is there"},
 		"pkgconfig(Qt6Core)": {"pkgconfig(Qt5Core) is there (qt5-qtbase-devel-5.15-1.x86_64)"},
 		"gcc-c+":             {"gcc-c++-12-1.x86_64 is there"},
+		// Short ones, whose first letter must be right.
+		"vmi": {"vim-9-1.x86_64 is there"},
+		"gc":  {"gcc-12-1.x86_64 is there"},
+		"cgc": nil,
 		// Nothing.
 		"nothing-like-it": nil,
 		"x":               nil,

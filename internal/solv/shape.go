@@ -157,9 +157,13 @@ func (s shape) misspells(there shape) (rank, int) {
 	return within(s.inner, there.inner)
 }
 
-// within allows one letter to differ in four, at most two.
+// within allows one letter to differ in four, at most two. Of names of two or
+// three letters the first must be right, and one other may not be.
 func within(a, b string) (rank, int) {
 	bound := min(2, len(a)/4)
+	if (len(a) == 2 || len(a) == 3) && b != "" && a[0] == b[0] {
+		bound = 1
+	}
 	if d := distance(a, b, bound); d <= bound {
 		return misspelt, d
 	}

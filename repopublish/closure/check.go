@@ -17,7 +17,7 @@ func Check(ctx context.Context, repos []Repo, opts Options) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("closure: %w", err)
 	}
-	report := Report{Findings: clashes}
+	report := Report{Machines: []string{}, Problems: []Problem{}, Findings: append([]modulemd.Finding{}, clashes...)}
 	machine := opts.Machine
 	if machine == "" {
 		if machine, err = guess(ctx, repos); err != nil {

@@ -15,10 +15,14 @@ func unite(repos []Repo) (*modulemd.Index, []modulemd.Finding, error) {
 	streams := map[modulemd.NSVCA]*modulemd.Stream{}
 	var order []modulemd.NSVCA // of those that lack something the first is used
 	var obsoletes []*modulemd.Obsoletes
+	var findings []modulemd.Finding
 	for _, r := range repos {
 		if r.Modules == nil {
 			continue
 		}
+		// Documents that clients throw away or die of: what is found without
+		// them is not all.
+		findings = append(findings, modulemd.AtLeast(r.Modules.Findings, modulemd.Error)...)
 		parts = append(parts, modulemd.Part{Name: r.Name, Index: r.Modules})
 		defaults = append(defaults, modulemd.Part{Name: r.Name, Index: &modulemd.Index{Defaults: r.Modules.Defaults}})
 		obsoletes = append(obsoletes, r.Modules.Obsoletes...)
@@ -29,7 +33,7 @@ func unite(repos []Repo) (*modulemd.Index, []modulemd.Finding, error) {
 			streams[s.NSVCA] = withArtifacts(streams[s.NSVCA], s)
 		}
 	}
-	findings := modulemd.AtLeast(modulemd.Clashes(parts), modulemd.Warning)
+	findings = append(findings, modulemd.AtLeast(modulemd.Clashes(parts), modulemd.Warning)...)
 	merged, err := modulemd.Merge(defaults, modulemd.MergeOptions{})
 	if errors.Is(err, modulemd.ErrConflict) {
 		merged, err = &modulemd.Index{}, nil // told as a clash

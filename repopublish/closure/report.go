@@ -20,8 +20,9 @@ type Report struct {
 	Combinations int `json:"combinations"`
 	// Problems are sorted by package, machine and requirement.
 	Problems []Problem `json:"problems"`
-	// Findings are what is wrong with the module documents: those that clash
-	// between repositories, and streams that can't be active.
+	// Findings are what is wrong with the module documents: those that clients
+	// can't read, those that clash between repositories, and streams that can't
+	// be active.
 	Findings []modulemd.Finding `json:"findings"`
 }
 

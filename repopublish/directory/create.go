@@ -50,6 +50,10 @@ type Options struct {
 	// Exclude are patterns of file names, or of paths relative to Dir, that
 	// are left out (path.Match).
 	Exclude []string
+	// AllowUnlisted makes the repository also if modular RPMs of it are in no
+	// stream document, and warns; otherwise that is an error. Clients do not
+	// install such RPMs, unless they set module_hotfixes=1 for the repository.
+	AllowUnlisted bool
 	// SkipBroken leaves files out that are no RPMs; otherwise they are errors.
 	SkipBroken bool
 	// Revision is the text of <revision>; empty for the documents' timestamp.
@@ -92,7 +96,8 @@ func (e *BrokenError) Error() string {
 // are reading them.
 //
 // The error wraps ErrBusy, repomd.ErrLocked while another process has the cache,
-// *BrokenError, ErrDrop, repomd.ErrChecksum where a document to be kept is not
+// *BrokenError, ErrDrop, identity.ErrRefused, modulemd.ErrInvalid where clients
+// would die of the module documents that are kept, repomd.ErrChecksum where a document to be kept is not
 // what repomd.xml says or has no checksum that is trusted, repomd.ErrMalformed
 // or repomd.ErrTooLarge where repomd.xml can't be read, or is the cause of ctx
 // or that of the file system.
@@ -185,11 +190,12 @@ func openCache(opts Options) (cache *repomd.Cache, done func() error, err error)
 }
 
 func create(ctx context.Context, opts Options, cache *repomd.Cache, files []file, before before) (Result, error) {
-	var result Result
-	var err error
-	if result.Warnings, err = before.checkDrop(opts); err != nil {
+	result := Result{Kept: []string{}, Skipped: []string{}, Warnings: []string{}}
+	unheard, err := before.checkDrop(opts)
+	if err != nil {
 		return result, err
 	}
+	result.Warnings = append(result.Warnings, unheard...)
 	items, err := collect(ctx, opts, cache, files, &result)
 	if err != nil {
 		return result, err
@@ -207,6 +213,11 @@ func create(ctx context.Context, opts Options, cache *repomd.Cache, files []file
 	for _, d := range keep {
 		result.Kept = append(result.Kept, d.Type)
 	}
+	unlisted, err := newGate(opts, items, keep).check()
+	if err != nil {
+		return result, err
+	}
+	result.Warnings = append(result.Warnings, unlisted...)
 	md, err := cache.Write(ctx, opts.Dir, items, repomd.Options{
 		Stamp: func(documents repomd.Repomd) (string, int64) { return before.stamp(documents, newest, opts.Revision) }, Comps: opts.Comps, Modules: opts.Modules, Updateinfo: opts.Updateinfo,
 		Compression: opts.Compression, Replace: true, Keep: keep,
@@ -243,7 +254,7 @@ func collect(ctx context.Context, opts Options, cache *repomd.Cache, files []fil
 	broken := make([]error, len(files))
 	var unread []int
 	for i, f := range files {
-		if item := known[f.href]; item != nil && item.Origin == f.origin {
+		if item := known[f.href]; item != nil && stateOf(item.Origin) == f.origin {
 			items[i] = *item
 			continue
 		}
@@ -276,7 +287,7 @@ func collect(ctx context.Context, opts Options, cache *repomd.Cache, files []fil
 
 // without leaves the broken files out, or refuses them.
 func without(items []repomd.Item, files []file, broken []error, opts Options, result *Result) ([]repomd.Item, error) {
-	var bad []string
+	bad := []string{}
 	whole := items[:0]
 	for i, item := range items {
 		if broken[i] != nil {
@@ -322,7 +333,7 @@ func readPackage(cache *repomd.Cache, f file) (repomd.Item, error) {
 		return repomd.Item{}, &brokenError{errors.New("it changed while it was read")}
 	}
 	item := repomd.Item{
-		NEVRA: pkg.NEVRA, Origin: f.origin,
+		NEVRA: pkg.NEVRA, Origin: withLabel(f.origin, pkg.ModularityLabel),
 		// Not the file's time: equal packages make equal repositories.
 		File: repomd.File{Href: f.href, SHA256: digest.SHA256, Size: digest.Size, Time: pkg.BuildTime},
 	}

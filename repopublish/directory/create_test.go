@@ -3,6 +3,7 @@ package directory
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/rpmpack"
 	"golang.org/x/sys/unix"
 
 	"github.com/distbot/distbot/internal/repomd"
@@ -296,6 +298,62 @@ func TestCreateRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, []string{`"package00002-1.0-1.x86_64.rpm"`}},
+		{"a truncated payload", func(t *testing.T, dir string) {
+			name := directorytest.Pack(t, dir, 2, 1)
+			info, err := os.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(name, info.Size()-1); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"truncated"}},
+		{"an RPM with something behind it", func(t *testing.T, dir string) {
+			f, err := os.OpenFile(directorytest.Pack(t, dir, 2, 1), os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.WriteString("more"); err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+		}, []string{"too long"}},
+		{"a header that tells of gigabytes", func(t *testing.T, dir string) {
+			name := directorytest.Pack(t, dir, 2, 1)
+			raw, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			copy(raw[96+8:], "\xff\xff\xff\xff\xff\xff\xff\xff")
+			if err := os.WriteFile(name, raw, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"exceeds a limit"}},
+		{"a header that was changed", func(t *testing.T, dir string) {
+			name := directorytest.Pack(t, dir, 2, 1)
+			raw, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(name, bytes.Replace(raw, []byte("package00002\x00"), []byte("package00003\x00"), 1), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"digest mismatch"}},
+		{"paths in RPMs that XML can't express", func(t *testing.T, dir string) {
+			for i, path := range []string{"/a\x01b", "/a\x1bb"} {
+				raw := rpmtest.Pack(t, rpmpack.RPMMetaData{Name: fmt.Sprint("a", i), Version: "1", Release: "1", Arch: "noarch"}, func(r *rpmpack.RPM) {
+					r.AddFile(rpmpack.RPMFile{Name: path})
+				})
+				if err := os.WriteFile(filepath.Join(dir, fmt.Sprint("a", i, ".rpm")), raw, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, []string{`"/a\x01b"`, `"/a\x1bb"`}},
+		{"a name that is not UTF-8", func(t *testing.T, dir string) {
+			if err := os.Rename(directorytest.Pack(t, dir, 2, 1), filepath.Join(dir, "lat\xebin.rpm")); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{`"lat\xebin.rpm" is not UTF-8`}},
 		{"a name that XML can't express", func(t *testing.T, dir string) {
 			if err := os.Rename(directorytest.Pack(t, dir, 2, 1), filepath.Join(dir, "a\nb\x01.rpm")); err != nil {
 				t.Fatal(err)
@@ -338,7 +396,7 @@ func TestCreateRefuses(t *testing.T) {
 func TestNamesWithMarkup(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for i, name := range []string{"a<&>\"'.rpm", "b c.rpm", "d%20#?.rpm", "ë.rpm"} {
+	for i, name := range []string{"a<&>\"'.rpm", "b c.rpm", "d%20#?.rpm", "ë.rpm", "new\nline\ttab\r.rpm"} {
 		if err := os.Rename(directorytest.Pack(t, dir, i, 1), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}

@@ -31,12 +31,21 @@ type RPM struct {
 	Label string // the header's ModularityLabel; empty for RPMs that are not modular
 }
 
-// Error lists what is refused, each in words.
+// Error lists what is refused, each in words. Its text has the first fifty.
 type Error struct{ Problems []string }
 
 // Error implements error.
 func (e *Error) Error() string {
-	return fmt.Sprintf("identity: %d problems:\n  %s", len(e.Problems), strings.Join(e.Problems, "\n  "))
+	const most = 50
+	shown, rest := e.Problems, ""
+	if n := len(shown) - most; n > 0 {
+		shown, rest = shown[:most], fmt.Sprintf("\n  and %d more", n)
+	}
+	noun := "problems"
+	if len(e.Problems) == 1 {
+		noun = "problem"
+	}
+	return fmt.Sprintf("identity: %d %s:\n  %s%s", len(e.Problems), noun, strings.Join(shown, "\n  "), rest)
 }
 
 // Unwrap is ErrRefused.

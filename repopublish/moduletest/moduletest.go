@@ -122,7 +122,7 @@ func WriteRPMs(t testing.TB, modules string, rpms ...string) string {
 // they are empty. Nothing checks them.
 func Create(t testing.TB, out, modules string) {
 	t.Helper()
-	opts := directory.Options{Dir: out}
+	opts := directory.Options{Dir: out, AllowUnlisted: true}
 	if modules != "" {
 		opts.Modules = []byte(modules)
 	}
@@ -201,6 +201,12 @@ func exitCode(t testing.TB, err error) int {
 // repomd.xml.
 func Lie(t testing.TB, dir, before, after string) {
 	t.Helper()
+	LieIn(t, dir, "primary", before, after)
+}
+
+// LieIn is Lie for a document of any type.
+func LieIn(t testing.TB, dir, kind, before, after string) {
+	t.Helper()
 	path := filepath.Join(dir, "repodata", "repomd.xml")
 	f, err := os.Open(path)
 	if err != nil {
@@ -211,9 +217,9 @@ func Lie(t testing.TB, dir, before, after string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, ok := md.Find("primary")
+	d, ok := md.Find(kind)
 	if !ok {
-		t.Fatal("no primary")
+		t.Fatal("no " + kind)
 	}
 	r, err := d.Open(os.DirFS(dir))
 	if err != nil {
@@ -221,16 +227,16 @@ func Lie(t testing.TB, dir, before, after string) {
 	}
 	text, err := io.ReadAll(r)
 	if err != nil || !strings.Contains(string(text), before) {
-		t.Fatalf("primary.xml does not hold %q: %v", before, err)
+		t.Fatalf("%s.xml does not hold %q: %v", kind, before, err)
 	}
 	text = []byte(strings.ReplaceAll(string(text), before, after))
 	sum := sha256.Sum256(text)
-	lie := repomd.Data{Type: "primary", Href: "repodata/lie-primary.xml", SHA256: hex.EncodeToString(sum[:]), Size: int64(len(text))}
+	lie := repomd.Data{Type: kind, Href: "repodata/lie-" + kind + ".xml", SHA256: hex.EncodeToString(sum[:]), Size: int64(len(text))}
 	if err := os.WriteFile(filepath.Join(dir, lie.Href), text, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for i := range md.Data {
-		if md.Data[i].Type == "primary" {
+		if md.Data[i].Type == kind {
 			md.Data[i] = lie
 		}
 	}

@@ -15,6 +15,8 @@
 //   - profiles.go: profiles keep their names and lose what is not there; a
 //     default profile is not lost.
 //   - companions.go: defaults, obsoletes and translations stay as they are.
+//   - groups.go, advisories.go: groups lose what is not there, as profiles do,
+//     and updates stay known for what is there in their version or a later one.
 //   - requires.go: required modules are there or declared to be elsewhere.
 //   - validate.go: what a client can't read, or what clashes with a repository
 //     beside it, is refused.

@@ -24,7 +24,7 @@ func Make(ctx context.Context, sources []*snapshot.Snapshot, opts Options) (Repo
 	if err != nil {
 		return Report{}, err
 	}
-	p := plan{all: all, externals: externals, opts: opts}
+	p := plan{all: all, externals: externals, opts: opts, report: newReport()}
 	if err := p.make(ctx); err != nil {
 		return Report{}, err
 	}
@@ -45,7 +45,9 @@ type plan struct {
 	whole    *modulemd.Index // the documents as the sources have them
 	index    *modulemd.Index // as the repository gets them
 	modules  []byte          // their text
-	report   Report
+	// Nil for none.
+	comps, updateinfo []byte
+	report            Report
 }
 
 // make decides what the repository consists of.
@@ -59,7 +61,7 @@ func (p *plan) make(ctx context.Context) error {
 		return err
 	}
 	if p.opts.CompleteProfiles {
-		p.report.Added = p.all.complete(chosen)
+		p.report.Added = append(p.report.Added, p.all.complete(chosen)...)
 	}
 	if p.packages, err = p.all.unique(chosen); err != nil {
 		return err
@@ -78,6 +80,12 @@ func (p *plan) make(ctx context.Context) error {
 		p.report.Warnings = append(p.report.Warnings, unmasked(p.whole, trimmed, []*catalog{p.all, p.externals})...)
 	}
 	companions(trimmed, &p.report)
+	if p.comps, err = p.groups(); err != nil {
+		return err
+	}
+	if p.updateinfo, err = p.advisories(); err != nil {
+		return err
+	}
 	p.modules, p.index, err = validate(trimmed, p.externals, &p.report)
 	return err
 }
@@ -101,7 +109,7 @@ func (p *plan) trim() (*modulemd.Index, error) {
 	}
 	var streams []*modulemd.Stream
 	for _, s := range p.whole.Streams {
-		told := StreamReport{Stream: s.String(), Shortened: map[string][]string{}}
+		told := StreamReport{Stream: s.String(), Shortened: map[string][]string{}, Dropped: []string{}, Empty: []string{}}
 		keepRPM, keepEmptied, err := trimProfiles(s, p.whole, have, p.opts, &told)
 		if err != nil {
 			return nil, err

@@ -54,28 +54,74 @@ func (c *catalog) names() (*solv.Pool, error) {
 }
 
 // near says what comes near to an entry: other streams and profiles of the
-// module, other versions of the package, or packages with a similar name.
+// module, other versions of the package, or packages with a similar name or one
+// that has it as a part.
 func (c *catalog) near(ctx context.Context, names *solv.Pool, entry string) ([]string, error) {
 	if spec, isStream := strings.CutPrefix(entry, "@"); isStream {
 		return c.nearStream(spec), nil
 	}
-	// What follows a name looks like a version or an architecture.
-	if name, ok := c.nameIn(entry); ok && strings.IndexFunc(entry[len(name):], unicode.IsDigit) >= 0 {
-		var there []string
-		for _, id := range c.named[name] {
-			there = append(there, c.packages[id].String())
-		}
-		slices.Sort(there)
-		return list(slices.Compact(there), " is there"), nil
+	if name, ok := c.nameIn(entry); ok && endsNEVRA(entry[len(name):]) {
+		return c.versions(name), nil
 	}
 	near, err := names.Nearest(ctx, entry)
-	if errors.Is(err, solv.ErrMalformed) || errors.Is(err, solv.ErrTooLarge) {
-		return nil, nil // nothing is called so
+	if err != nil && !errors.Is(err, solv.ErrMalformed) && !errors.Is(err, solv.ErrTooLarge) {
+		return nil, err
 	}
-	for i, text := range near {
-		near[i] = strings.TrimSuffix(text, "-1-1.noarch is there") + " is there"
+	var similar []string
+	for _, text := range near {
+		similar = append(similar, strings.TrimSuffix(text, "-1-1.noarch is there"))
 	}
-	return near, err
+	for _, name := range c.family(entry) {
+		if !slices.Contains(similar, name) {
+			similar = append(similar, name)
+		}
+	}
+	return list(similar, " is there"), nil
+}
+
+// endsNEVRA says whether what follows a name looks like a version or an
+// architecture.
+func endsNEVRA(rest string) bool {
+	return strings.HasPrefix(rest, ".") || strings.IndexFunc(rest, unicode.IsDigit) >= 0
+}
+
+// versions are the packages of a name, the newest first.
+func (c *catalog) versions(name string) []string {
+	ids := slices.Clone(c.named[name])
+	slices.SortFunc(ids, func(a, b int) int {
+		x, y := c.packages[a].NEVRA, c.packages[b].NEVRA
+		return cmp.Or(rpmfile.CompareEVR(y, x), cmp.Compare(x.Arch, y.Arch))
+	})
+	var there []string
+	for _, id := range ids {
+		there = append(there, c.packages[id].String())
+	}
+	return list(slices.Compact(there), " is there")
+}
+
+// family are the names of which the entry is a word, such as vim-minimal for
+// vim, or gc for which there is only a gc-devel; then those that begin with it;
+// the shortest first.
+func (c *catalog) family(entry string) []string {
+	if len(entry) < 2 {
+		return nil
+	}
+	wanted := strings.ToLower(entry)
+	var words, longer []string
+	for name := range c.named {
+		lower := strings.ToLower(name)
+		switch {
+		case slices.Contains(strings.FieldsFunc(lower, func(r rune) bool { return r == '-' || r == '_' || r == '.' }), wanted),
+			strings.HasPrefix(lower, wanted+"-"):
+			words = append(words, name)
+		case strings.HasPrefix(lower, wanted):
+			longer = append(longer, name)
+		}
+	}
+	for _, names := range [][]string{words, longer} {
+		slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	}
+	return append(words, longer...)
 }
 
 // nearStream are streams of a module that was asked for, or other modules.

@@ -32,12 +32,17 @@ type Options struct {
 	// KeepEmptyProfiles keeps profiles that lost all their packages, default
 	// ones too; they install nothing.
 	KeepEmptyProfiles bool
+	// Drop are types of documents that are not taken: "group" or "updateinfo".
+	Drop []string
 	// Platform is the clients' stream of the module platform, which the
 	// streams must be for; empty for any.
 	Platform string
 	// Externals are repositories that every client has beside this one.
 	Externals   []*snapshot.Snapshot
 	Compression repomd.Compression
+	// Progress is told after every package that was taken, concurrently; nil
+	// for nobody.
+	Progress func(done, total int)
 	// Check looks at the finished repository before it appears; its error is
 	// returned as it is. Nil for no further check.
 	Check func(ctx context.Context, dir string) error
@@ -56,8 +61,19 @@ type Report struct {
 	Defaults     []string `json:"defaults"`
 	Obsoletes    []string `json:"obsoletes"`
 	Translations []string `json:"translations"`
+	// Groups are the ids of package groups, Advisories those of updates.
+	Groups     []string `json:"groups"`
+	Advisories []string `json:"advisories"`
 	// Warnings are in words.
 	Warnings []string `json:"warnings"`
+}
+
+// newReport is a report of nothing, whose lists are lists also in JSON.
+func newReport() Report {
+	return Report{
+		Added: []string{}, Streams: []StreamReport{}, Defaults: []string{}, Obsoletes: []string{}, Translations: []string{},
+		Groups: []string{}, Advisories: []string{}, Warnings: []string{},
+	}
 }
 
 // StreamReport tells what became of a stream document.

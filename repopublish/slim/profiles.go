@@ -56,8 +56,8 @@ func trimProfiles(s *modulemd.Stream, index *modulemd.Index, have shipped, opts 
 		case opts.KeepEmptyProfiles:
 			report.Empty = append(report.Empty, name)
 		case isDefault(name):
-			return nil, nil, fmt.Errorf("slim: %s: its default profile %q would lose all its packages (%s); take some of them, or --complete-profiles, or --keep-empty-profiles: %w",
-				s, name, strings.Join(lost, ", "), ErrRefused)
+			return nil, nil, fmt.Errorf("slim: %w: %s: its default profile %q would lose all its packages (%s); take some of them, or --complete-profiles, or --keep-empty-profiles",
+				ErrRefused, s, name, strings.Join(lost, ", "))
 		default:
 			report.Dropped = append(report.Dropped, name)
 		}

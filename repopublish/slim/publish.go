@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -62,6 +63,7 @@ func (p *plan) write(ctx context.Context, dir string) error {
 	work, working := errgroup.WithContext(ctx)
 	work.SetLimit(2 * runtime.GOMAXPROCS(0))
 	hrefs := p.hrefs()
+	var done atomic.Int64
 	for i, a := range p.packages {
 		work.Go(func() error {
 			pkg, entry, err := p.take(working, dir, hrefs[i], a)
@@ -70,6 +72,9 @@ func (p *plan) write(ctx context.Context, dir string) error {
 			}
 			entries[i], times[i] = entry, pkg.BuildTime
 			rpms[i] = identity.RPM{NEVRA: pkg.NEVRA, Label: pkg.ModularityLabel}
+			if n := done.Add(1); p.opts.Progress != nil {
+				p.opts.Progress(int(n), len(p.packages))
+			}
 			return nil
 		})
 	}
@@ -88,7 +93,7 @@ func (p *plan) write(ctx context.Context, dir string) error {
 	}
 	p.report.Packages, p.report.Revision = len(entries), strconv.FormatInt(newest, 10)
 	slices.SortFunc(entries, repomd.Compare)
-	opts := repomd.Options{Revision: p.report.Revision, Timestamp: newest, Compression: p.opts.Compression}
+	opts := repomd.Options{Revision: p.report.Revision, Timestamp: newest, Compression: p.opts.Compression, Comps: p.comps, Updateinfo: p.updateinfo}
 	if len(p.modules) > 0 {
 		opts.Modules = p.modules
 	}

@@ -25,7 +25,7 @@ func required(x *modulemd.Index, externals *catalog, opts Options) error {
 		}
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("slim: required modules are missing: %w:\n  %s", ErrRefused, strings.Join(problems, "\n  "))
+		return fmt.Errorf("slim: %w: required modules are missing:\n  %s", ErrRefused, strings.Join(problems, "\n  "))
 	}
 	return nil
 }

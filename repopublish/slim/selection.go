@@ -153,8 +153,8 @@ func (c *catalog) unique(chosen selection) ([]available, error) {
 			byArtifact[artifact] = p
 			all = append(all, p)
 		case old.Checksum != p.Checksum:
-			return nil, fmt.Errorf("slim: %s is another package in %s (%.12s) than in %s (%.12s): %w",
-				p.NEVRA, c.sources[p.source].Name, p.Checksum, c.sources[old.source].Name, old.Checksum, ErrRefused)
+			return nil, fmt.Errorf("slim: %w: %s is another package in %s (%.12s) than in %s (%.12s)",
+				ErrRefused, p.NEVRA, c.sources[p.source].Name, p.Checksum, c.sources[old.source].Name, old.Checksum)
 		}
 	}
 	return all, nil

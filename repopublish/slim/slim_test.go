@@ -13,6 +13,7 @@ import (
 
 	"github.com/distbot/distbot/internal/modulemd"
 	"github.com/distbot/distbot/internal/repomd"
+	"github.com/distbot/distbot/internal/rpmfile"
 	"github.com/distbot/distbot/repopublish/identity"
 	"github.com/distbot/distbot/repopublish/moduletest"
 	"github.com/distbot/distbot/repopublish/snapshot"
@@ -127,7 +128,7 @@ func TestDocumentsAreTheSources(t *testing.T) {
 	}
 	want := []StreamReport{{
 		Stream: "demo:1:8000020200101000000:aaaa1111:x86_64", Packages: 2, Artifacts: 5,
-		Shortened: map[string][]string{"devel": {"demo-devel"}}, Dropped: []string{"doc"},
+		Shortened: map[string][]string{"devel": {"demo-devel"}}, Dropped: []string{"doc"}, Empty: []string{},
 	}}
 	if diff := cmp.Diff(want, r.Streams); diff != "" {
 		t.Errorf("report (-want +got)\n%s", diff)
@@ -316,6 +317,26 @@ func TestBrokenDocumentsAreNeverPublished(t *testing.T) {
 	mustMake(t, Options{Packages: demo()}, "w,"+v.Write(t, "w-noyaml"), "full,"+v.Write(t, "full"))
 }
 
+// What was recorded not to work is refused, also when it is in a source: two
+// documents of one N:S:V:C:A (S37), and defaults that name a profile which no
+// document has any more (S77).
+func TestWhatDoesNotWorkIsRefused(t *testing.T) {
+	t.Parallel()
+	v := moduletest.Load(t)
+	for repo, want := range map[string]string{
+		"w-samensvca":               "has the same N:S:V:C:A",
+		"w-default-profile-dropped": `the default profile "default" of stream "1" does not exist`,
+	} {
+		t.Run(repo, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := try(t, Options{Packages: demo()}, repo+","+v.Write(t, repo))
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		})
+	}
+}
+
 func TestTheListOfPackages(t *testing.T) {
 	t.Parallel()
 	v := moduletest.Load(t)
@@ -346,7 +367,7 @@ func TestTheListOfPackages(t *testing.T) {
 		}
 		want := []Missing{
 			{"demo-lisb", []string{"demo-libs is there"}},
-			{"demo-9.9-1.x86_64", []string{"demo" + one + ".x86_64 is there", "demo" + two + ".x86_64 is there", "demo-3.0-1.el8.x86_64 is there"}},
+			{"demo-9.9-1.x86_64", []string{"demo-3.0-1.el8.x86_64 is there", "demo" + two + ".x86_64 is there", "demo" + one + ".x86_64 is there"}},
 			{"@demo:3", []string{"@demo:1 is there", "@demo:2 is there"}},
 			{"@demo:1/develop", []string{"@demo:1/default is there", "@demo:1/devel is there", "@demo:1/doc is there"}},
 			{"zzz", nil},
@@ -356,6 +377,52 @@ func TestTheListOfPackages(t *testing.T) {
 			t.Errorf("missing (-want +got)\n%s", diff)
 		}
 	})
+}
+
+func TestNearMatches(t *testing.T) {
+	t.Parallel()
+	c := &catalog{named: map[string][]int{}}
+	for _, nevra := range []string{
+		"vim-minimal-9-1.x86_64", "vim-common-9-1.x86_64", "vim-enhanced-9-1.x86_64", "vim-X11-9-1.x86_64", "gcc-8-1.x86_64", "gcc-12-1.x86_64", "gcc-12-1.i686", "gcc-9-1.x86_64",
+		"gcc-c++-12-1.x86_64", "gc-devel-8-1.x86_64", "gcab-1-1.x86_64", "python3-six-1-1.noarch", "NetworkManager-1-1.x86_64", "bash-5-1.x86_64", "zlib-devel-1-1.x86_64", "tar-1-1.x86_64",
+	} {
+		n, err := rpmfile.ParseNEVRA(nevra)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.named[n.Name] = append(c.named[n.Name], len(c.packages))
+		c.packages = append(c.packages, available{PrimaryPackage: repomd.PrimaryPackage{NEVRA: n}})
+	}
+	for entry, want := range map[string][]string{
+		// Short names, and parts of names.
+		"vim":            {"vim-common", "vim-X11", "vim-minimal"},
+		"VIM-common":     {"vim-common"},
+		"gc":             {"gc-devel", "gcc", "gcab"},
+		"six":            {"python3-six"},
+		"gcc-c":          {"gcc-c++"},
+		"tra":            {"tar"},
+		"zlib":           {"zlib-devel"},
+		"networkmanager": {"NetworkManager"},
+		"bsah":           {"bash"},
+		"x":              nil,
+		"qq":             nil,
+		// Other versions and architectures, the newest first.
+		"gcc-13-1.x86_64": {"gcc-12-1.i686", "gcc-12-1.x86_64", "gcc-9-1.x86_64"},
+		"bash.noarch":     {"bash-5-1.x86_64"},
+		"bash.src":        {"bash-5-1.x86_64"},
+		"bash-4":          {"bash-5-1.x86_64"},
+	} {
+		for i := range want {
+			want[i] += " is there"
+		}
+		var got *MissingError
+		if err := c.missing(t.Context(), []string{entry}); !errors.As(err, &got) {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]Missing{{entry, want}}, got.Missing); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	}
 }
 
 func TestTheDirectory(t *testing.T) {

@@ -21,7 +21,7 @@ func validate(x *modulemd.Index, externals *catalog, report *Report) ([]byte, *m
 	parts := append([]modulemd.Part{{Name: "this repository", Index: read}}, externals.modules...)
 	findings := append(append(append([]modulemd.Finding(nil), read.Findings...), read.Check()...), modulemd.Clashes(parts)...)
 	if bad := modulemd.AtLeast(findings, modulemd.Error); len(bad) > 0 {
-		return nil, nil, fmt.Errorf("slim: the module documents can't be published: %w: %w", &modulemd.FindingsError{Findings: bad}, ErrRefused)
+		return nil, nil, fmt.Errorf("slim: %w: the module documents can't be published: %w", ErrRefused, &modulemd.FindingsError{Findings: bad})
 	}
 	for _, f := range modulemd.AtLeast(findings, modulemd.Warning) {
 		report.Warnings = append(report.Warnings, f.String())

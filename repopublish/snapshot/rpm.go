@@ -96,7 +96,7 @@ func (s *Snapshot) checkBase(p repomd.PrimaryPackage) error {
 // isOwn says whether an address is the snapshot's.
 func (s *Snapshot) isOwn(base string) bool {
 	own := s.Location
-	if !s.isURL() {
+	if !s.IsURL() {
 		base = strings.TrimPrefix(base, "file://")
 	}
 	return strings.TrimRight(base, "/") == strings.TrimRight(own, "/")

@@ -95,7 +95,7 @@ func Open(ctx context.Context, source Source, opts Options) (*Snapshot, error) {
 	}
 	s := &Snapshot{Source: source}
 	var err error
-	if source.isURL() {
+	if source.IsURL() {
 		s.origin, err = openWeb(source, opts)
 	} else {
 		s.origin, err = openDirectory(source.Location)

@@ -288,6 +288,35 @@ func TestAServerInTroubleIsAskedAgain(t *testing.T) {
 	}
 }
 
+// A connection that breaks is tried again, too; where there is none, that is
+// all that is told.
+func TestAConnectionThatBreaksIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	snapshottest.Write(t, dir, snapshottest.Repository{Names: []string{"a"}})
+	files := http.FileServer(http.Dir(dir))
+	var mu sync.Mutex
+	asked := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked[r.URL.Path]++
+		first := asked[r.URL.Path] == 1
+		mu.Unlock()
+		if first {
+			panic(http.ErrAbortHandler)
+		}
+		files.ServeHTTP(w, r)
+	}))
+	if diff := cmp.Diff([]string{"a"}, names(t, mustOpen(t, server.URL, quick()))); diff != "" {
+		t.Errorf("packages (-want +got)\n%s", diff)
+	}
+	server.Close()
+	_, err := Open(t.Context(), Source{Name: "r", Location: server.URL}, quick())
+	if !errors.Is(err, errTransient) || errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("without a server: %v", err)
+	}
+}
+
 func TestAPasswordIsNotTold(t *testing.T) {
 	t.Parallel()
 	for _, location := range []string{"http://user:hunter2@127.0.0.1:1/", "ftp://user:hunter2@x/", "http://user:hunter2@%zz/"} {

@@ -15,11 +15,12 @@ type Source struct {
 }
 
 // ParseSource reads NAME,LOCATION as dnf's --repofrompath does, or LOCATION
-// alone, which is its own name then. The error says what a location looks like.
+// alone, which is its own name then; a name has no slash, so that a directory
+// may have a comma. The error says what a location looks like.
 func ParseSource(text string) (Source, error) {
 	name, location, named := strings.Cut(text, ",")
-	if !named {
-		name, location = text, text
+	if !named || strings.Contains(name, "/") {
+		named, name, location = false, text, text
 	}
 	s := Source{Name: name, Location: location}
 	if name == "" || location == "" {
@@ -45,14 +46,14 @@ func ParseSource(text string) (Source, error) {
 	return s, nil
 }
 
-// isURL says whether the source is fetched over the network.
-func (s Source) isURL() bool {
+// IsURL says whether the source is fetched over the network.
+func (s Source) IsURL() bool {
 	return strings.HasPrefix(s.Location, "http://") || strings.HasPrefix(s.Location, "https://")
 }
 
 // Directory is the directory that the repository is in; empty for one on the web.
 func (s Source) Directory() string {
-	if s.isURL() {
+	if s.IsURL() {
 		return ""
 	}
 	return s.Location
@@ -60,7 +61,7 @@ func (s Source) Directory() string {
 
 // String is the location without a password.
 func (s Source) String() string {
-	if u, err := url.Parse(s.Location); err == nil && s.isURL() {
+	if u, err := url.Parse(s.Location); err == nil && s.IsURL() {
 		return u.Redacted()
 	}
 	return s.Location

@@ -88,8 +88,9 @@ func (w *web) ask(ctx context.Context, method, href, bytes string) (*http.Respon
 	}
 	answer, err := w.client.Do(request)
 	if err != nil {
+		err = w.trouble(ctx, href, err) // before it is canceled
 		cancel(nil)
-		return nil, w.trouble(ctx, href, err)
+		return nil, err
 	}
 	answer.Body = watch(ctx, cancel, answer.Body)
 	if err := statusError(answer, bytes); err != nil {

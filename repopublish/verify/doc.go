@@ -35,6 +35,9 @@ const (
 	RuleDuplicate Rule = "duplicate"
 	// RuleRPM: an RPM is missing, damaged, or another one.
 	RuleRPM Rule = "rpm"
+	// RuleDetail: a document says something of a package that its header does
+	// not, or lacks what the header says.
+	RuleDetail Rule = "detail"
 	// RuleChecksum: a checksum that can be forged.
 	RuleChecksum Rule = "checksum"
 	// RuleModular: a modular RPM that no stream document lists.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"path"
 	"strings"
@@ -52,8 +53,10 @@ func (v *verifier) open(d repomd.Data) error {
 	}
 	n, err := io.Copy(sum, io.LimitReader(r, repomd.MaxDocumentBytes+1))
 	switch {
+	case errors.Is(err, repomd.ErrTooLarge):
+		return err
 	case err != nil:
-		return errors.Join(err, repomd.ErrMalformed) // its file is in memory
+		return fmt.Errorf("%w: %w", err, repomd.ErrMalformed) // its file is in memory
 	case n > repomd.MaxDocumentBytes:
 		return repomd.ErrTooLarge
 	case d.OpenSize > 0 && n != d.OpenSize:

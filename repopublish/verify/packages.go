@@ -3,7 +3,10 @@ package verify
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -105,16 +108,26 @@ func (v *verifier) compare(kind string, ids []string) {
 	}
 	switch {
 	case len(unknown) > 0:
-		v.find(modulemd.Error, RuleDisagree, "%s lists %d packages that primary does not, such as pkgid %s", kind, len(unknown), examples(unknown))
+		v.find(modulemd.Error, RuleDisagree, "%s lists packages that primary does not, by pkgid: %s", kind, examples(unknown))
 	case len(missing) == 0:
 		v.find(modulemd.Note, RuleOrder, "%s lists the packages in another order than primary, or some twice", kind)
 	}
 	if len(missing) > 0 {
-		v.find(modulemd.Error, RuleDisagree, "%s lacks %d packages, such as %s", kind, len(missing), examples(missing))
+		v.find(modulemd.Error, RuleDisagree, "%s lacks packages: %s", kind, examples(missing))
 	}
 }
 
-func examples(all []string) string { return strings.Join(all[:min(len(all), maxExamples)], ", ") }
+func examples(all []string) string {
+	var some []string
+	for _, text := range all[:min(len(all), maxExamples)] {
+		some = append(some, fmt.Sprintf("%.200s", text))
+	}
+	text := strings.Join(some, ", ")
+	if n := len(all) - maxExamples; n > 0 {
+		text += fmt.Sprintf(", and %d more", n)
+	}
+	return text
+}
 
 // workers is how many RPMs are looked at at once.
 const workers = 8
@@ -125,11 +138,15 @@ func (v *verifier) rpms(ctx context.Context) error {
 	var read []identity.RPM
 	work, working := errgroup.WithContext(ctx)
 	work.SetLimit(workers)
+	done := 0
 	for _, p := range v.packages {
 		work.Go(func() error {
 			rpm, err := v.rpm(working, p)
 			mu.Lock()
 			defer mu.Unlock()
+			if done++; v.opts.Progress != nil {
+				v.opts.Progress(done, len(v.packages))
+			}
 			var wrong *wrongError
 			switch {
 			case errors.As(err, &wrong):
@@ -138,14 +155,15 @@ func (v *verifier) rpms(ctx context.Context) error {
 			case err != nil:
 				return err
 			}
-			read = append(read, rpm)
+			read = append(read, rpm.RPM)
+			v.details.compare(p.Checksum, rpm.details)
 			return nil
 		})
 	}
 	if err := work.Wait(); err != nil {
 		return err
 	}
-	if v.opts.RPMs {
+	if v.reading {
 		v.told.Read = len(read)
 	}
 	var refused *identity.Error
@@ -164,37 +182,67 @@ type wrongError struct{ err error }
 // Error implements error.
 func (e *wrongError) Error() string { return e.err.Error() }
 
+// looked is what was learnt of an RPM.
+type looked struct {
+	identity.RPM
+	details map[string]digest // by document; nil where the RPM was not read
+}
+
 // rpm looks at one RPM. The label is known only if it is read.
-func (v *verifier) rpm(ctx context.Context, p repomd.PrimaryPackage) (identity.RPM, error) {
-	if !v.opts.RPMs {
+func (v *verifier) rpm(ctx context.Context, p repomd.PrimaryPackage) (looked, error) {
+	if !v.reading {
 		err := v.of.Find(ctx, p)
 		if isOfRPM(err) {
 			err = &wrongError{err}
 		}
-		return identity.RPM{NEVRA: p.NEVRA}, err
+		return looked{RPM: identity.RPM{NEVRA: p.NEVRA}}, err
 	}
+	pkg, err := v.header(ctx, p)
+	if err != nil {
+		return looked{}, err
+	}
+	if pkg.NEVRA != p.NEVRA {
+		return looked{}, &wrongError{errors.New(p.Href + " is " + pkg.String() + " in its header, primary.xml says " + p.String())}
+	}
+	details, err := digests(pkg, p)
+	return looked{identity.RPM{NEVRA: pkg.NEVRA, Label: pkg.ModularityLabel}, details}, err
+}
+
+// header reads an RPM, whose checksum must be that of primary.xml, and compares
+// what its headers say of its size and payload. The error is a *wrongError where
+// the RPM is to blame.
+func (v *verifier) header(ctx context.Context, p repomd.PrimaryPackage) (*rpmfile.Package, error) {
 	f, err := v.of.RPM(ctx, p)
 	if isOfRPM(err) {
-		return identity.RPM{}, &wrongError{err}
+		return nil, &wrongError{err}
 	}
 	if err != nil {
-		return identity.RPM{}, err
+		return nil, err
 	}
 	defer f.Close()
 	pkg, err := rpmfile.Read(f)
 	if err != nil {
-		return identity.RPM{}, &wrongError{errors.Join(errors.New(p.Href), err)}
+		return nil, &wrongError{fmt.Errorf("%s: %w", p.Href, err)}
 	}
-	if pkg.NEVRA != p.NEVRA {
-		return identity.RPM{}, &wrongError{errors.New(p.Href + " is " + pkg.String() + " in its header, primary.xml says " + p.String())}
+	payload := sha256.New()
+	n, err := io.Copy(payload, f)
+	if err != nil {
+		return nil, err
 	}
-	return identity.RPM{NEVRA: pkg.NEVRA, Label: pkg.ModularityLabel}, nil
+	got := hex.EncodeToString(payload.Sum(nil))
+	switch size := pkg.HeaderEnd - pkg.HeaderStart + n; {
+	case pkg.SignedSize > 0 && size != pkg.SignedSize:
+		return nil, &wrongError{fmt.Errorf("%s has %d bytes of main header and payload, its signature header says %d", p.Href, size, pkg.SignedSize)}
+	case pkg.PayloadDigest != "" && got != pkg.PayloadDigest:
+		return nil, &wrongError{fmt.Errorf("%s has a payload with SHA-256 %s, its header says %.64q", p.Href, got, pkg.PayloadDigest)}
+	}
+	return pkg, nil
 }
 
 // likelyModular warns of packages that look modular and are not listed, where
 // their headers were not read.
 func (v *verifier) likelyModular() {
-	if v.opts.RPMs {
+	if v.reading {
 		return
 	}
 	listed := v.modules.ByArtifact()

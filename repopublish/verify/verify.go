@@ -10,11 +10,28 @@ import (
 	"github.com/distbot/distbot/repopublish/snapshot"
 )
 
+// Reading says of which repositories RPMs are read.
+type Reading int
+
+// The ways of reading.
+const (
+	// ReadDirectories reads those of repositories on this machine.
+	ReadDirectories Reading = iota
+	// ReadAll also reads those of repositories on the web.
+	ReadAll
+	// ReadNone reads none.
+	ReadNone
+)
+
 // Options say how thoroughly repositories are verified.
 type Options struct {
-	// RPMs reads every RPM: its checksum, name and label. Otherwise only its
-	// place and size are looked at.
-	RPMs bool
+	// RPMs says where every RPM is read: its checksum, name, label and payload,
+	// and all that the documents say of it. Where RPMs are not read, only their
+	// places and sizes are looked at.
+	RPMs Reading
+	// Progress is told after every RPM of a repository that was read, or looked
+	// at, one after the other; nil for nobody.
+	Progress func(done, total int)
 	// Snapshot says how repositories are read.
 	Snapshot snapshot.Options
 }
@@ -23,10 +40,11 @@ type Options struct {
 // is wrong with them is in the report; the error is that of the network, file
 // system or context, or wraps snapshot.ErrNoRepository.
 func Verify(ctx context.Context, sources []snapshot.Source, opts Options) (Report, error) {
-	var report Report
+	report := Report{Repos: []RepoReport{}, Findings: []Finding{}}
 	var parts []modulemd.Part
 	for _, source := range sources {
 		v := &verifier{opts: opts, source: source, modules: &modulemd.Index{}, told: RepoReport{Name: source.Name}}
+		v.reading = opts.RPMs == ReadAll || opts.RPMs == ReadDirectories && !source.IsURL()
 		if err := v.verify(ctx); err != nil {
 			return Report{}, fmt.Errorf("verify: %w", err)
 		}
@@ -62,6 +80,8 @@ type verifier struct {
 	modules  *modulemd.Index
 	told     RepoReport
 	findings []Finding
+	reading  bool // of RPMs
+	details  details
 }
 
 func (v *verifier) find(severity modulemd.Severity, rule Rule, format string, args ...any) {
@@ -101,5 +121,13 @@ func (v *verifier) verify(ctx context.Context) (err error) {
 	if err := v.lists(ctx); err != nil {
 		return err
 	}
-	return v.rpms(ctx)
+	if v.reading {
+		if err := v.readDetails(ctx); err != nil {
+			return err
+		}
+	}
+	if err := v.rpms(ctx); err != nil {
+		return err
+	}
+	return v.explain(ctx)
 }

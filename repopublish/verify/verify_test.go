@@ -20,11 +20,15 @@ import (
 
 func mustVerify(t testing.TB, rpms bool, locations ...string) Report {
 	t.Helper()
+	reading := ReadNone
+	if rpms {
+		reading = ReadAll
+	}
 	var sources []snapshot.Source
 	for i, location := range locations {
 		sources = append(sources, snapshot.Source{Name: string(rune('a' + i)), Location: location})
 	}
-	r, err := Verify(t.Context(), sources, Options{RPMs: rpms, Snapshot: snapshot.Options{Pause: time.Millisecond}})
+	r, err := Verify(t.Context(), sources, Options{RPMs: reading, Snapshot: snapshot.Options{Pause: time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +160,7 @@ func TestDamagedRepositories(t *testing.T) {
 		}, RuleDuplicate, "other-1.0-1.el8.x86_64 is there twice with different content", false},
 		"a package that only primary knows": {func(t *testing.T, dir string) {
 			moduletest.Lie(t, dir, `pkgid="YES">`, `pkgid="YES"> 00`)
-		}, RuleDisagree, "filelists lacks 4 packages", false},
+		}, RuleDisagree, "filelists lacks packages: ", false},
 		"checksums that can be forged": {func(t *testing.T, dir string) {
 			moduletest.Lie(t, dir, `<checksum type="sha256"`, `<checksum type="sha"`)
 		}, RuleChecksum, `type "sha"`, false},
@@ -186,5 +190,141 @@ func TestDamagedRepositories(t *testing.T) {
 	_, err := Verify(t.Context(), []snapshot.Source{{Name: "none", Location: t.TempDir()}}, Options{})
 	if !errors.Is(err, snapshot.ErrNoRepository) {
 		t.Errorf("no repository: %v", err)
+	}
+}
+
+// kitchen builds a package with all kinds of dependencies, files and texts.
+func kitchen(t *testing.T, dir string) {
+	t.Helper()
+	const spec = "../../internal/rpmfile/testdata/kitchen.spec"
+	text, err := os.ReadFile(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "ModularityLabel:") {
+			lines = append(lines, line)
+		}
+	}
+	for _, path := range rpmtest.Build(t, "x86_64", strings.Join(lines, ""), map[string]string{"hello.txt": "hello\n"}) {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		snapshottest.Replace(t, filepath.Join(dir, filepath.Base(path)), string(raw))
+	}
+}
+
+func createrepo(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), rpmtest.Tool(t, "createrepo_c"), append([]string{"-q", dir}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("createrepo_c %q: %v\n%s", args, err, out)
+	}
+}
+
+// What createrepo_c says of packages is right, however it is told to.
+func TestDetailsOfCreaterepo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	kitchen(t, dir)
+	for _, args := range [][]string{nil, {"--changelog-limit=1"}, {"--changelog-limit=100", "--compress-type=xz", "--general-compress-type=xz"}, {"--checksum=sha512"}} {
+		createrepo(t, dir, args...)
+		if r := mustVerify(t, true, dir); !r.OK() || len(r.Findings) > 0 || r.Repos[0].Read < 2 {
+			t.Errorf("%q: %v, %+v", args, r.Findings, r.Repos)
+		}
+	}
+}
+
+func TestDetailsThatHeadersDoNotSay(t *testing.T) {
+	t.Parallel()
+	made := t.TempDir()
+	kitchen(t, made)
+	createrepo(t, made, "--no-database")
+	for what, test := range map[string]struct {
+		kind, before, after string
+		severity            modulemd.Severity
+		want                string
+	}{
+		"a requirement that is invented":      {"primary", `<rpm:requires>`, `<rpm:requires><rpm:entry name="evil" flags="GE" epoch="1" ver="2" rel="3"/>`, modulemd.Error, "primary: kitchen-3:1.2~rc1^git5-4.fc37.x86_64: in its requires but not in its header: evil >= 1:2-3"},
+		"a requirement that is missing":       {"primary", `<rpm:entry name="/bin/sh"`, `<rpm:entry name="/bin/bash"`, modulemd.Error, "in its header but not in its requires: /bin/sh"},
+		"another version that is provided":    {"primary", `<rpm:entry name="kitchen" flags="EQ" epoch="3"`, `<rpm:entry name="kitchen" flags="EQ" epoch="4"`, modulemd.Error, "in its provides but not in its header: kitchen = 4:1.2~rc1^git5-4.fc37; in its header but not in its provides: kitchen = 3:"},
+		"a file that is invented, in primary": {"primary", `</format>`, `<file>/usr/bin/evil</file></format>`, modulemd.Error, "in its files but not in its header: /usr/bin/evil"},
+		"a file that is missing in primary":   {"primary", `<file>/usr/bin/kitchen</file>`, ``, modulemd.Warning, "in its header but not in its files: /usr/bin/kitchen"},
+		"a file that is missing":              {"filelists", `<file>/usr/bin/kitchen</file>`, ``, modulemd.Error, "filelists: kitchen-3:1.2~rc1^git5-4.fc37.x86_64: in its header but not in its files: /usr/bin/kitchen"},
+		"a directory that is a file":          {"filelists", `<file type="dir">`, `<file>`, modulemd.Error, "in its header but not in its files: /var/lib/kitchen (directory)"},
+		"another summary":                     {"primary", `<summary>`, `<summary>Not `, modulemd.Warning, `its summary is "Not `},
+		"no license":                          {"primary", `<rpm:license>`, `<rpm:license/><x>`, modulemd.Warning, "license is nothing, its header says"},
+		"another source package":              {"primary", `kitchen-1.2~rc1^git5-4.fc37.src.rpm</rpm:sourcerpm>`, `evil-1-1.src.rpm</rpm:sourcerpm>`, modulemd.Warning, `its sourcerpm is "evil-1-1.src.rpm"`},
+		"a changelog that is invented":        {"other", `</package>`, `<changelog author="e" date="1">x</changelog></package>`, modulemd.Warning, "other: kitchen-3:1.2~rc1^git5-4.fc37.x86_64: in its changelog but not in its header: 1 e: x"},
+		"packages with very many elements":    {"other", `</package>`, strings.Repeat("<x/>", 1<<20) + `</package>`, modulemd.Fatal, "other: "},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(made)); err != nil {
+				t.Fatal(err)
+			}
+			after := test.after
+			if strings.HasSuffix(after, "<x>") {
+				moduletest.LieIn(t, dir, test.kind, "</rpm:license>", "</x>")
+			}
+			moduletest.LieIn(t, dir, test.kind, test.before, after)
+			r := mustVerify(t, true, dir)
+			for _, f := range r.Findings {
+				if f.Severity == test.severity && (f.Rule == RuleDetail) == (test.severity != modulemd.Fatal) && strings.Contains(f.Message, test.want) {
+					return
+				}
+			}
+			t.Errorf("findings %v", r.Findings)
+		})
+	}
+}
+
+// RPMs of directories are read unless told otherwise, those on the web are not.
+func TestReadingIsForDirectories(t *testing.T) {
+	t.Parallel()
+	dir := moduletest.Load(t).Write(t, "base")
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	t.Cleanup(server.Close)
+	var told []int
+	r, err := Verify(t.Context(), []snapshot.Source{{Name: "here", Location: dir}, {Name: "there", Location: server.URL}},
+		Options{Progress: func(done, _ int) { told = append(told, done) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Repos[0].Read != 4 || r.Repos[1].Read != 0 || len(told) != 8 || told[3] != 4 {
+		t.Errorf("%+v, told %v", r.Repos, told)
+	}
+}
+
+func TestPayloadsAreThoseOfTheirHeaders(t *testing.T) {
+	t.Parallel()
+	for what, test := range map[string]struct {
+		spoil func(raw []byte) []byte
+		want  string
+	}{
+		"changed":   {func(raw []byte) []byte { raw[len(raw)-1] ^= 1; return raw }, "has a payload with SHA-256"},
+		"truncated": {func(raw []byte) []byte { return raw[:len(raw)-1] }, "its signature header says"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			kitchen(t, dir)
+			found, err := filepath.Glob(filepath.Join(dir, "kitchen-1*.x86_64.rpm"))
+			if err != nil || len(found) != 1 {
+				t.Fatal(found, err)
+			}
+			raw, err := os.ReadFile(found[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			snapshottest.Replace(t, found[0], string(test.spoil(raw)))
+			createrepo(t, dir) // which believes it
+			r := mustVerify(t, true, dir)
+			if r.OK() || r.Findings[0].Rule != RuleRPM || !strings.Contains(r.Findings[0].Message, test.want) {
+				t.Errorf("findings %v", r.Findings)
+			}
+		})
 	}
 }
