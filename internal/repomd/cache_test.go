@@ -499,7 +499,7 @@ func TestMembersAreReadOnce(t *testing.T) {
 	t.Parallel()
 	text := []byte(strings.Repeat("some text that is compressed, ", 10_000))
 	for _, compression := range []Compression{Gzip, Zstd} {
-		member, err := compression.member(nil, text)
+		member, err := compression.member(text)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -78,7 +78,7 @@ func (c *Cache) packBlock(b *plannedBlock, compression Compression) error {
 		if err != nil {
 			return err
 		}
-		member, err := compression.member(nil, text)
+		member, err := compression.member(text)
 		if err != nil {
 			return err
 		}

@@ -37,24 +37,24 @@ var zstdEncoder = sync.OnceValues(func() (*zstd.Encoder, error) {
 	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
 })
 
-// member appends text to b, compressed as one gzip member or zstd frame, which
-// the same text always gives.
-func (c Compression) member(b, text []byte) ([]byte, error) {
+// member is text compressed as one gzip member or zstd frame, which the same
+// text always gives.
+func (c Compression) member(text []byte) ([]byte, error) {
 	if c == Zstd {
 		e, err := zstdEncoder()
 		if err != nil {
 			return nil, fmt.Errorf("repomd: compress: %w", err)
 		}
-		return e.EncodeAll(text, b), nil
+		return e.EncodeAll(text, nil), nil
 	}
-	out := bytes.NewBuffer(b)
+	var out bytes.Buffer
 	w, ok := gzipWriters.Get().(*gzip.Writer)
 	if !ok {
 		w = gzip.NewWriter(nil)
 	}
 	defer gzipWriters.Put(w)
 	// The zero header has neither name nor modification time.
-	w.Reset(out)
+	w.Reset(&out)
 	if _, err := w.Write(text); err != nil {
 		return nil, fmt.Errorf("repomd: compress: %w", err)
 	}

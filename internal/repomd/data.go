@@ -88,7 +88,7 @@ func writeData(root *os.Root, name, suffix string, compression Compression, text
 	if packed {
 		suffix += compression.suffix()
 		var err error
-		if member, err = compression.member(nil, text); err != nil {
+		if member, err = compression.member(text); err != nil {
 			return Data{}, err
 		}
 	}

@@ -185,7 +185,7 @@ func createDocument(root *os.Root, doc int, compression Compression, count int) 
 
 // write adds text as a member of its own.
 func (w *documentWriter) write(text []byte) error {
-	member, err := w.compression.member(nil, text)
+	member, err := w.compression.member(text)
 	if err != nil {
 		return err
 	}
