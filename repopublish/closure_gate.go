@@ -127,7 +127,7 @@ func (p *Publisher) checkArch(ctx context.Context, dir, tag, a string, c *conten
 			return nil, fmt.Errorf("external repository %s: %w", external.Name, err)
 		}
 		source.Name = "external repository " + external.Name
-		s, err := snapshot.Open(ctx, source, snapshot.Options{CacheDir: filepath.Join(p.CacheDir, "external")})
+		s, err := snapshot.Open(ctx, source, snapshot.Options{CacheDir: filepath.Join(p.CacheDir, externalDir)})
 		if err != nil {
 			return nil, fmt.Errorf("external repository %s: %w", external.Name, err)
 		}

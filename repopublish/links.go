@@ -34,10 +34,10 @@ func packagesOf(items []repomd.Item) packages {
 }
 
 // link makes the packages of a tree those of items: it removes from dir what is
-// there and is none of them, and links what is missing from the store. Of each
-// item that is linked it sets Origin, after its bytes were found to be right:
-// now, or by those who know it, when its file was in the same state. The error
-// wraps store.ErrDigest for a blob that is not what its name says.
+// there and is none of them, and links what is missing from the store, or is not
+// as it was left there. Of each item it sets Origin, after its bytes were found
+// to be right: now, or by those who know it, when its file was in the same state.
+// The error wraps store.ErrDigest for a blob that is not what its name says.
 func (p *Publisher) link(ctx context.Context, dir string, items []repomd.Item, there, known packages) error {
 	for href, item := range there {
 		if _, ok := slices.BinarySearchFunc(items, item, repomd.CompareItems); !ok {
@@ -47,15 +47,8 @@ func (p *Publisher) link(ctx context.Context, dir string, items []repomd.Item, t
 			delete(there, href)
 		}
 	}
-	var missing []*repomd.Item
 	made := map[string]bool{}
-	for i := range items {
-		item := &items[i]
-		if t, ok := there[item.Href]; ok {
-			item.Origin = t.Origin
-			continue
-		}
-		missing = append(missing, item)
+	for _, item := range items {
 		if letter := filepath.Dir(filepath.FromSlash(item.Href)); !made[letter] {
 			made[letter] = true
 			if err := mkdirs(dir, letter); err != nil {
@@ -66,13 +59,18 @@ func (p *Publisher) link(ctx context.Context, dir string, items []repomd.Item, t
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	const some = 64
-	for part := range slices.Chunk(missing, some) {
+	for part := range slices.Chunk(items, some) {
 		work.Go(func() error {
-			for _, item := range part {
+			for i := range part {
 				if err := ctx.Err(); err != nil {
 					return context.Cause(ctx)
 				}
-				if err := p.linkOne(ctx, dir, item, known[item.Href]); err != nil {
+				item := &part[i]
+				lies, err := stillLies(dir, item, there)
+				if err == nil && !lies {
+					err = p.linkOne(ctx, dir, item, known[item.Href])
+				}
+				if err != nil {
 					return err
 				}
 			}
@@ -80,6 +78,27 @@ func (p *Publisher) link(ctx context.Context, dir string, items []repomd.Item, t
 		})
 	}
 	return work.Wait()
+}
+
+// stillLies says whether the file of a package lies in a tree as it was left
+// there. Another one in its place is removed.
+func stillLies(dir string, item *repomd.Item, there packages) (bool, error) {
+	left, ok := there[item.Href]
+	if !ok {
+		return false, nil
+	}
+	file := filepath.Join(dir, filepath.FromSlash(item.Href))
+	var stat unix.Stat_t
+	switch err := unix.Lstat(file, &stat); {
+	case errors.Is(err, unix.ENOENT):
+		return false, nil
+	case err != nil:
+		return false, &fs.PathError{Op: "lstat", Path: file, Err: err}
+	case stat.Size == item.Size && originOf(&stat) == left.Origin:
+		item.Origin = left.Origin
+		return true, nil
+	}
+	return false, os.Remove(file)
 }
 
 // mkdirs makes a directory in dir, which must be there, and those above it.
@@ -117,10 +136,11 @@ func (p *Publisher) linkOne(ctx context.Context, dir string, item *repomd.Item, 
 	blob := store.Blob{SHA256: item.SHA256, Size: item.Size}
 	file := filepath.Join(dir, filepath.FromSlash(item.Href))
 	err := os.Link(p.Store.Path(blob), file)
-	if errors.Is(err, unix.EMLINK) {
+	copied := errors.Is(err, unix.EMLINK)
+	if copied {
 		// A package that many generations, architectures and tags have: ext4
 		// links a file 65,000 times.
-		return p.copyOne(file, item)
+		err = p.copyOne(file, item)
 	}
 	if err != nil {
 		return err
@@ -130,6 +150,9 @@ func (p *Publisher) linkOne(ctx context.Context, dir string, item *repomd.Item, 
 		return &fs.PathError{Op: "lstat", Path: file, Err: err}
 	}
 	item.Origin = originOf(&stat)
+	if copied {
+		return nil
+	}
 	if known.SHA256 == item.SHA256 && known.Origin == item.Origin && stat.Size == item.Size {
 		return nil
 	}

@@ -198,8 +198,14 @@ const maxModulesKept = 16
 func (k *modulesKept) put(tag int64, documents []tagview.ModuleDocument, arches []string, made map[string]modulesYAML) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.tags == nil || len(k.tags) >= maxModulesKept {
+	if k.tags == nil {
 		k.tags = map[int64]keptModules{}
+	}
+	for other := range k.tags {
+		if _, known := k.tags[tag]; known || len(k.tags) < maxModulesKept {
+			break
+		}
+		delete(k.tags, other) // any one: what goes is made again
 	}
 	k.tags[tag] = keptModules{keyOf(documents, arches), made}
 }

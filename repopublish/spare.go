@@ -163,15 +163,27 @@ func removeSpares(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		name := filepath.Join(dir, e.Name())
-		switch {
-		case strings.HasPrefix(e.Name(), nextPrefix):
-			err = discard(name)
-		case strings.HasPrefix(e.Name(), gonePrefix):
-			err = os.RemoveAll(name)
+		if strings.HasPrefix(e.Name(), nextPrefix) {
+			if err := discard(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return err
+	}
+	return removeDiscarded(dir)
+}
+
+// removeDiscarded removes what was discarded in a directory and is still there,
+// after a crash. There need not be such a directory.
+func removeDiscarded(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), gonePrefix) {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -179,7 +191,7 @@ func removeSpares(dir string) error {
 
 // discard removes a tree. Whose it is finds it whole or not at all.
 func discard(dir string) error {
-	gone := filepath.Join(filepath.Dir(dir), gonePrefix+filepath.Base(dir))
+	gone := filepath.Join(filepath.Dir(dir), gonePrefix+rand.Text())
 	if err := os.Rename(dir, gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

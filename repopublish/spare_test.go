@@ -132,6 +132,43 @@ func TestSpare(t *testing.T) {
 			}
 		}
 	})
+	t.Run("is looked at before it is believed", func(t *testing.T) {
+		t.Parallel()
+		s := begin(t)
+		file := filepath.Join(s.spareOf(t), "x86_64", "Packages", "h", "hello-1-1.x86_64.rpm")
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		next(t, s)
+		// Other bytes in the place of a package.
+		file = filepath.Join(s.spareOf(t), "x86_64", "Packages", "h", "hello-1-1.x86_64.rpm")
+		if err := errors.Join(os.Remove(file), os.WriteFile(file, []byte("evil"), 0o444)); err != nil {
+			t.Fatal(err)
+		}
+		s.tag(t, s.dist.DestTag, s.complete(t, 3, "third", "1", "third.x86_64"))
+		if err := s.publish(t); err != nil {
+			t.Fatal(err)
+		}
+		s.wantPackages(t, "f37", "x86_64", "docs-1-1.noarch", "hello-1-1.x86_64", "other-1-1.x86_64", "third-1-1.x86_64")
+	})
+	t.Run("does not hide that a package in it was written to", func(t *testing.T) {
+		t.Parallel()
+		s := begin(t)
+		digest := queuetest.Value[string](t, s.Pool, "select sha256 from rpms where name = 'hello' and arch = 'x86_64'")
+		path := s.Store.Path(store.Blob{SHA256: digest})
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw[len(raw)-1] ^= 1
+		if err := errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, raw, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		s.regenerate(t, s.dist.DestTag)
+		if err := s.publish(t); !errors.Is(err, store.ErrDigest) {
+			t.Fatalf("got %v, want ErrDigest", err)
+		}
+	})
 	t.Run("is not made of a package that was exchanged", func(t *testing.T) {
 		t.Parallel()
 		s := begin(t)

@@ -60,7 +60,7 @@ func (p *Publisher) removeCaches(tag db.TagForPublishRow) error {
 		if slices.Contains(tag.Arches, entry.Name()) || strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
-		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
+		if err := discard(filepath.Join(dir, entry.Name())); err != nil {
 			return fmt.Errorf("repopublish: remove kept metadata: %w", err)
 		}
 	}

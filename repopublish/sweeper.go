@@ -68,10 +68,36 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	}
 	for _, id := range directories(s.CacheDir, &errs) {
 		if _, err := strconv.ParseInt(id, 10, 64); err == nil && !ids[id] {
-			errs = append(errs, os.RemoveAll(filepath.Join(s.CacheDir, id)))
+			errs = append(errs, discard(filepath.Join(s.CacheDir, id)))
 		}
 	}
+	errs = append(errs, removeDiscarded(s.CacheDir), removeOld(filepath.Join(s.CacheDir, externalDir), keepExternal))
 	return errors.Join(errs...)
+}
+
+// externalDir is where the metadata of external repositories are kept in CacheDir,
+// and keepExternal for how long: what is still needed then is fetched once more.
+const (
+	externalDir  = "external"
+	keepExternal = 14 * 24 * time.Hour
+)
+
+// removeOld removes the files below a directory that were written long ago.
+func removeOld(dir string, age time.Duration) error {
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil || time.Since(info.ModTime()) < age {
+			return err
+		}
+		return os.Remove(path)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was fetched, or somebody else was quicker
+	}
+	return err
 }
 
 // directories lists the directories in one, hidden ones left out.

@@ -100,7 +100,15 @@ func (p *Publisher) gather(ctx context.Context, cache *repomd.Cache, dir string,
 // is emptied, and what was to be done with it is done once more: do must be
 // prepared for that.
 func (p *Publisher) withCache(tagID int64, a string, do func(*repomd.Cache) error) (err error) {
-	cache, err := repomd.OpenCache(filepath.Join(p.CacheDir, strconv.FormatInt(tagID, 10), a))
+	dir := filepath.Join(p.CacheDir, strconv.FormatInt(tagID, 10), a)
+	cache, err := repomd.OpenCache(dir)
+	if errors.Is(err, repomd.ErrNoCache) {
+		// Nobody else puts anything there: a removal was cut short.
+		p.Logger.Warn("repopublish: kept metadata is made anew", "tag", tagID, "arch", a, "error", err)
+		if err = discard(dir); err == nil {
+			cache, err = repomd.OpenCache(dir)
+		}
+	}
 	if err != nil {
 		return err
 	}
