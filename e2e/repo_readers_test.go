@@ -5,6 +5,8 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +24,7 @@ import (
 
 	"github.com/google/rpmpack"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"golang.org/x/sync/errgroup"
 
@@ -39,7 +42,8 @@ import (
 // TestPublishesUnderReaders publishes again and again under readers that never
 // pause: the real dnf, which makes its cache anew each time, and a client that
 // downloads all that the latest generation names. A generation is kept for a
-// minute after it was replaced. It is 150 publishes, or DISTBOT_PUBLISHES: a
+// minute after it was replaced. Now and then somebody goes back to the generation
+// before and ends that again. It is 150 publishes, or DISTBOT_PUBLISHES: a
 // thousand take some minutes.
 //
 //nolint:paralleltest // it takes all the processors there are
@@ -119,6 +123,9 @@ func TestPublishesUnderReaders(t *testing.T) {
 	read(&downloaded, func() error { return download(ctx, url) })
 	for n := 1; n <= publishes && ctx.Err() == nil; n++ {
 		publish(ids[n%builds])
+		if n%10 == 0 {
+			thereAndBack(t, pool, jobs, dist.DestTag)
+		}
 	}
 	stop()
 	if err := readers.Wait(); err != nil {
@@ -131,6 +138,21 @@ func TestPublishesUnderReaders(t *testing.T) {
 		t.Errorf("%d generations were published, want %d at least", n, publishes)
 	}
 	t.Logf("%d caches made by dnf and %d repositories downloaded", made.Load(), downloaded.Load())
+}
+
+// thereAndBack goes back to the generation before the newest, and publishes what
+// the tag says again.
+func thereAndBack(t *testing.T, pool *pgxpool.Pool, jobs queue.Inserter, tag int64) {
+	t.Helper()
+	if _, err := repopublish.GoBack(t.Context(), pool, jobs, "f37", 0, "test", "under readers"); err != nil {
+		t.Fatal(err)
+	}
+	queuetest.WaitRow(t, pool, "it went back", "select made_id is not null from repo_holds where tag_id = $1", tag)
+	_, rev, err := repopublish.Publish(t.Context(), pool, jobs, "f37")
+	if err != nil {
+		t.Fatal(err)
+	}
+	queuetest.WaitRow(t, pool, "the tag is published again", "select built_rev >= $2 from tags where id = $1", tag, rev)
 }
 
 // packedBuild makes the COMPLETE build packageN-V-1 with a package of that name.
@@ -193,8 +215,8 @@ func download(ctx context.Context, url string) error {
 		}
 		err = repomd.ReadPackages(data, strings.NewReader(text), func(p repomd.PrimaryPackage) error {
 			rpm, err := fetch(ctx, url+"/"+p.Href)
-			if err == nil && int64(len(rpm)) != p.Size {
-				err = fmt.Errorf("%s has %d bytes, want %d", p.Href, len(rpm), p.Size)
+			if sum := sha256.Sum256([]byte(rpm)); err == nil && hex.EncodeToString(sum[:]) != p.Checksum {
+				err = fmt.Errorf("%s has %d bytes and another checksum, want %d", p.Href, len(rpm), p.Size)
 			}
 			return err
 		})
