@@ -8,17 +8,18 @@ import (
 func TestHostState(t *testing.T) {
 	t.Parallel()
 	for want, test := range map[string]struct {
-		enabled, connected bool
-		unready            string
-		unseen             time.Duration
+		enabled, connected, revoked bool
+		unready                     string
+		unseen                      time.Duration
 	}{
-		HostReady:    {true, true, "", HostAlive},
-		HostUnready:  {true, true, "the disk is full", time.Second},
-		HostDisabled: {false, true, "the disk is full", time.Second},
-		HostSilent:   {true, true, "the disk is full", HostAlive + 1},
-		HostOffline:  {false, false, "", time.Hour},
+		HostReady:    {true, true, false, "", HostAlive},
+		HostUnready:  {true, true, false, "the disk is full", time.Second},
+		HostDisabled: {false, true, false, "the disk is full", time.Second},
+		HostSilent:   {true, true, false, "the disk is full", HostAlive + 1},
+		HostOffline:  {false, false, false, "", time.Hour},
+		HostRevoked:  {true, false, true, "", time.Hour},
 	} {
-		if got := HostState(test.enabled, test.connected, test.unready, test.unseen); got != want {
+		if got := HostState(test.enabled, test.connected, test.revoked, test.unready, test.unseen); got != want {
 			t.Errorf("HostState(%+v) = %q, want %q", test, got, want)
 		}
 	}

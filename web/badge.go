@@ -63,6 +63,7 @@ var badges = map[string]badge{
 	"disabled": {Class: "off", Icon: "off", Text: "disabled"},
 	"silent":   {Class: "bad", Icon: "bad", Text: "silent"},
 	"offline":  {Class: "off", Icon: "off", Text: "offline"},
+	"revoked":  {Class: "bad", Icon: "off", Text: "revoked"},
 }
 
 // badgeOf is the badge of a state; one of its own for a state nobody knows.

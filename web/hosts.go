@@ -42,7 +42,7 @@ func newHostLine(row db.ListHostsRow) hostLine {
 	if !row.Enabled && row.Comment != "" {
 		line.Why = row.Comment
 	}
-	line.State = queue.HostState(row.Enabled, row.ClientID != nil, queue.WhyUnready(row), time.Duration(row.UnseenSeconds*float64(time.Second)))
+	line.State = queue.HostState(row.Enabled, row.ClientID != nil, row.Revoked, queue.WhyUnready(row), time.Duration(row.UnseenSeconds*float64(time.Second)))
 	return line
 }
 

@@ -46,7 +46,7 @@ func commentFlag(flags *flag.FlagSet) {
 }
 
 func hostStates() []string {
-	return []string{queue.HostReady, queue.HostUnready, queue.HostDisabled, queue.HostSilent, queue.HostOffline}
+	return []string{queue.HostReady, queue.HostUnready, queue.HostDisabled, queue.HostSilent, queue.HostOffline, queue.HostRevoked}
 }
 
 // hostView is a build host for programs.
@@ -130,7 +130,7 @@ func viewHost(h db.ListHostsRow) hostView {
 	if h.SeenAt != nil {
 		view.Offers = hostTakes{h.Arches, h.Channels, &h.Capacity}
 	}
-	view.State = queue.HostState(h.Enabled, h.ClientID != nil, view.Unready, unseen(h.UnseenSeconds))
+	view.State = queue.HostState(h.Enabled, h.ClientID != nil, h.Revoked, view.Unready, unseen(h.UnseenSeconds))
 	return view
 }
 

@@ -361,6 +361,8 @@ const listHosts = `-- name: ListHosts :many
 select h.id, h.name, h.remote, h.enabled, h.comment, h.arches, h.emulated, h.channels, h.capacity, h.capacity_set, h.channels_set, h.driver, h.version, h.client_id, h.instance, h.seen_at, h.unready, h.load_average, h.memory_free, h.disk_free, h.created_at, h.arches_set, host_arches(h.arches, h.arches_set)::text[] as takes_arches, host_channels(h.channels, h.channels_set)::text[] as takes_channels,
        least(h.capacity, h.capacity_set)::real as takes_capacity,
        coalesce(extract(epoch from now() - h.seen_at), 0)::float8 as unseen_seconds,
+       (exists (select from host_credentials c where c.host_id = h.id)
+        and not exists (select from host_credentials c where c.host_id = h.id and c.revoked_at is null))::boolean as revoked,
        coalesce(w.weight, 0)::real as weight, coalesce(w.tasks, 0)::int as tasks
 from hosts h
 left join (
@@ -397,6 +399,7 @@ type ListHostsRow struct {
 	TakesChannels []string
 	TakesCapacity float32
 	UnseenSeconds float64
+	Revoked       bool
 	Weight        float32
 	Tasks         int32
 }
@@ -438,6 +441,7 @@ func (q *Queries) ListHosts(ctx context.Context) ([]ListHostsRow, error) {
 			&i.TakesChannels,
 			&i.TakesCapacity,
 			&i.UnseenSeconds,
+			&i.Revoked,
 			&i.Weight,
 			&i.Tasks,
 		); err != nil {

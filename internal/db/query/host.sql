@@ -187,6 +187,8 @@ update hosts set enabled = @enabled, comment = coalesce(sqlc.narg(comment), comm
 select h.*, host_arches(h.arches, h.arches_set)::text[] as takes_arches, host_channels(h.channels, h.channels_set)::text[] as takes_channels,
        least(h.capacity, h.capacity_set)::real as takes_capacity,
        coalesce(extract(epoch from now() - h.seen_at), 0)::float8 as unseen_seconds,
+       (exists (select from host_credentials c where c.host_id = h.id)
+        and not exists (select from host_credentials c where c.host_id = h.id and c.revoked_at is null))::boolean as revoked,
        coalesce(w.weight, 0)::real as weight, coalesce(w.tasks, 0)::int as tasks
 from hosts h
 left join (
