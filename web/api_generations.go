@@ -146,6 +146,9 @@ func (s *server) apiOneGeneration(r *http.Request) (any, error) {
 		Groups []string `json:"groups"`
 		// Modules are known while its files are there.
 		Modules []apiModule `json:"modules"`
+		// ModulesNote says what of them is not told, and why; null where they are
+		// all there, and can be used.
+		ModulesNote *string `json:"modules_note"`
 		// Found is how many packages are like that.
 		Found int64                  `json:"found"`
 		RPMs  []apiGenerationPackage `json:"rpms"`
@@ -161,7 +164,10 @@ func (s *server) apiOneGeneration(r *http.Request) (any, error) {
 		answer.Groups = append(answer.Groups, g.Name)
 	}
 	if line.Files() {
-		modules, _ := s.modulesOfGeneration(line)
+		modules, note := s.modulesOfGeneration(ctx, line)
+		if note != "" {
+			answer.ModulesNote = &note
+		}
 		for _, m := range modules {
 			answer.Modules = append(answer.Modules, apiModule{Name: m.Name, Stream: m.Stream, Version: m.Version, Context: m.Context, Repos: m.Arches})
 		}

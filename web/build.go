@@ -72,7 +72,7 @@ func (s *server) readBuild(ctx context.Context, id int64) (*buildView, error) {
 		Origin:     originOf(b.Forge, b.ForgeRepoID, b.FullName, b.CloneUrl, b.Ref, b.CommitID, b.PullNumber),
 		Publishing: b.State == queue.BuildComplete && !b.Scratch && b.PublishedAt == nil,
 	}
-	if data.Tasks, err = s.taskTree(ctx, id); err != nil {
+	if data.Tasks, err = s.taskTree(ctx, b); err != nil {
 		return nil, err
 	}
 	if data.Saw, err = s.generationsSeen(ctx, id, data.Tasks); err != nil {

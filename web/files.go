@@ -40,8 +40,15 @@ type publicTree struct {
 	root *os.Root
 	// cache is the Cache-Control of files.
 	cache string
-	// up is the page above the tree's listing.
-	up string
+	// url is where the tree is served, with a slash at the end.
+	url string
+	// listed says that the listing of all of it is there.
+	listed bool
+	// above are the pages above the tree, from the outermost; the last one is about
+	// what the tree holds.
+	above []crumb
+	// nav is the entry of the navigation that these belong to.
+	nav string
 }
 
 // fileURL is where a file of the store is served.
@@ -59,7 +66,10 @@ func (s *server) packageFile(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, "/packages/"+url.PathEscape(name), http.StatusFound)
 		return nil
 	}
-	return s.serveStore(w, r, path.Join("packages", name), rest, "/packages/"+url.PathEscape(name))
+	page := "/packages/" + url.PathEscape(name)
+	return s.serveStore(w, r, path.Join("packages", name), rest, publicTree{
+		url: page + "/", nav: "packages", above: []crumb{{"Packages", "/packages"}, {name, page}},
+	})
 }
 
 // scratchFile answers below /scratch/BUILD/.
@@ -68,19 +78,23 @@ func (s *server) scratchFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.serveStore(w, r, path.Join("scratch", build), rest, "/builds/"+url.PathEscape(build))
+	return s.serveStore(w, r, path.Join("scratch", build), rest, publicTree{
+		url: "/scratch/" + url.PathEscape(build) + "/", listed: true, nav: "builds",
+		above: []crumb{{"Builds", "/"}, {"build " + build, "/builds/" + url.PathEscape(build)}},
+	})
 }
 
 // serveStore answers with a file or a listing of one directory of the store,
 // where every name keeps its meaning. The tree begins below blobs and tmp, so
 // no link leads there.
-func (s *server) serveStore(w http.ResponseWriter, r *http.Request, dir, rest, up string) error {
+func (s *server) serveStore(w http.ResponseWriter, r *http.Request, dir, rest string, tree publicTree) error {
 	root, err := openBelow(s.StoreDir, dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	return s.serveTree(w, r, publicTree{root: root, cache: forever, up: up}, rest)
+	tree.root, tree.cache = root, forever
+	return s.serveTree(w, r, tree, rest)
 }
 
 // generationNumber is how generations are named on disk.
@@ -95,7 +109,10 @@ func (s *server) repoFile(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if rest == "" {
-		http.Redirect(w, r, "/repos/"+url.PathEscape(tag), http.StatusFound)
+		if strings.HasSuffix(tag, repoSuffix) {
+			return s.showRepo(w, r, tag)
+		}
+		http.Redirect(w, r, repoURL(tag), http.StatusFound)
 		return nil
 	}
 	generation, rest, below := strings.Cut(rest, "/")
@@ -103,19 +120,22 @@ func (s *server) repoFile(w http.ResponseWriter, r *http.Request) error {
 		redirectToDir(w, r)
 		return nil
 	}
-	up, cache := "/repos/"+url.PathEscape(tag), forever
+	tree := publicTree{
+		url: "/repos/" + url.PathEscape(tag) + "/" + generation + "/", listed: true, cache: forever, nav: "repos",
+		above: []crumb{{"Repositories", "/repos"}, {tag, repoURL(tag)}},
+	}
 	if generation == "latest" {
 		if generation, err = s.latestGeneration(tag); err != nil {
 			return err
 		}
-		if cache = "no-cache"; outlives(rest) {
+		if tree.cache = "no-cache"; outlives(rest) {
 			generation = s.generationWith(tag, generation, rest)
 			if namedByDigest.MatchString(path.Base(rest)) {
-				cache = forever
+				tree.cache = forever
 			}
 		}
 	} else {
-		up += "/" + generation
+		tree.above = append(tree.above, crumb{"generation " + generation, strings.TrimSuffix(tree.url, "/")})
 	}
 	if !generationNumber.MatchString(generation) {
 		return errNotFound
@@ -125,7 +145,8 @@ func (s *server) repoFile(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer root.Close()
-	return s.serveTree(w, r, publicTree{root: root, cache: cache, up: up}, rest)
+	tree.root = root
+	return s.serveTree(w, r, tree, rest)
 }
 
 // latestGeneration reads which generation of a tag is the latest.

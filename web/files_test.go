@@ -227,7 +227,21 @@ func TestListings(t *testing.T) {
 	if body := s.page("/packages/libhello/1.2/1.fc37/x86_64/"); strings.Contains(body, "hidden\"") || strings.Contains(body, "./link") {
 		t.Errorf("a listing shows what is not served:\n%s", body)
 	}
+	for path, way := range map[string]string{
+		"/repos/f37/2/":                               `<a href="/repos">Repositories</a> / <a href="/repos/f37">f37</a> / <a href="/repos/f37/2">generation 2</a> / 2</nav>`,
+		"/repos/f37/2/x86_64/repodata/":               `<a href="/repos/f37/2">generation 2</a> / <a href="/repos/f37/2/">files</a> / <a href="/repos/f37/2/x86_64/">x86_64</a> / repodata</nav>`,
+		"/repos/f37/latest/x86_64/":                   `<a href="/repos/f37">f37</a> / <a href="/repos/f37/latest/">files</a> / x86_64</nav>`,
+		"/packages/libhello/1.2/1.fc37/":              `<a href="/packages">Packages</a> / <a href="/packages/libhello">libhello</a> / <a href="/packages/libhello/1.2/">1.2</a> / 1.fc37</nav>`,
+		"/scratch/4/x86_64/":                          `<a href="/">Builds</a> / <a href="/builds/4">build 4</a> / <a href="/scratch/4/">files</a> / x86_64</nav>`,
+		"/packages/libhello/1.2/1.fc37/%78%38%36_64/": `<a href="/packages/libhello/1.2/1.fc37/">1.fc37</a> / x86_64</nav>`,
+	} {
+		if body := s.page(path, way); strings.Contains(body, "<script") {
+			t.Errorf("GET %s: a listing has a script", path)
+		}
+	}
 	for from, to := range map[string]string{
+		"/packages/":                        "/packages",
+		"/repos/":                           "/repos",
 		"/packages/libhello/":               "/packages/libhello",
 		"/repos/f37/":                       "/repos/f37",
 		"/packages/libhello/1.2":            "/packages/libhello/1.2/",
@@ -251,4 +265,27 @@ func TestDnfRepoFile(t *testing.T) {
 	if a := s.get("/repos/nope.repo"); a.status != http.StatusNotFound {
 		t.Errorf("a tag nobody knows: status %d", a.status)
 	}
+}
+
+func TestATagMayBeCalledLikeARepoFile(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	s.exec("update tags set name = 'x.repo' where name = 'f38'")
+	to := func(status int, location string) {
+		t.Helper()
+		if a := s.get("/repos/x.repo"); a.status != status || a.header.Get("Location") != location {
+			t.Errorf("/repos/x.repo: status %d, Location %q, want %d and %q", a.status, a.header.Get("Location"), status, location)
+		}
+	}
+	to(http.StatusFound, "/repos/x.repo/")
+	s.page("/repos/x.repo/", "<h1>x.repo</h1>")
+	s.page("/repos", `href="/repos/x.repo/"`)
+	s.page("/repos/x.repo.repo", "[x.repo]")
+	if a := s.get("/repos/y.repo/"); a.status != http.StatusNotFound {
+		t.Errorf("a tag nobody knows: status %d", a.status)
+	}
+	s.exec("update tags set name = 'x' where name = 'f37-build'")
+	to(http.StatusOK, "")
+	s.page("/repos/x.repo", "[x]\n")
+	s.page("/repos/x.repo/", "<h1>x.repo</h1>")
 }

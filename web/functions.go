@@ -21,6 +21,7 @@ func (s *server) functions() template.FuncMap {
 		"file":    fileURL,
 		"lag":     lag,
 		"is":      func(flag *bool) bool { return flag != nil && *flag },
+		"repo":    repoURL,
 		"seg":     url.PathEscape,
 		"short":   short,
 		"size":    size,

@@ -101,7 +101,7 @@ func (s *server) generationPage(r *http.Request, tag string, number int64) (*vie
 		return nil, err
 	}
 	if data.Files() {
-		data.Modules, data.ModulesTell = s.modulesOfGeneration(data.generationLine)
+		data.Modules, data.ModulesTell = s.modulesOfGeneration(ctx, data.generationLine)
 		if data.RepoFile, err = s.snippet(ctx, tag, data.Directory, row.ID, number); err != nil {
 			return nil, err
 		}

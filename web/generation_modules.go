@@ -1,112 +1,186 @@
 package web
 
 import (
+	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/distbot/distbot/internal/modulemd"
 	"github.com/distbot/distbot/internal/repomd"
 )
 
-// Bounds of what is read of modules.yaml to show it.
 const (
-	maxModulesBytes  = 8 << 20
-	maxModulesListed = 500
+	// maxModulesBytes bounds what is read of modules.yaml to show it, as it lies
+	// in the repository and decompressed.
+	maxModulesBytes = 8 << 20
+	// maxModulesListed is how many streams are shown, maxModulesText how many bytes
+	// their names may have together: names are as long as a stranger likes.
+	maxModulesListed, maxModulesText = 500, 64 << 10
+	// modulesTime is how long a page waits for its modules in all.
+	modulesTime = 5 * time.Second
 )
+
+// moduleStream names a module stream of a repository.
+type moduleStream struct{ Name, Stream, Version, Context string }
 
 // moduleLine is a module stream of a generation.
 type moduleLine struct {
-	Name, Stream, Version, Context string
+	moduleStream
 	// Arches are the architectures whose repositories have it.
 	Arches []string
 }
 
-// modulesOfGeneration lists the module streams in the files of a generation, by
-// name, or says why they can't be told.
-func (s *server) modulesOfGeneration(g generationLine) (lines []moduleLine, trouble string) {
-	for _, arch := range g.Arches {
-		err := s.modulesOfTree(path.Join(g.Directory, g.NumberText(), arch), func(m moduleLine) error {
-			i := slices.IndexFunc(lines, func(l moduleLine) bool {
-				return l.Name == m.Name && l.Stream == m.Stream && l.Version == m.Version && l.Context == m.Context
-			})
-			switch {
-			case i >= 0:
-				lines[i].Arches = append(lines[i].Arches, arch)
-			case len(lines) == maxModulesListed:
-				return errTooManyModules
-			default:
-				m.Arches = []string{arch}
-				lines = append(lines, m)
-			}
-			return nil
-		})
-		switch {
-		case errors.Is(err, errTooManyModules) || errors.Is(err, modulemd.ErrTooLarge):
-			return lines, "There are more: modules.yaml has them all."
-		case errors.Is(err, modulemd.ErrInvalid):
-			trouble = "Clients can't use some module documents of " + arch + ": distbot repo verify tells which, and why."
-		case err != nil:
-			s.Logger.Warn("web: modules of a generation can't be read", "tag", g.Tag, "generation", g.Number, "arch", arch, "error", err)
-			return lines, "The modules of " + arch + " can't be read just now."
-		}
-	}
-	return lines, trouble
+// moduleList is what is shown of one modules.yaml.
+type moduleList struct {
+	streams []moduleStream
+	// more says that there are others, which are not shown.
+	more bool
+	// unusable says that there are documents which clients can't use.
+	unusable bool
 }
 
-// errTooManyModules ends the reading of modules.
-var errTooManyModules = errors.New("web: more modules than are listed")
+// modulesOfGeneration lists the module streams in the files of a generation, and
+// says what is not told of them, and why.
+func (s *server) modulesOfGeneration(ctx context.Context, g generationLine) (lines []moduleLine, trouble string) {
+	ctx, cancel := context.WithTimeout(ctx, modulesTime)
+	defer cancel()
+	var unusable, notes []string
+	more, place := false, map[moduleStream]int{}
+	for _, arch := range g.Arches {
+		list, err := s.modulesOfTree(ctx, path.Join(g.Directory, g.NumberText(), arch))
+		if errors.Is(err, errModulesBusy) || ctx.Err() != nil {
+			notes = append(notes, "The modules of "+arch+" can't be told just now: many are being read. Load the page again in a moment.")
+			break
+		}
+		if err != nil {
+			s.Logger.Warn("web: modules of a generation can't be read", "tag", g.Tag, "generation", g.Number, "arch", arch, "error", err)
+			notes = append(notes, "The modules of "+arch+" can't be read just now.")
+			continue
+		}
+		for _, stream := range list.streams {
+			i, there := place[stream]
+			if !there {
+				if len(lines) == maxModulesListed {
+					more = true
+					continue
+				}
+				i = len(lines)
+				place[stream], lines = i, append(lines, moduleLine{moduleStream: stream})
+			}
+			if n := len(lines[i].Arches); n == 0 || lines[i].Arches[n-1] != arch {
+				lines[i].Arches = append(lines[i].Arches, arch)
+			}
+		}
+		more = more || list.more
+		if list.unusable {
+			unusable = append(unusable, arch)
+		}
+	}
+	if len(unusable) > 0 {
+		notes = append(notes, "Clients can't use some module documents of "+strings.Join(unusable, ", ")+": distbot repo verify tells which, and why.")
+	}
+	if more {
+		notes = append(notes, "There are more: modules.yaml has them all.")
+	}
+	return lines, strings.Join(notes, " ")
+}
 
-// modulesOfTree reads the streams in modules.yaml of one repository; none where
-// it has no such document. The error wraps modulemd.ErrInvalid after all that
-// clients can use was found, when there are documents that they can't.
-func (s *server) modulesOfTree(dir string, found func(moduleLine) error) error {
+// modulesOfTree lists the streams in modules.yaml of one repository; none where
+// it has no such document. The error wraps errModulesBusy, or is that of ctx,
+// where they are not known and can't be read now.
+func (s *server) modulesOfTree(ctx context.Context, dir string) (moduleList, error) {
 	root, err := openBelow(s.ReposDir, dir)
 	if errors.Is(err, errNotFound) {
-		return nil
+		return moduleList{}, nil
 	}
 	if err != nil {
-		return err
+		return moduleList{}, err
 	}
 	defer root.Close()
-	opened, err := openModules(root)
-	if err != nil || opened == nil {
-		return err
+	data, there, err := modulesRecord(root)
+	if err != nil || !there {
+		return moduleList{}, err
 	}
-	defer opened.Close()
-	index, err := modulemd.ReadFrom(opened, modulemd.ReadOptions{Limits: modulemd.Limits{Bytes: maxModulesBytes}})
+	if data.Size > maxModulesBytes || data.OpenSize > maxModulesBytes {
+		return moduleList{more: true}, nil
+	}
+	kind, sum, err := data.Checksum()
 	if err != nil {
-		return err
+		return moduleList{}, err
 	}
-	for _, d := range index.Streams {
-		if err := found(moduleLine{Name: d.Name, Stream: d.Stream, Version: strconv.FormatUint(d.Version, 10), Context: d.Context}); err != nil {
-			return err
+	// Whoever asks first may leave before the rest: what is read does not depend
+	// on their request.
+	return s.modules.get(ctx, kind+":"+sum, func() (moduleList, error) {
+		root, err := openBelow(s.ReposDir, dir)
+		if err != nil {
+			return moduleList{}, err
 		}
-	}
-	return index.Err()
+		defer root.Close()
+		return readModules(root, data)
+	})
 }
 
-// openModules opens modules.yaml of a repository, nil where there is none.
-func openModules(root *os.Root) (io.ReadCloser, error) {
+// modulesRecord is what repomd.xml of a repository says of modules.yaml.
+func modulesRecord(root *os.Root) (data repomd.Data, there bool, err error) {
 	index, err := root.Open("repodata/repomd.xml")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return repomd.Data{}, false, nil
 	}
 	if err != nil {
-		return nil, err
+		return repomd.Data{}, false, err
 	}
 	defer index.Close()
 	md, err := repomd.ReadRepomd(index)
 	if err != nil {
-		return nil, err
+		return repomd.Data{}, false, err
 	}
-	data, ok := md.Find("modules")
-	if !ok {
-		return nil, nil
+	data, there = md.Find("modules")
+	return data, there, nil
+}
+
+// readModules reads the document that data describes: at most maxModulesBytes of
+// it, whatever repomd.xml says.
+func readModules(root *os.Root, data repomd.Data) (moduleList, error) {
+	info, err := root.Stat(path.Clean(data.Href))
+	if err != nil {
+		return moduleList{}, err
 	}
-	return data.Open(root.FS())
+	if info.Size() > maxModulesBytes {
+		return moduleList{more: true}, nil
+	}
+	opened, err := data.Open(root.FS())
+	if err != nil {
+		return moduleList{}, err
+	}
+	defer opened.Close()
+	index, err := modulemd.ReadFrom(opened, modulemd.ReadOptions{Limits: modulemd.Limits{Bytes: maxModulesBytes}})
+	switch {
+	case errors.Is(err, modulemd.ErrTooLarge):
+		return moduleList{more: true}, nil
+	case errors.Is(err, modulemd.ErrInvalid):
+		return moduleList{unusable: true}, nil
+	case err != nil:
+		return moduleList{}, err
+	}
+	list := moduleList{unusable: index.Err() != nil}
+	left := maxModulesText
+	for _, d := range index.Streams {
+		// Copied: the list is kept, the document is not.
+		stream := moduleStream{
+			Name: strings.Clone(d.Name), Stream: strings.Clone(d.Stream),
+			Version: strconv.FormatUint(d.Version, 10), Context: strings.Clone(d.Context),
+		}
+		left -= len(stream.Name) + len(stream.Stream) + len(stream.Version) + len(stream.Context)
+		if left < 0 || len(list.streams) == maxModulesListed {
+			list.more = true
+			break
+		}
+		list.streams = append(list.streams, stream)
+	}
+	return list, nil
 }

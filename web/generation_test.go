@@ -83,6 +83,7 @@ func TestGenerations(t *testing.T) {
 		body := s.page("/repos/f37", held, "libhello 1.3 &lt;b&gt;eats&lt;/b&gt; files", "<code>distbot repo publish f37</code>",
 			`data-state="latest"`, `<span class="chip warn">held</span>`, `went back to <a href="/repos/f37/2">2</a>`,
 			`2 <span class="quiet">−2</span>`, `kim, pat <span class="quiet num">2 changes</span>`, `data-state="expired"`, "37.2 MiB")
+		s.page("/repos/f37-build", `<td class="num c-number">2</td>`, `<span class="quiet">begun <time`, `<td class="right nowrap num c-packages"></td>`, "not known yet")
 		if strings.Index(body, `c-number"><a href="/repos/f37/4"`) > strings.Index(body, `c-number"><a href="/repos/f37/3"`) {
 			t.Error("the newest is not first")
 		}
@@ -335,10 +336,10 @@ data: {name: "<script>", stream: rhel8, version: 5, arch: x86_64, summary: s, de
 		s := s.in(t)
 		var many strings.Builder
 		for i := range maxModulesListed + 1 {
-			many.WriteString("---\ndocument: modulemd\nversion: 2\ndata: {name: m" + strconv.Itoa(i) + ", stream: s, version: 1, context: c, arch: noarch, summary: s, description: d, license: {module: [MIT]}}\n")
+			many.WriteString(streamDoc("m" + strconv.Itoa(i)))
 		}
 		s.modules(t, "riscv64", many.String())
-		lines, tell := (&server{Config: s.config}).modulesOfGeneration(generationLine{Tag: "f37", GenerationsOfTagRow: rowOf(4, "riscv64")})
+		lines, tell := (&server{Config: s.config, modules: newModuleLists()}).modulesOfGeneration(t.Context(), generationLine{Tag: "f37", GenerationsOfTagRow: rowOf(4, "riscv64")})
 		if len(lines) != maxModulesListed || !strings.Contains(tell, "There are more") {
 			t.Errorf("%d are listed, %q", len(lines), tell)
 		}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"io/fs"
 	"net/http"
+	"net/url"
+	"path"
 	"slices"
 	"strings"
 )
@@ -15,12 +17,20 @@ type dirEntry struct {
 	Info fs.FileInfo
 }
 
+// crumb is a place above what is shown.
+type crumb struct{ Name, URL string }
+
 // dirView is what a listing shows.
 type dirView struct {
-	Path    string
+	Path string
+	// Above are the pages and directories above, Up the one directly above.
+	Above   []crumb
 	Up      string
 	Entries []dirEntry
 }
+
+// Here is the last part of the path.
+func (v dirView) Here() string { return path.Base(v.Path) }
 
 // listDir lists the files and directories of a directory.
 func (s *server) listDir(w http.ResponseWriter, r *http.Request, tree publicTree, name string) error {
@@ -28,9 +38,9 @@ func (s *server) listDir(w http.ResponseWriter, r *http.Request, tree publicTree
 	if err != nil {
 		return notThere(err)
 	}
-	data := dirView{Path: r.URL.Path, Up: "../"}
+	data := dirView{Path: r.URL.Path, Above: tree.placesAbove(name), Up: "../"}
 	if name == "." {
-		data.Up = tree.up
+		data.Up = data.Above[len(data.Above)-1].URL
 	}
 	for _, entry := range found {
 		info, err := entry.Info()
@@ -48,6 +58,25 @@ func (s *server) listDir(w http.ResponseWriter, r *http.Request, tree publicTree
 		}
 		return cmp.Compare(a.Name, b.Name)
 	})
-	s.render(w, r, http.StatusOK, &view{page: "dir", Title: r.URL.Path, Data: data})
+	s.render(w, r, http.StatusOK, &view{page: "dir", Title: r.URL.Path, Nav: tree.nav, Plain: true, Data: data})
 	return nil
+}
+
+// placesAbove are the pages and directories above a directory of the tree, from
+// the outermost.
+func (t publicTree) placesAbove(name string) []crumb {
+	above := slices.Clone(t.above)
+	if name == "." {
+		return above
+	}
+	address := t.url
+	if t.listed {
+		above = append(above, crumb{"files", address})
+	}
+	parts := strings.Split(name, "/")
+	for _, part := range parts[:len(parts)-1] {
+		address += url.PathEscape(part) + "/"
+		above = append(above, crumb{part, address})
+	}
+	return above
 }

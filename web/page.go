@@ -34,7 +34,9 @@ type view struct {
 	Live string
 	// Refresh reloads the page every few seconds where there is no JavaScript.
 	Refresh bool
-	Data    any
+	// Plain is a page that has nothing for a script to do.
+	Plain bool
+	Data  any
 	// status is 200 unless it is set.
 	status int
 
@@ -102,7 +104,9 @@ func (s *server) raw(answer func(http.ResponseWriter, *http.Request) error) http
 // render sends a page, whole or not at all.
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, v *view) {
 	v.Version, v.RequestID = s.Version, requestID(r.Context())
-	v.Style, v.Script = s.static["style.css"].url, s.static["live.js"].url
+	if v.Style = s.static["style.css"].url; !v.Plain {
+		v.Script = s.static["live.js"].url
+	}
 	var html bytes.Buffer
 	if err := s.pages[v.page].ExecuteTemplate(&html, "layout.html", v); err != nil {
 		// A template that does not fit its data is a bug like any other.

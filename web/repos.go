@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -81,16 +82,43 @@ func (s *server) repoList(r *http.Request) (*view, error) {
 	return &view{page: "repos", Title: "Repositories", Nav: "repos", Data: lines}, nil
 }
 
-// repo answers with a tag's page, or with its .repo file for TAG.repo.
+// repo answers with a tag's page, or with its .repo file for TAG.repo; where
+// there is no such file, TAG.repo may be a tag itself.
 func (s *server) repo(w http.ResponseWriter, r *http.Request) error {
 	name, err := pathName(r, "tag")
 	if err != nil {
 		return err
 	}
-	if tag, ok := strings.CutSuffix(name, ".repo"); ok {
-		return s.dnfRepo(w, r, tag, 0)
+	tag, ok := strings.CutSuffix(name, repoSuffix)
+	if !ok {
+		return s.showRepo(w, r, name)
 	}
-	v, err := withTimeout(r, func(r *http.Request) (*view, error) { return s.repoPage(r, name) })
+	err = s.dnfRepo(w, r, tag, 0)
+	if known := (*problem)(nil); !errors.As(err, &known) || known.status != http.StatusNotFound {
+		return err
+	}
+	if _, other := s.repoNamed(r.Context(), name); other != nil {
+		return err
+	}
+	http.Redirect(w, r, repoURL(name), http.StatusFound)
+	return nil
+}
+
+// repoSuffix ends the names of .repo files.
+const repoSuffix = ".repo"
+
+// repoURL is the page of a tag's repository. A tag may be called x.repo, and
+// /repos/x.repo is what clients of tag x ask for: its page has a slash at the end.
+func repoURL(tag string) string {
+	if strings.HasSuffix(tag, repoSuffix) {
+		return "/repos/" + url.PathEscape(tag) + "/"
+	}
+	return "/repos/" + url.PathEscape(tag)
+}
+
+// showRepo answers with a tag's page.
+func (s *server) showRepo(w http.ResponseWriter, r *http.Request, tag string) error {
+	v, err := withTimeout(r, func(r *http.Request) (*view, error) { return s.repoPage(r, tag) })
 	if err != nil {
 		return err
 	}
@@ -123,7 +151,7 @@ func (s *server) repoPage(r *http.Request, name string) (*view, error) {
 	if data.Generations, more, err = s.listGenerations(ctx, line, before, pageRows); err != nil {
 		return nil, err
 	}
-	path := "/repos/" + url.PathEscape(name)
+	path := repoURL(name)
 	if more {
 		data.Older = older(path, q.values, "before", data.Generations[len(data.Generations)-1].NumberText())
 	}

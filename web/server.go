@@ -60,6 +60,7 @@ type server struct {
 	followers chan struct{}
 	// wholeLists holds a token for each list that is being read whole.
 	wholeLists chan struct{}
+	modules    *moduleLists
 }
 
 // New makes the handler of everything below "/". It opens nothing but the
@@ -89,6 +90,7 @@ func New(config Config) (http.Handler, error) {
 	s := &server{
 		Config: config, queries: db.New(config.Pool), tags: tagview.Reader{Conn: config.Pool},
 		followers: make(chan struct{}, config.Followers), wholeLists: make(chan struct{}, wholeLists),
+		modules: newModuleLists(),
 	}
 	if s.static, err = readStatic(); err != nil {
 		return nil, fmt.Errorf("web: read static files: %w", err)
@@ -112,6 +114,7 @@ func (s *server) routes() http.Handler {
 	mux.Handle("GET /chains/{id}", s.page(s.chain))
 	mux.Handle("GET /tasks/{id}/logs/{name}", s.page(s.log))
 	mux.Handle("GET /packages", s.page(s.packageList))
+	mux.Handle("GET /packages/{$}", http.RedirectHandler("/packages", http.StatusFound))
 	mux.Handle("GET /packages/{name}", s.page(s.packageBuilds))
 	mux.Handle("GET /tags", s.page(s.tagsPage))
 	mux.Handle("GET /tags/{tag}", s.page(s.tag))
@@ -123,6 +126,7 @@ func (s *server) routes() http.Handler {
 	mux.Handle("GET /tags/{tag}/explain", s.page(s.tagExplain))
 	mux.Handle("GET /targets", s.page(s.targets))
 	mux.Handle("GET /repos", s.page(s.repoList))
+	mux.Handle("GET /repos/{$}", http.RedirectHandler("/repos", http.StatusFound))
 	mux.Handle("GET /repos/{tag}", s.raw(s.repo))
 	mux.Handle("GET /repos/{tag}/{generation}", s.raw(s.generation))
 	mux.Handle("GET /deliveries", s.page(s.deliveryList))

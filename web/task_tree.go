@@ -78,7 +78,8 @@ func taskName(method, arch string) string {
 }
 
 // taskTree reads the tasks of a build, parents before their children.
-func (s *server) taskTree(ctx context.Context, build int64) ([]taskLine, error) {
+func (s *server) taskTree(ctx context.Context, b db.GetBuildRow) ([]taskLine, error) {
+	build := b.ID
 	tasks, err := s.queries.TasksOfBuild(ctx, build)
 	if err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func (s *server) taskTree(ctx context.Context, build int64) ([]taskLine, error) 
 	if err != nil {
 		return nil, err
 	}
-	waits, err := queue.WaitsOfTasks(ctx, s.queries, tasks)
+	waits, err := s.waitsOfTasks(ctx, b, tasks)
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +132,23 @@ func (s *server) taskTree(ctx context.Context, build int64) ([]taskLine, error) 
 		children[parent] = append(children[parent], i)
 	}
 	return flatten(nil, lines, children, 0, 0), nil
+}
+
+// waitsOfTasks says what those of a build's tasks wait for that wait for its
+// repository, by their ids: also that this can't be made.
+func (s *server) waitsOfTasks(ctx context.Context, b db.GetBuildRow, tasks []db.Task) (map[int64]string, error) {
+	waits, err := queue.WaitsOfTasks(ctx, s.queries, tasks)
+	if err != nil || len(waits) == 0 {
+		return nil, err
+	}
+	trouble, err := s.troubleOfTag(ctx, b.BuildTag, b.BuildTagName)
+	if err != nil || trouble == nil {
+		return waits, err
+	}
+	for id := range waits {
+		waits[id] = waitsForTrouble(trouble.Tag, trouble.Reason, trouble.Since)
+	}
+	return waits, nil
 }
 
 // hostNames reads the names of the hosts of tasks and attempts by their ids.

@@ -43,6 +43,8 @@ func TestARepositoryThatCantBeMadeSaysWhy(t *testing.T) {
 		s := s.in(t)
 		const why = "can&#39;t be made since 2026-03-01 11:45 UTC: closure: x86_64: &lt;b&gt;a&lt;/b&gt; requires b"
 		s.page("/queue", why)
+		s.page("/builds/3", why)
+		s.page("/api/v1/builds/3", "the repository of f37-build can't be made since 2026-03-01 11:45 UTC: closure")
 	})
 	t.Run("to programs", func(t *testing.T) {
 		t.Parallel()
