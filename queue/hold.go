@@ -38,7 +38,13 @@ func RepoWait(tag, held string) string {
 		return "the repository of " + tag + " is being made"
 	}
 	return "the repository of " + tag + " is " + held + ", and the build was asked for when it showed more: distbot repo publish " + tag +
-		" ends that; canceled and retried the build begins with what is there"
+		" ends that; a build that is canceled and retried begins with what is there"
+}
+
+// RepoTrouble says what a task waits for whose repository can't be made, and since
+// when.
+func RepoTrouble(tag, reason string, since time.Time) string {
+	return "the repository of " + tag + " can't be made since " + since.UTC().Format("2006-01-02 15:04 UTC") + ": " + reason
 }
 
 // WentBack says of a generation with which somebody went back to an older one
@@ -54,8 +60,8 @@ func WentBack(to int64, actor, reason string, at *time.Time) string {
 	return text
 }
 
-// WaitsOfTasks says what tasks wait for that wait for a repository, see RepoWait,
-// by their ids.
+// WaitsOfTasks says what tasks wait for that wait for a repository, see RepoWait
+// and RepoTrouble, by their ids.
 func WaitsOfTasks(ctx context.Context, q *db.Queries, tasks []db.Task) (map[int64]string, error) {
 	var ids []int64
 	for _, task := range tasks {
@@ -73,6 +79,9 @@ func WaitsOfTasks(ctx context.Context, q *db.Queries, tasks []db.Task) (map[int6
 	waits := make(map[int64]string, len(rows))
 	for _, row := range rows {
 		waits[row.ID] = RepoWait(row.Tag, row.Held)
+		if row.TroubleSince != nil {
+			waits[row.ID] = RepoTrouble(row.Tag, row.TroubleReason, *row.TroubleSince)
+		}
 	}
 	return waits, nil
 }

@@ -85,7 +85,7 @@ func (s *server) waitingTasks(ctx context.Context, filter queueFilter, hosts []d
 func whyWaiting(task db.WaitingTasksRow, hosts []db.ListHostsRow) string {
 	switch {
 	case task.WaitsForRepo && task.TroubleSince != nil:
-		return waitsForTrouble(task.BuildTagName, task.TroubleReason, *task.TroubleSince)
+		return queue.RepoTrouble(task.BuildTagName, task.TroubleReason, *task.TroubleSince)
 	case task.WaitsForRepo:
 		return queue.RepoWait(task.BuildTagName, task.Held)
 	case task.WaitsForTime:

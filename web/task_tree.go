@@ -96,7 +96,7 @@ func (s *server) taskTree(ctx context.Context, b db.GetBuildRow) ([]taskLine, er
 	if err != nil {
 		return nil, err
 	}
-	waits, err := s.waitsOfTasks(ctx, b, tasks)
+	waits, err := queue.WaitsOfTasks(ctx, s.queries, tasks)
 	if err != nil {
 		return nil, err
 	}
@@ -132,23 +132,6 @@ func (s *server) taskTree(ctx context.Context, b db.GetBuildRow) ([]taskLine, er
 		children[parent] = append(children[parent], i)
 	}
 	return flatten(nil, lines, children, 0, 0), nil
-}
-
-// waitsOfTasks says what those of a build's tasks wait for that wait for its
-// repository, by their ids: also that this can't be made.
-func (s *server) waitsOfTasks(ctx context.Context, b db.GetBuildRow, tasks []db.Task) (map[int64]string, error) {
-	waits, err := queue.WaitsOfTasks(ctx, s.queries, tasks)
-	if err != nil || len(waits) == 0 {
-		return nil, err
-	}
-	trouble, err := s.troubleOfTag(ctx, b.BuildTag, b.BuildTagName)
-	if err != nil || trouble == nil {
-		return waits, err
-	}
-	for id := range waits {
-		waits[id] = waitsForTrouble(trouble.Tag, trouble.Reason, trouble.Since)
-	}
-	return waits, nil
 }
 
 // hostNames reads the names of the hosts of tasks and attempts by their ids.

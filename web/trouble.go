@@ -52,11 +52,6 @@ func (s *server) troubleOfTag(ctx context.Context, id int64, name string) (*trou
 	return t, json.Unmarshal(row.Problems, &t.Problems)
 }
 
-// waitsForTrouble says that a build waits for a repository which can't be made.
-func waitsForTrouble(tag, reason string, since time.Time) string {
-	return "the repository of " + tag + " can't be made since " + since.UTC().Format("2006-01-02 15:04 UTC") + ": " + reason
-}
-
 // apiTrouble is a trouble for programs.
 type apiTrouble struct {
 	Kind     string    `json:"kind"`

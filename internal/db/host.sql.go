@@ -836,17 +836,20 @@ func (q *Queries) TasksToSchedule(ctx context.Context, arg TasksToScheduleParams
 }
 
 const waitsOfTasks = `-- name: WaitsOfTasks :many
-select t.id, g.name as tag, coalesce(hold_words(g.id), '')::text as held
-from tasks t join tags g on g.id = t.waits_tag where t.id = any ($1::bigint[]) and t.state = 'FREE' order by t.id
+select t.id, g.name as tag, coalesce(hold_words(g.id), '')::text as held, coalesce(x.reason, '')::text as trouble_reason, x.since as trouble_since
+from tasks t join tags g on g.id = t.waits_tag left join repo_troubles x on x.tag_id = g.id where t.id = any ($1::bigint[]) and t.state = 'FREE' order by t.id
 `
 
 type WaitsOfTasksRow struct {
-	ID   int64
-	Tag  string
-	Held string
+	ID            int64
+	Tag           string
+	Held          string
+	TroubleReason string
+	TroubleSince  *time.Time
 }
 
-// The repositories that tasks wait for, with who holds them; empty for nobody.
+// The repositories that tasks wait for, with who holds them and why they can't be
+// made; empty for nobody and nothing.
 func (q *Queries) WaitsOfTasks(ctx context.Context, ids []int64) ([]WaitsOfTasksRow, error) {
 	rows, err := q.db.Query(ctx, waitsOfTasks, ids)
 	if err != nil {
@@ -856,7 +859,13 @@ func (q *Queries) WaitsOfTasks(ctx context.Context, ids []int64) ([]WaitsOfTasks
 	items := []WaitsOfTasksRow{}
 	for rows.Next() {
 		var i WaitsOfTasksRow
-		if err := rows.Scan(&i.ID, &i.Tag, &i.Held); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.Tag,
+			&i.Held,
+			&i.TroubleReason,
+			&i.TroubleSince,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

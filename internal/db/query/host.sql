@@ -138,9 +138,10 @@ with free as (
 update tasks set waits_tag = @tag_id::bigint, waits_rev = free.need_rev from free where tasks.id = free.id;
 
 -- name: WaitsOfTasks :many
--- The repositories that tasks wait for, with who holds them; empty for nobody.
-select t.id, g.name as tag, coalesce(hold_words(g.id), '')::text as held
-from tasks t join tags g on g.id = t.waits_tag where t.id = any (@ids::bigint[]) and t.state = 'FREE' order by t.id;
+-- The repositories that tasks wait for, with who holds them and why they can't be
+-- made; empty for nobody and nothing.
+select t.id, g.name as tag, coalesce(hold_words(g.id), '')::text as held, coalesce(x.reason, '')::text as trouble_reason, x.since as trouble_since
+from tasks t join tags g on g.id = t.waits_tag left join repo_troubles x on x.tag_id = g.id where t.id = any (@ids::bigint[]) and t.state = 'FREE' order by t.id;
 
 -- name: TasksToSchedule :many
 -- The tasks of each channel and bin that come next and may begin, where a host
