@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -190,6 +191,9 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: list packages of %s: %w", tag.Name, err)
 	}
+	if err := whoHasTheName(ctx, q, tag.Name, rpms); err != nil {
+		return nil, fmt.Errorf("repopublish: packages of one name in %s: %w", tag.Name, err)
+	}
 	p.addServed(c, tag.Name, rpms)
 	for _, repo := range c.repos {
 		repo.comps = comps
@@ -198,7 +202,8 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 }
 
 // addServed puts packages into the repositories of the architectures that they
-// are for.
+// are for. Of those with one name, version, release and architecture the first is
+// taken.
 func (p *Publisher) addServed(c *content, tag string, rpms []db.RPMsOfBuildsRow) {
 	for _, a := range c.arches {
 		there, serves := map[string]bool{}, map[string]bool{}
@@ -214,9 +219,9 @@ func (p *Publisher) addServed(c *content, tag string, rpms []db.RPMsOfBuildsRow)
 			if rpm.Source || !wanted {
 				continue
 			}
-			// Two builds have a package of one name: the older one's stays, and
-			// the rest of the tag must not wait for the mistake.
-			if name := rpm.Name + "-" + rpm.Version + "-" + rpm.Release + "." + rpm.Arch; there[name] {
+			// Two builds have a package of one name: one stays, and the rest of the
+			// tag must not wait for the mistake.
+			if name := nvraOf(rpm); there[name] {
 				p.Logger.Warn("repopublish: package left out", "tag", tag, "package", name, "build", rpm.BuildID, "reason", "another build has one of this name")
 				continue
 			} else {
@@ -227,26 +232,41 @@ func (p *Publisher) addServed(c *content, tag string, rpms []db.RPMsOfBuildsRow)
 	}
 }
 
-// past is what a generation consists of, for another one like it. Its tree must
-// be there.
+// past is what a generation consists of, for another one like it. The error is a
+// *RefusedError where its tree is gone.
 func (p *Publisher) past(ctx context.Context, tag db.TagForPublishRow, hold db.HoldRow) (*content, error) {
 	c, err := p.atOnce(ctx, func(tx pgx.Tx) (*content, error) { return p.readPast(ctx, tx, tag, hold) })
 	if err != nil {
 		return nil, err
 	}
 	for a, repo := range c.repos {
-		tree := filepath.Join(p.ReposDir, hold.Directory, strconv.FormatInt(hold.Number, 10), a)
-		if repo.comps, err = document(tree, "group"); err != nil {
-			return nil, fmt.Errorf("repopublish: read generation %d: %w", hold.Number, err)
+		err := repo.readDocuments(filepath.Join(treeOf(p.ReposDir, hold.Directory, hold.Number), a))
+		if errors.Is(err, fs.ErrNotExist) {
+			// They don't come again by themselves.
+			return nil, refuse(GateRollback, fmt.Errorf("files of generation %d, which %s is to go back to, are gone", hold.Number, tag.Name))
 		}
-		if repo.modules, err = document(tree, "modules"); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("repopublish: read generation %d: %w", hold.Number, err)
-		}
-		if repo.index, err = readIndex(repo.modules); err != nil {
-			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// treeOf is where the tree of a generation is.
+func treeOf(reposDir, directory string, number int64) string {
+	return filepath.Join(reposDir, directory, strconv.FormatInt(number, 10))
+}
+
+// readDocuments reads what only a published repository has, from its directory.
+func (repo *archContent) readDocuments(dir string) (err error) {
+	if repo.comps, err = document(dir, "group"); err != nil {
+		return err
+	}
+	if repo.modules, err = document(dir, "modules"); err != nil {
+		return err
+	}
+	repo.index, err = readIndex(repo.modules)
+	return err
 }
 
 // readPast is past without what only the tree has.

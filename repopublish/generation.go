@@ -37,6 +37,9 @@ func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRo
 	if err := p.checkIdentity(ctx, c); err != nil {
 		return nil, err
 	}
+	if err := namesApart(ctx, db.New(p.Pool), tag.Name, c); err != nil {
+		return nil, fmt.Errorf("repopublish: names of the packages of %s: %w", tag.Name, err)
+	}
 	newest, err := newestTree(dir)
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: list generations of %s: %w", tag.Name, err)

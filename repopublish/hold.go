@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,12 +33,14 @@ func liveTag(ctx context.Context, tx pgx.Tx, name string) (db.LiveTagRow, error)
 
 // GoBack has the content of an older generation published again, as a new one,
 // and keeps the tag's repository so until Publish. number 0 stands for the
-// generation before the newest. Builds that are asked for from then on are made
+// generation before the newest; where somebody went back already, for the newest
+// of an older state of the tag than that. Builds that are asked for from then on are made
 // with it; those that were asked for before and have not begun are, too, if it
 // shows all that the tag said then, and else they wait until the tag is published
-// again. It returns the number it goes back to. The error
-// wraps generations.ErrNoTag or is a *generations.MissingError.
-func GoBack(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagName string, number int64, actor, reason string) (int64, error) {
+// again. Files that are not in reposDir can't be gone back to; where that is not
+// there at all they may be on another machine. It returns the number it goes back
+// to. The error wraps generations.ErrNoTag or is a *generations.MissingError.
+func GoBack(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, reposDir, tagName string, number int64, actor, reason string) (int64, error) {
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		tag, err := liveTag(ctx, tx, tagName)
 		if err != nil {
@@ -45,7 +49,7 @@ func GoBack(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagNam
 		q := db.New(tx)
 		var g db.RepoGeneration
 		if number == 0 {
-			g, err = q.GenerationBeforeNewest(ctx, tag.ID)
+			g, err = q.GenerationBefore(ctx, tag.ID)
 		} else {
 			g, err = q.Generation(ctx, db.GenerationParams{TagID: tag.ID, Number: number})
 		}
@@ -55,8 +59,12 @@ func GoBack(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagNam
 		if err != nil {
 			return fmt.Errorf("repopublish: read generation of %s: %w", tagName, err)
 		}
-		if g.State != "published" {
-			return &generations.MissingError{Tag: tagName, Number: g.Number, State: g.State}
+		if g.State != "published" || gone(reposDir, g) {
+			missing := &generations.MissingError{Tag: tagName, Number: g.Number, State: g.State}
+			if g.PublishedAt == nil {
+				missing.State = "building" // and given up since
+			}
+			return missing
 		}
 		number = g.Number
 		if err := q.SetHold(ctx, db.SetHoldParams{TagID: tag.ID, GenerationID: g.ID, Actor: actor, Reason: reason}); err != nil {
@@ -73,6 +81,15 @@ func GoBack(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagNam
 		return err
 	})
 	return number, err
+}
+
+// gone says whether the files of a generation are not where generations are.
+func gone(reposDir string, g db.RepoGeneration) bool {
+	if _, err := os.Stat(reposDir); err != nil {
+		return false
+	}
+	_, err := os.Stat(treeOf(reposDir, g.Directory, g.Number))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // Publish has a tag's repository made of what the tag says now, also where

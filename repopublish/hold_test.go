@@ -2,6 +2,7 @@ package repopublish
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,7 +44,7 @@ func TestGoBack(t *testing.T) {
 		t.Parallel()
 		s := twoGenerations(t)
 		last := s.newest(t)
-		number, err := GoBack(t.Context(), s.Pool, s.Jobs, "f37", last-2, "pat", "hello 2 eats files")
+		number, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", last-2, "pat", "hello 2 eats files")
 		if err != nil || number != last-2 {
 			t.Fatalf("got %d, %v", number, err)
 		}
@@ -79,11 +80,45 @@ func TestGoBack(t *testing.T) {
 		t.Parallel()
 		s := twoGenerations(t)
 		last := s.newest(t)
-		if number, err := GoBack(t.Context(), s.Pool, s.Jobs, "f37", 0, "pat", ""); err != nil || number != last-1 {
+		if number, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", 0, "pat", ""); err != nil || number != last-1 {
 			t.Fatalf("got %d, %v", number, err)
 		}
 		s.settled(t)
 		s.wantPackages(t, "f37", "x86_64", "hello-2-1.x86_64")
+	})
+
+	t.Run("without a number again goes further back, and never to what it came from", func(t *testing.T) {
+		t.Parallel()
+		s := twoGenerations(t)
+		last := s.newest(t)
+		for _, want := range []int64{last - 1, last - 2} {
+			if number, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", 0, "pat", ""); err != nil || number != want {
+				t.Fatalf("got %d, %v, want %d", number, err, want)
+			}
+			s.settled(t)
+		}
+		// To what was made of an older one is to that, and before it comes what
+		// came before that.
+		if _, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", last+1, "pat", ""); err != nil {
+			t.Fatal(err)
+		}
+		if number, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", 0, "pat", ""); err != nil || number != last+2 {
+			t.Fatalf("got %d, %v, want %d, which shows what %d did", number, err, last+2, last-2)
+		}
+		s.settled(t)
+		var none *generations.MissingError
+		if number, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", 0, "pat", ""); !errors.As(err, &none) {
+			t.Errorf("before the first one: %d, %v", number, err)
+		}
+		// One that nobody went back to has the one before it, whatever that shows.
+		if _, _, err := Publish(t.Context(), s.Pool, s.Jobs, "f37"); err != nil {
+			t.Fatal(err)
+		}
+		s.settled(t)
+		newest := s.newest(t)
+		if number, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", 0, "pat", ""); err != nil || number != newest-1 {
+			t.Errorf("got %d, %v, want %d", number, err, newest-1)
+		}
 	})
 
 	t.Run("twice ends at what was wanted last", func(t *testing.T) {
@@ -91,7 +126,7 @@ func TestGoBack(t *testing.T) {
 		s := twoGenerations(t)
 		last := s.newest(t)
 		for _, number := range []int64{last - 1, last - 2} {
-			if _, err := GoBack(t.Context(), s.Pool, s.Jobs, "f37", number, "pat", ""); err != nil {
+			if _, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", number, "pat", ""); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -102,15 +137,22 @@ func TestGoBack(t *testing.T) {
 	t.Run("refuses what is not there", func(t *testing.T) {
 		t.Parallel()
 		s := twoGenerations(t)
+		last := s.newest(t)
 		queuetest.Exec(t, s.Pool, "update repo_generations set state = 'expired' where number = 1")
-		for number, want := range map[int64]string{1: "was removed", 99: "has no generation 99"} {
-			_, err := GoBack(t.Context(), s.Pool, s.Jobs, "f37", number, "pat", "")
+		queuetest.Exec(t, s.Pool, "insert into repo_generations (tag_id, number, rev, state) values ($1, 50, 1, 'expired'), ($1, 51, 1, 'building')", s.dist.DestTag)
+		if err := os.RemoveAll(treeOf(s.ReposDir, "f37", last-1)); err != nil {
+			t.Fatal(err)
+		}
+		for number, want := range map[int64]string{
+			1: "was removed", 50: "was never published", 51: "was never published", 99: "has no generation 99", last - 1: "files of generation 2 of f37 are gone",
+		} {
+			_, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", number, "pat", "")
 			var none *generations.MissingError
 			if !errors.As(err, &none) || !strings.Contains(err.Error(), want) {
 				t.Errorf("generation %d: %v", number, err)
 			}
 		}
-		if _, err := GoBack(t.Context(), s.Pool, s.Jobs, "nosuch", 1, "pat", ""); !errors.Is(err, generations.ErrNoTag) {
+		if _, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "nosuch", 1, "pat", ""); !errors.Is(err, generations.ErrNoTag) {
 			t.Errorf("got %v, want ErrNoTag", err)
 		}
 		if _, _, err := Publish(t.Context(), s.Pool, s.Jobs, "nosuch"); !errors.Is(err, generations.ErrNoTag) {
@@ -136,7 +178,7 @@ func TestGoBack(t *testing.T) {
 		if now := read(); !strings.Contains(now, "<id>build</id>") {
 			t.Fatalf("comps.xml: %s", now)
 		}
-		if _, err := GoBack(t.Context(), s.Pool, s.Jobs, "f37", last-2, "pat", ""); err != nil {
+		if _, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", last-2, "pat", ""); err != nil {
 			t.Fatal(err)
 		}
 		s.settled(t)

@@ -66,7 +66,7 @@ func (s *heldStage) change(t *testing.T) {
 
 func (s *heldStage) goBack(t *testing.T, to int64) {
 	t.Helper()
-	if _, err := GoBack(t.Context(), s.Pool, s.Jobs, "f37-build", to, "pat", "gcc is broken"); err != nil {
+	if _, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37-build", to, "pat", "gcc is broken"); err != nil {
 		t.Fatal(err)
 	}
 }

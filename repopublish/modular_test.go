@@ -186,7 +186,7 @@ func TestModulesOfATag(t *testing.T) {
 		if err != nil || strings.Contains(string(now), "demo-0:2.0-1") || !strings.Contains(string(now), "demo-0:1.0-1") {
 			t.Fatalf("%v\n%s", err, now)
 		}
-		if _, err := GoBack(t.Context(), s.Pool, s.Jobs, "f37", 1, "pat", ""); err != nil {
+		if _, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", 1, "pat", ""); err != nil {
 			t.Fatal(err)
 		}
 		s.settled(t)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/flock"
+	"github.com/distbot/distbot/internal/repomd"
 	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue"
 )
@@ -98,6 +98,8 @@ func (w *Worker) publish(ctx context.Context, job *river.Job[queue.PublishArgs])
 	}
 	made, hold, err := w.next(ctx, dir, tag)
 	if err != nil {
+		// Old generations may have what is missing: space, or links to a package.
+		w.tidy(ctx, dir, tag)
 		return nil, w.unmade(ctx, job, tag, hold, err)
 	}
 	if hold != nil {
@@ -114,11 +116,17 @@ func (w *Worker) publish(ctx context.Context, job *river.Job[queue.PublishArgs])
 	if made != nil {
 		w.pace.note(tag.ID)
 		w.Logger.Info("repopublish: published", "tag", tag.Name, "generation", made.number, "packages", made.packages(), "seconds", made.took.Seconds())
-		if err := w.sweep(ctx, dir, tag); err != nil {
-			w.Logger.Warn("repopublish: remove old generations", "tag", tag.Name, "error", err)
-		}
+		w.tidy(ctx, dir, tag)
 	}
 	return made, nil
+}
+
+// tidy sweeps; that something stays is no trouble, it is tried again with the
+// next generation.
+func (w *Worker) tidy(ctx context.Context, dir string, tag db.TagForPublishRow) {
+	if err := w.sweep(ctx, dir, tag); err != nil && ctx.Err() == nil {
+		w.Logger.Warn("repopublish: remove old generations", "tag", tag.Name, "error", err)
+	}
 }
 
 // next makes the generation that a tag lacks: of what the tag says, or of what
@@ -165,8 +173,7 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 		if err != nil {
 			return err
 		}
-		revs, err := q.SetBuiltRev(ctx, db.SetBuiltRevParams{ID: tag.ID, BuiltRev: rev})
-		if err != nil {
+		if err := q.SetBuiltRev(ctx, db.SetBuiltRevParams{ID: tag.ID, BuiltRev: rev}); err != nil {
 			return err
 		}
 		if made != nil {
@@ -184,13 +191,32 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 		if err := queue.FollowRepository(ctx, tx, w.Jobs, tag.ID); err != nil {
 			return err
 		}
-		if err := queue.Complete(ctx, tx, job); err != nil || revs.BuiltRev >= revs.WantRev {
-			return err
-		}
-		// While the tag is locked, as by who wants more of it: River would end
-		// jobs that are given back several at once, in any order.
-		return queue.WantRepositories(ctx, tx, w.Jobs, []int64{tag.ID})
+		return w.complete(ctx, tx, job, tag.ID)
 	})
+}
+
+// complete ends the job of a tag, which the transaction has locked. Who wanted
+// more of the tag, went back or ended a hold since the job began has found the
+// job there and added none: another one follows if something is lacking now.
+func (w *Worker) complete(ctx context.Context, tx pgx.Tx, job *river.Job[queue.PublishArgs], tagID int64) error {
+	q := db.New(tx)
+	tag, err := q.TagForPublish(ctx, tagID)
+	if err != nil {
+		return err
+	}
+	lacks := tag.BuiltRev < tag.WantRev
+	switch hold, err := q.Hold(ctx, tagID); {
+	case err == nil:
+		lacks = hold.MadeID == nil
+	case !errors.Is(err, pgx.ErrNoRows):
+		return err
+	}
+	if err := queue.Complete(ctx, tx, job); err != nil || !lacks {
+		return err
+	}
+	// While the tag is locked, as by who wants more of it: River would end
+	// jobs that are given back several at once, in any order.
+	return queue.WantRepositories(ctx, tx, w.Jobs, []int64{tagID})
 }
 
 // announceHeld records what somebody went back to, and that no more than that is
@@ -198,19 +224,18 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 // is released, which asks for a repository again.
 func (w *Worker) announceHeld(ctx context.Context, job *river.Job[queue.PublishArgs], tag db.TagForPublishRow, made *generation) error {
 	return pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
-		current := int64(1)
+		if _, err := db.New(tx).LockTagsByID(ctx, []int64{tag.ID}); err != nil {
+			return err
+		}
 		if made != nil {
-			if _, err := db.New(tx).LockTagsByID(ctx, []int64{tag.ID}); err != nil {
-				return err
-			}
 			if err := w.publishRow(ctx, tx, made); err != nil {
 				return err
 			}
 			if err := db.New(tx).SetHeldRev(ctx, db.SetHeldRevParams{ID: tag.ID, BuiltRev: made.rev}); err != nil {
 				return err
 			}
-			var err error
-			if current, err = db.New(tx).HoldMade(ctx, db.HoldMadeParams{TagID: tag.ID, GenerationID: *made.goesBack, MadeID: &made.id}); err != nil {
+			// Somebody may have gone back to another one by now.
+			if err := db.New(tx).HoldMade(ctx, db.HoldMadeParams{TagID: tag.ID, GenerationID: *made.goesBack, MadeID: &made.id}); err != nil {
 				return err
 			}
 			// It may be newer than what was there, also where it is older than what
@@ -226,11 +251,7 @@ func (w *Worker) announceHeld(ctx context.Context, job *river.Job[queue.PublishA
 		if err := queue.WantStatuses(ctx, tx, w.Jobs, waiting); err != nil {
 			return err
 		}
-		if err := queue.Complete(ctx, tx, job); err != nil || current > 0 {
-			return err
-		}
-		// Somebody wants something else by now.
-		return queue.WantRepositories(ctx, tx, w.Jobs, []int64{tag.ID})
+		return w.complete(ctx, tx, job, tag.ID)
 	})
 }
 
@@ -255,8 +276,13 @@ func (w *Worker) publishRow(ctx context.Context, tx pgx.Tx, made *generation) er
 	}
 	rpms := db.InsertGenerationRPMsParams{GenerationID: made.id}
 	for a, repo := range made.repos {
-		for _, id := range repo.rpmIDs {
+		for i, id := range repo.rpmIDs {
+			served := repo.items[i].File
+			if served.Href == hrefOf(repo.items[i].NEVRA) { // other bytes have another name
+				served = repomd.File{}
+			}
 			rpms.RpmIds, rpms.Arches = append(rpms.RpmIds, id), append(rpms.Arches, a)
+			rpms.Sha256s, rpms.Sizes, rpms.Hrefs = append(rpms.Sha256s, served.SHA256), append(rpms.Sizes, served.Size), append(rpms.Hrefs, served.Href)
 		}
 	}
 	return q.InsertGenerationRPMs(ctx, rpms)
@@ -308,7 +334,7 @@ func absence(ctx context.Context, q *db.Queries, tag db.TagForPublishRow, build 
 // lock makes the tag's directory and takes its lock, which ends with the
 // process. It returns *queue.WaitError while another process has it.
 func lock(dir string) (unlock func(), err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := makeDurable(dir); err != nil {
 		return nil, fmt.Errorf("repopublish: make %s: %w", filepath.Base(dir), err)
 	}
 	held, err := flock.Try(filepath.Join(dir, lockFile), flock.Exclusive)

@@ -25,6 +25,8 @@ const (
 	GateClosure Gate = "closure"
 	// GateKeys: keys that can't sign.
 	GateKeys Gate = "signing keys"
+	// GateRollback: the generation that somebody went back to is gone.
+	GateRollback Gate = "rollback"
 )
 
 const (

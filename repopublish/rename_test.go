@@ -57,7 +57,7 @@ func TestRename(t *testing.T) {
 		t.Errorf("its generation is %s with %d packages, want 3 with 1", now, held("f37"))
 	}
 	// It goes back to what it had under another name.
-	if _, err := GoBack(t.Context(), s.Pool, s.Jobs, "f37", 2, "pat", ""); err != nil {
+	if _, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", 2, "pat", ""); err != nil {
 		t.Fatal(err)
 	}
 	s.settled(t)

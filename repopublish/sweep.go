@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/distbot/distbot/internal/db"
 )
 
@@ -19,14 +21,8 @@ import (
 func (p *Publisher) sweep(ctx context.Context, dir string, tag db.TagForPublishRow) error {
 	q, tagID := db.New(p.Pool), tag.ID
 	// The rows first: what the database calls published is there.
-	old, err := q.ExpirableGenerations(ctx, db.ExpirableGenerationsParams{TagID: tagID, Keep: int64(p.Keep), KeepSeconds: p.KeepFor.Seconds()})
-	if err != nil {
-		return fmt.Errorf("repopublish: list old generations: %w", err)
-	}
-	for _, g := range old {
-		if err := q.ExpireGeneration(ctx, g.ID); err != nil {
-			return fmt.Errorf("repopublish: expire generation %d: %w", g.Number, err)
-		}
+	if err := pgx.BeginFunc(ctx, p.Pool, func(tx pgx.Tx) error { return p.expire(ctx, db.New(tx), tagID) }); err != nil {
+		return fmt.Errorf("repopublish: expire generations of %s: %w", tag.Name, err)
 	}
 	abandoned, err := q.AbandonedGenerations(ctx, db.AbandonedGenerationsParams{TagID: tagID, KeepSeconds: p.KeepFor.Seconds()})
 	if err != nil {
@@ -46,6 +42,24 @@ func (p *Publisher) sweep(ctx context.Context, dir string, tag db.TagForPublishR
 		return fmt.Errorf("repopublish: list generations: %w", err)
 	}
 	return errors.Join(removeTrees(dir, kept), p.removeCaches(tag))
+}
+
+// expire gives up old generations, as a whole and with the tag locked: nobody
+// goes back to one meanwhile.
+func (p *Publisher) expire(ctx context.Context, q *db.Queries, tagID int64) error {
+	if _, err := q.LockTagsByID(ctx, []int64{tagID}); err != nil {
+		return err
+	}
+	old, err := q.ExpirableGenerations(ctx, db.ExpirableGenerationsParams{TagID: tagID, Keep: int64(p.Keep), KeepSeconds: p.KeepFor.Seconds()})
+	if err != nil {
+		return err
+	}
+	for _, g := range old {
+		if err := q.ExpireGeneration(ctx, g.ID); err != nil {
+			return fmt.Errorf("expire generation %d: %w", g.Number, err)
+		}
+	}
+	return nil
 }
 
 // removeCaches removes what is kept for architectures that a tag does not have.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue/queuetest"
 )
 
@@ -49,6 +50,22 @@ func TestSweep(t *testing.T) {
 			wantKept(t, s, test.want)
 		})
 	}
+
+	t.Run("removes old generations where the next one can't be made, since they may have the space", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t, "x86_64")
+		s.Keep, s.KeepFor = 1, time.Hour
+		s.work(t)
+		publish(t, s, 4)
+		queuetest.Exec(t, s.Pool, "update repo_generations set published_at = now() - interval '2 hours'")
+		build := s.complete(t, 6, "lost", "1", "lost.x86_64")
+		sha := queuetest.Value[string](t, s.Pool, "select sha256 from rpms where build_id = $1", build)
+		if err := os.Remove(s.Store.Path(store.Blob{SHA256: sha})); err != nil {
+			t.Fatal(err)
+		}
+		s.tag(t, s.dist.DestTag, build)
+		wantKept(t, s, "[4]")
+	})
 
 	t.Run("removes what was replaced long ago", func(t *testing.T) {
 		t.Parallel()

@@ -28,8 +28,12 @@ type Sweeper struct {
 	*Publisher
 }
 
-// Run sweeps at once and every hour until ctx ends.
+// Run sweeps at once and every hour until ctx ends. Before that it has lost
+// repositories made again, see Publisher.Restore.
 func (s *Sweeper) Run(ctx context.Context) {
+	if err := s.Restore(ctx); err != nil && ctx.Err() == nil {
+		s.Logger.Error("repopublish: restore repositories", "error", err)
+	}
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {

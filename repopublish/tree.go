@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -151,6 +152,23 @@ func syncTree(tree string, c *content) error {
 		}
 	}
 	return nil
+}
+
+// makeDurable makes a directory and those above it, so that none of them is gone
+// after a crash.
+func makeDurable(dir string) error {
+	switch err := os.Mkdir(dir, 0o755); {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		if err := makeDurable(filepath.Dir(dir)); err != nil {
+			return err
+		}
+		return makeDurable(dir)
+	case err != nil:
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
 }
 
 func syncDir(path string) error {

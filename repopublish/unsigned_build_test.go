@@ -206,7 +206,7 @@ func TestGoingBackToUnsignedContent(t *testing.T) {
 	s.signBuild(t, hello[0], "y2027", "")
 	s.signBuild(t, hello[2], "y2027", "")
 	s.setExtra(t, NeedSignaturesExtra, `"y2027"`)
-	if _, err := GoBack(t.Context(), s.stage.Pool, s.Jobs, "f37", second, "pat", ""); err != nil {
+	if _, err := GoBack(t.Context(), s.stage.Pool, s.Jobs, s.ReposDir, "f37", second, "pat", ""); err != nil {
 		t.Fatal(err)
 	}
 	s.settled(t)
@@ -214,13 +214,13 @@ func TestGoingBackToUnsignedContent(t *testing.T) {
 
 	// Of a generation whose event nobody has noted nothing but what it held is known.
 	queuetest.Exec(t, s.stage.Pool, "update repo_generations set event = null where tag_id = $1 and number = $2", s.dist.DestTag, second)
-	if _, err := GoBack(t.Context(), s.stage.Pool, s.Jobs, "f37", second, "pat", ""); err != nil {
+	if _, err := GoBack(t.Context(), s.stage.Pool, s.Jobs, s.ReposDir, "f37", second, "pat", ""); err != nil {
 		t.Fatal(err)
 	}
 	s.settled(t)
 	s.wantPackages(t, "f37", "x86_64")
 	s.signBuild(t, hello[1], "y2027", "")
-	if _, err := GoBack(t.Context(), s.stage.Pool, s.Jobs, "f37", second, "pat", ""); err != nil {
+	if _, err := GoBack(t.Context(), s.stage.Pool, s.Jobs, s.ReposDir, "f37", second, "pat", ""); err != nil {
 		t.Fatal(err)
 	}
 	s.settled(t)

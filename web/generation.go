@@ -162,25 +162,18 @@ func (s *server) compareGeneration(ctx context.Context, q *query, data *generati
 		return err
 	}
 	defer release()
-	d, err := generations.Diff(ctx, s.Pool, data.Tag, data.BeforeNumber, data.Number)
+	data.AllChanges = data.URL() + "?changes=all"
+	data.DifferenceURL = "/api/v1" + strings.TrimSuffix(data.URL(), data.NumberText()) + "diff?from=" + strconv.FormatInt(data.BeforeNumber, 10) + "&to=" + data.NumberText()
+	rows := int64(changeRows)
+	if all != nil {
+		rows, data.AllChanges = allChangeRows, ""
+	}
+	// The newest events are the ones that are asked about.
+	d, more, err := generations.DiffPart(ctx, s.Pool, data.Tag, data.BeforeNumber, data.Number, rows, eventRows)
 	if err != nil {
 		return err
 	}
-	data.AllChanges = data.URL() + "?changes=all"
-	data.DifferenceURL = "/api/v1" + strings.TrimSuffix(data.URL(), data.NumberText()) + "diff?from=" + strconv.FormatInt(data.BeforeNumber, 10) + "&to=" + data.NumberText()
-	left := changeRows
-	if all != nil {
-		left, data.AllChanges = allChangeRows, ""
-	}
-	for i := range d.Arch {
-		there := len(d.Arch[i].Packages)
-		d.Arch[i].Packages = d.Arch[i].Packages[:min(there, left)]
-		left -= len(d.Arch[i].Packages)
-		data.MoreChanges += there - len(d.Arch[i].Packages)
-	}
-	data.MoreEvents = max(len(d.Events)-eventRows, 0)
-	// The newest are the ones that are asked about.
-	data.Events, data.Difference = d.Events[data.MoreEvents:], &d
+	data.MoreChanges, data.MoreEvents, data.Events, data.Difference = more.Packages, more.Events, d.Events, &d
 	return nil
 }
 

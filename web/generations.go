@@ -49,10 +49,7 @@ func (g generationLine) Shown() string {
 // LastEvent is the last event of the tag that the generation shows: 0 while it
 // is good for every later one, and where it is none of the tag's own moments.
 func (g generationLine) LastEvent() int64 {
-	if g.UntilEvent == 0 || g.RollbackOf != 0 {
-		return 0
-	}
-	return max(g.UntilEvent-1, g.Event)
+	return generations.LastEvent(g.Event, g.UntilEvent, g.RollbackOf != 0)
 }
 
 // EventURL is the tag as it was at the generation's event.

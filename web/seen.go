@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/internal/generations"
 	"github.com/distbot/distbot/internal/tagview"
 	"github.com/distbot/distbot/queue"
 )
@@ -41,10 +42,7 @@ func (g seenGeneration) EventURL() string {
 // LastEvent is the last event of the tag that the generation shows, 0 while it
 // is good for every later one.
 func (g seenGeneration) LastEvent() int64 {
-	if g.UntilEvent == 0 {
-		return 0
-	}
-	return max(g.UntilEvent-1, g.Event)
+	return generations.LastEvent(g.Event, g.UntilEvent, g.RollbackOf != 0)
 }
 
 // generationsSeen lists the generations that the buildroots of a build's tasks

@@ -20,7 +20,7 @@ func repoCommands() []command {
 		{name: "repo diff", args: "TAG FROM TO", help: "what changed between two generations, and by which events", run: withHub(readRepoDiff, repoDiff), flags: jsonFlag},
 		{
 			name: "repo rollback", args: "TAG [GENERATION]", run: withHub(readRepoRollback, repoRollback),
-			help: "publish what an older generation held, and keep it so", flags: func(flags *flag.FlagSet) {
+			help: "publish what an older generation held, and keep it so: without GENERATION the one before the newest, or further back where it was rolled back already", flags: func(flags *flag.FlagSet) {
 				changeFlags(flags)
 				flags.String("reason", "", "`text` that is shown to everybody who waits")
 			},

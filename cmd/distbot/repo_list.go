@@ -43,10 +43,15 @@ func readRepoTag(flags *flag.FlagSet) (repoTag, error) {
 // made comes first: its number is 0, its state refused or failing, its reason
 // why.
 type generationView struct {
-	Number     int64    `json:"number"`
-	State      string   `json:"state"`
-	Rev        int64    `json:"rev"`
+	Number int64  `json:"number"`
+	State  string `json:"state"`
+	Rev    int64  `json:"rev"`
+	// Event is the one of the tag that it shows, null where none is known;
+	// LastEvent is the last one up to which that is what the tag says, UntilEvent
+	// the one after which it is not: null while there is none, and where it brings
+	// older content back.
 	Event      *int64   `json:"event"`
+	LastEvent  *int64   `json:"last_event"`
 	UntilEvent *int64   `json:"until_event"`
 	Packages   int32    `json:"packages"`
 	Arches     []string `json:"arches"`
@@ -110,11 +115,13 @@ func repoList(ctx context.Context, h *hub, asked repoTag) error {
 		}
 		events := "-"
 		if g.Event != nil {
-			events = strconv.FormatInt(*g.Event, 10) + "-"
+			events = generations.EventsText(*g.Event, g.UntilEvent, v.Rollback)
+			if last := generations.LastEvent(*g.Event, g.UntilEvent, v.Rollback); last != 0 {
+				v.LastEvent = &last
+			}
 		}
-		if g.UntilEvent != 0 && g.RollbackOf == nil {
+		if g.UntilEvent != 0 && !v.Rollback {
 			v.UntilEvent = &g.UntilEvent
-			events += strconv.FormatInt(g.UntilEvent-1, 10)
 		}
 		if g.PublishedAt != nil {
 			v.Published = g.PublishedAt.UTC().Format("2006-01-02T15:04:05Z07:00")

@@ -58,3 +58,41 @@ func TestRepoListTellsWhatIsWrong(t *testing.T) {
 		t.Errorf("what was mended is told:\n%s", stdout)
 	}
 }
+
+func TestRepoListTellsEvents(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	queuetest.Exec(t, c.pool, `insert into repo_generations (tag_id, number, rev, state, event, published_at, rollback_of)
+		select t.id, g.number, g.rev, 'published', g.event, now(), null from tags t,
+			(values (101, 1001, null), (102, 1002, 2), (103, 1003, 3)) g (number, rev, event) where t.name = 'f37'`)
+	queuetest.Exec(t, c.pool, `insert into repo_generations (tag_id, number, rev, state, event, published_at, rollback_of)
+		select tag_id, 104, rev, 'published', event, now(), id from repo_generations where number = 102`)
+	queuetest.Exec(t, c.pool, `insert into events (actor, what) select 'pat', 'tag' from generate_series(1, 9)`)
+	queuetest.Exec(t, c.pool, `insert into tag_revs (tag_id, rev, event) select t.id, r.rev, r.event from tags t, (values (1002, 2), (1003, 3)) r (rev, event) where t.name = 'f37'`)
+	_, stdout, _ := c.call("repo list f37 --json")
+	var views []generationView
+	if err := json.Unmarshal([]byte(stdout), &views); err != nil {
+		t.Fatalf("%v\n%s", err, stdout)
+	}
+	got := map[int64][2]int64{}
+	for _, v := range views {
+		var pair [2]int64
+		for i, n := range []*int64{v.Event, v.LastEvent} {
+			if n != nil {
+				pair[i] = *n
+			}
+		}
+		got[v.Number] = pair
+	}
+	if diff := cmp.Diff(map[int64][2]int64{101: {}, 102: {2, 2}, 103: {3, 0}, 104: {2, 0}}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	_, stdout, _ = c.call("repo list f37")
+	var events []string
+	for _, line := range strings.Split(strings.TrimSpace(stdout), "\n")[1:] {
+		events = append(events, strings.Fields(line)[3])
+	}
+	if diff := cmp.Diff([]string{"2", "3-", "2", "-"}, events); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

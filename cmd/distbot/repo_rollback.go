@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"path/filepath"
 
 	"github.com/distbot/distbot/repopublish"
 	"github.com/distbot/distbot/tags"
@@ -17,7 +18,7 @@ type rollback struct {
 }
 
 func readRepoRollback(flags *flag.FlagSet) (rollback, error) {
-	args, err := operands(flags, 1, 2, "the name of a tag, and the number of a generation or none for the one before the newest")
+	args, err := operands(flags, 1, 2, "the name of a tag, and the number of a generation or none for the one before that which it shows")
 	if err != nil {
 		return rollback{}, err
 	}
@@ -32,7 +33,7 @@ func repoRollback(ctx context.Context, h *hub, asked rollback) error {
 	if err := mayPublish(ctx, h, asked.as); err != nil {
 		return err
 	}
-	number, err := repopublish.GoBack(ctx, h.pool, h.client, asked.tag, asked.number, asked.as, asked.reason)
+	number, err := repopublish.GoBack(ctx, h.pool, h.client, filepath.Join(h.config.StateDir, "repos"), asked.tag, asked.number, asked.as, asked.reason)
 	if err != nil {
 		return forRepo(asked.tag, err)
 	}

@@ -330,8 +330,7 @@ func (q *Queries) FinishBuild(ctx context.Context, arg FinishBuildParams) (int64
 
 const generationsOfBuild = `-- name: GenerationsOfBuild :many
 select t.id as task_id, g.id, g.number, g.state, tag.name as tag, g.published_at, coalesce(g.event, 0)::bigint as event,
-       coalesce(case when g.rollback_of is null then (select r.event from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev and r.event is not null
-                                             order by r.rev limit 1) end, 0)::bigint as until_event,
+       coalesce(case when g.rollback_of is null then event_after(g.tag_id, g.rev) end, 0)::bigint as until_event,
        coalesce(back.number, 0)::bigint as rollback_of, g.actor, g.reason
 from tasks t join tasks o on o.id = coalesce(t.copy_of, t.id)
 join repo_generations g on g.id = o.generation_id join tags tag on tag.id = g.tag_id
@@ -542,7 +541,7 @@ func (q *Queries) InsertRPMs(ctx context.Context, arg InsertRPMsParams) error {
 }
 
 const latestGeneration = `-- name: LatestGeneration :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory, copies_recorded from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1
 `
 
 func (q *Queries) LatestGeneration(ctx context.Context, tagID int64) (RepoGeneration, error) {
@@ -565,6 +564,7 @@ func (q *Queries) LatestGeneration(ctx context.Context, tagID int64) (RepoGenera
 		&i.Bytes,
 		&i.Closure,
 		&i.Directory,
+		&i.CopiesRecorded,
 	)
 	return i, err
 }

@@ -218,6 +218,9 @@ type GenerationRpm struct {
 	GenerationID int64
 	RpmID        int64
 	Arch         string
+	Sha256       *string
+	Size         *int64
+	Href         *string
 }
 
 type Group struct {
@@ -360,22 +363,23 @@ type Rebuild struct {
 }
 
 type RepoGeneration struct {
-	ID          int64
-	TagID       int64
-	Number      int64
-	Rev         int64
-	State       string
-	Arches      []string
-	Packages    int32
-	CreatedAt   time.Time
-	PublishedAt *time.Time
-	Event       *int64
-	RollbackOf  *int64
-	Actor       string
-	Reason      string
-	Bytes       int64
-	Closure     []byte
-	Directory   string
+	ID             int64
+	TagID          int64
+	Number         int64
+	Rev            int64
+	State          string
+	Arches         []string
+	Packages       int32
+	CreatedAt      time.Time
+	PublishedAt    *time.Time
+	Event          *int64
+	RollbackOf     *int64
+	Actor          string
+	Reason         string
+	Bytes          int64
+	Closure        []byte
+	Directory      string
+	CopiesRecorded bool
 }
 
 type RepoHold struct {

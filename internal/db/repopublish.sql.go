@@ -168,6 +168,7 @@ where g.tag_id = $1 and g.state = 'published'
                        order by m.number desc limit $2::bigint)
   and exists (select 1 from repo_generations n where n.tag_id = g.tag_id and n.state = 'published' and n.number > g.number
               and n.published_at < now() - make_interval(secs => $3::float8))
+  and not exists (select from repo_holds h where g.id in (h.generation_id, h.made_id))
 order by g.number
 `
 
@@ -183,7 +184,8 @@ type ExpirableGenerationsRow struct {
 }
 
 // Published generations that are not among the newest kept ones and were
-// replaced long enough ago. Numbers have gaps: they are counted, not compared.
+// replaced long enough ago, and that nobody holds the tag at. Numbers have gaps:
+// they are counted, not compared. The tag is locked.
 func (q *Queries) ExpirableGenerations(ctx context.Context, arg ExpirableGenerationsParams) ([]ExpirableGenerationsRow, error) {
 	rows, err := q.db.Query(ctx, expirableGenerations, arg.TagID, arg.Keep, arg.KeepSeconds)
 	if err != nil {
@@ -225,6 +227,46 @@ func (q *Queries) ExpireOfRemovedTags(ctx context.Context, keepSeconds float64) 
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const firstPublished = `-- name: FirstPublished :many
+select x.id::bigint as id, f.number::bigint as number from unnest($1::bigint[]) x (id) cross join lateral (
+    select min(g.number) as number from repo_generations g
+    where g.directory = $2 and g.published_at is not null
+      and exists (select from generation_rpms gr where gr.generation_id = g.id and gr.arch = any (g.arches) and gr.rpm_id = x.id)
+) f where f.number is not null order by 1
+`
+
+type FirstPublishedParams struct {
+	Ids       []int64
+	Directory string
+}
+
+type FirstPublishedRow struct {
+	ID     int64
+	Number int64
+}
+
+// The first generation of a directory that had each of these packages; those that
+// none had are left out.
+func (q *Queries) FirstPublished(ctx context.Context, arg FirstPublishedParams) ([]FirstPublishedRow, error) {
+	rows, err := q.db.Query(ctx, firstPublished, arg.Ids, arg.Directory)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []FirstPublishedRow{}
+	for rows.Next() {
+		var i FirstPublishedRow
+		if err := rows.Scan(&i.ID, &i.Number); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const fragmentsOf = `-- name: FragmentsOf :many
@@ -269,7 +311,7 @@ func (q *Queries) FragmentsOf(ctx context.Context, arg FragmentsOfParams) ([]Fra
 }
 
 const generation = `-- name: Generation :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory from repo_generations where tag_id = $1 and number = $2
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory, copies_recorded from repo_generations where tag_id = $1 and number = $2
 `
 
 type GenerationParams struct {
@@ -297,16 +339,28 @@ func (q *Queries) Generation(ctx context.Context, arg GenerationParams) (RepoGen
 		&i.Bytes,
 		&i.Closure,
 		&i.Directory,
+		&i.CopiesRecorded,
 	)
 	return i, err
 }
 
-const generationBeforeNewest = `-- name: GenerationBeforeNewest :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory from repo_generations where tag_id = $1 and state = 'published' order by number desc limit 1 offset 1
+const generationBefore = `-- name: GenerationBefore :one
+with shown as (
+    select g.rev, g.number, (h.generation_id is not null or g.rollback_of is not null)::boolean as went_back
+    from repo_generations g left join repo_holds h on h.tag_id = g.tag_id
+    where g.tag_id = $1 and (g.id = h.generation_id or h.generation_id is null and g.state = 'published')
+    order by g.number desc limit 1
+)
+select g.id, g.tag_id, g.number, g.rev, g.state, g.arches, g.packages, g.created_at, g.published_at, g.event, g.rollback_of, g.actor, g.reason, g.bytes, g.closure, g.directory, g.copies_recorded from repo_generations g, shown s
+where g.tag_id = $1 and g.state = 'published' and case when s.went_back then g.rev < s.rev else g.number < s.number end
+order by case when s.went_back then g.rev end desc, g.number desc limit 1
 `
 
-func (q *Queries) GenerationBeforeNewest(ctx context.Context, tagID int64) (RepoGeneration, error) {
-	row := q.db.QueryRow(ctx, generationBeforeNewest, tagID)
+// The generation before the one that a tag shows. Where somebody went back that
+// is the newest of those that show the tag as it was before what they went back
+// to: others may be what they went back from.
+func (q *Queries) GenerationBefore(ctx context.Context, tagID int64) (RepoGeneration, error) {
+	row := q.db.QueryRow(ctx, generationBefore, tagID)
 	var i RepoGeneration
 	err := row.Scan(
 		&i.ID,
@@ -325,12 +379,13 @@ func (q *Queries) GenerationBeforeNewest(ctx context.Context, tagID int64) (Repo
 		&i.Bytes,
 		&i.Closure,
 		&i.Directory,
+		&i.CopiesRecorded,
 	)
 	return i, err
 }
 
 const generationByID = `-- name: GenerationByID :one
-select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory from repo_generations where id = $1
+select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory, copies_recorded from repo_generations where id = $1
 `
 
 func (q *Queries) GenerationByID(ctx context.Context, id int64) (RepoGeneration, error) {
@@ -353,21 +408,25 @@ func (q *Queries) GenerationByID(ctx context.Context, id int64) (RepoGeneration,
 		&i.Bytes,
 		&i.Closure,
 		&i.Directory,
+		&i.CopiesRecorded,
 	)
 	return i, err
 }
 
 const generationDifference = `-- name: GenerationDifference :many
-with changed as (
-    (select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = $2
-     except select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = $1)
-    union all
-    (select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = $1
-     except select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = $2)
+with older as (
+    select gr.arch, gr.rpm_id, case when (select bool_and(copies_recorded) from repo_generations where id in ($2, $1)) then gr.sha256 end as sha256
+    from generation_rpms gr where gr.generation_id = $2
+), newer as (
+    select gr.arch, gr.rpm_id, case when (select bool_and(copies_recorded) from repo_generations where id in ($2, $1)) then gr.sha256 end as sha256
+    from generation_rpms gr where gr.generation_id = $1
+), changed as (
+    (select arch, rpm_id, sha256 from older except select arch, rpm_id, sha256 from newer) union all (select arch, rpm_id, sha256 from newer except select arch, rpm_id, sha256 from older)
 ), keys as (
-    select distinct c.arch as repo_arch, r.name, r.arch from changed c join rpms r on r.id = c.rpm_id
+    select c.arch as repo_arch, r.name, r.arch, count(*) over () as total from changed c join rpms r on r.id = c.rpm_id
+    group by c.arch, r.name, r.arch order by c.arch, r.name, r.arch limit $3::bigint
 )
-select (g.generation_id = $1)::boolean as is_newer, k.repo_arch, r.name, r.arch, r.epoch, r.version, r.release, r.build_id
+select k.total::bigint as total, (g.generation_id = $1)::boolean as is_newer, k.repo_arch, r.name, r.arch, r.epoch, r.version, r.release, r.build_id
 from keys k
 join rpms r on r.name = k.name and r.arch = k.arch
 join generation_rpms g on g.rpm_id = r.id and g.arch = k.repo_arch and g.generation_id in ($2, $1)
@@ -377,9 +436,11 @@ order by k.repo_arch, r.name, r.arch, r.id, is_newer
 type GenerationDifferenceParams struct {
 	Newer int64
 	Older int64
+	Max   *int64
 }
 
 type GenerationDifferenceRow struct {
+	Total    int64
 	IsNewer  bool
 	RepoArch string
 	Name     string
@@ -391,9 +452,11 @@ type GenerationDifferenceRow struct {
 }
 
 // The packages of two generations that have a name and an architecture of which
-// the two do not hold the same, for the same architecture of the repository.
+// the two do not hold the same, for the same architecture of the repository: other
+// packages, or other copies of them where the copies of both are recorded. max is
+// of how many names and architectures, null for all; total is how many there are.
 func (q *Queries) GenerationDifference(ctx context.Context, arg GenerationDifferenceParams) ([]GenerationDifferenceRow, error) {
-	rows, err := q.db.Query(ctx, generationDifference, arg.Newer, arg.Older)
+	rows, err := q.db.Query(ctx, generationDifference, arg.Newer, arg.Older, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -402,6 +465,7 @@ func (q *Queries) GenerationDifference(ctx context.Context, arg GenerationDiffer
 	for rows.Next() {
 		var i GenerationDifferenceRow
 		if err := rows.Scan(
+			&i.Total,
 			&i.IsNewer,
 			&i.RepoArch,
 			&i.Name,
@@ -422,14 +486,15 @@ func (q *Queries) GenerationDifference(ctx context.Context, arg GenerationDiffer
 }
 
 const generationEvents = `-- name: GenerationEvents :many
-select r.rev, r.event, e.at, e.actor, e.what from tag_revs r join events e on e.id = r.event
-where r.tag_id = $1 and r.rev > $2 and r.rev <= $3 order by r.rev
+select r.rev, r.event, e.at, e.actor, e.what, (count(*) over ())::bigint as total from tag_revs r join events e on e.id = r.event
+where r.tag_id = $1 and r.rev > $2 and r.rev <= $3 order by r.rev desc limit $4::bigint
 `
 
 type GenerationEventsParams struct {
 	TagID int64
 	After int64
 	Upto  int64
+	Max   *int64
 }
 
 type GenerationEventsRow struct {
@@ -438,11 +503,18 @@ type GenerationEventsRow struct {
 	At    time.Time
 	Actor string
 	What  string
+	Total int64
 }
 
-// What led from one revision of a tag to another.
+// What led from one revision of a tag to another, the newest first, and how many
+// events did; max null for all of them.
 func (q *Queries) GenerationEvents(ctx context.Context, arg GenerationEventsParams) ([]GenerationEventsRow, error) {
-	rows, err := q.db.Query(ctx, generationEvents, arg.TagID, arg.After, arg.Upto)
+	rows, err := q.db.Query(ctx, generationEvents,
+		arg.TagID,
+		arg.After,
+		arg.Upto,
+		arg.Max,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -456,6 +528,7 @@ func (q *Queries) GenerationEvents(ctx context.Context, arg GenerationEventsPara
 			&i.At,
 			&i.Actor,
 			&i.What,
+			&i.Total,
 		); err != nil {
 			return nil, err
 		}
@@ -484,7 +557,7 @@ func (q *Queries) GenerationIsRecorded(ctx context.Context, arg GenerationIsReco
 }
 
 const generations = `-- name: Generations :many
-select g.id, g.tag_id, g.number, g.rev, g.state, g.arches, g.packages, g.created_at, g.published_at, g.event, g.rollback_of, g.actor, g.reason, g.bytes, g.closure, g.directory, coalesce((select min(r.event) from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev), 0)::bigint as until_event,
+select g.id, g.tag_id, g.number, g.rev, g.state, g.arches, g.packages, g.created_at, g.published_at, g.event, g.rollback_of, g.actor, g.reason, g.bytes, g.closure, g.directory, g.copies_recorded, coalesce(event_after(g.tag_id, g.rev), 0)::bigint as until_event,
        (h.generation_id is not null)::boolean as held
 from repo_generations g left join repo_holds h on h.tag_id = g.tag_id and h.made_id = g.id
 where g.tag_id = $1 and g.published_at is not null order by g.number desc limit $2
@@ -496,24 +569,25 @@ type GenerationsParams struct {
 }
 
 type GenerationsRow struct {
-	ID          int64
-	TagID       int64
-	Number      int64
-	Rev         int64
-	State       string
-	Arches      []string
-	Packages    int32
-	CreatedAt   time.Time
-	PublishedAt *time.Time
-	Event       *int64
-	RollbackOf  *int64
-	Actor       string
-	Reason      string
-	Bytes       int64
-	Closure     []byte
-	Directory   string
-	UntilEvent  int64
-	Held        bool
+	ID             int64
+	TagID          int64
+	Number         int64
+	Rev            int64
+	State          string
+	Arches         []string
+	Packages       int32
+	CreatedAt      time.Time
+	PublishedAt    *time.Time
+	Event          *int64
+	RollbackOf     *int64
+	Actor          string
+	Reason         string
+	Bytes          int64
+	Closure        []byte
+	Directory      string
+	CopiesRecorded bool
+	UntilEvent     int64
+	Held           bool
 }
 
 // The generations of a tag, newest first, with the event at which each ceased to
@@ -544,6 +618,7 @@ func (q *Queries) Generations(ctx context.Context, arg GenerationsParams) ([]Gen
 			&i.Bytes,
 			&i.Closure,
 			&i.Directory,
+			&i.CopiesRecorded,
 			&i.UntilEvent,
 			&i.Held,
 		); err != nil {
@@ -588,7 +663,7 @@ func (q *Queries) Hold(ctx context.Context, tagID int64) (HoldRow, error) {
 	return i, err
 }
 
-const holdMade = `-- name: HoldMade :execrows
+const holdMade = `-- name: HoldMade :exec
 update repo_holds set made_id = $1 where tag_id = $2 and generation_id = $3 and made_id is null
 `
 
@@ -598,12 +673,9 @@ type HoldMadeParams struct {
 	GenerationID int64
 }
 
-func (q *Queries) HoldMade(ctx context.Context, arg HoldMadeParams) (int64, error) {
-	result, err := q.db.Exec(ctx, holdMade, arg.MadeID, arg.TagID, arg.GenerationID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) HoldMade(ctx context.Context, arg HoldMadeParams) error {
+	_, err := q.db.Exec(ctx, holdMade, arg.MadeID, arg.TagID, arg.GenerationID)
+	return err
 }
 
 const insertGeneration = `-- name: InsertGeneration :one
@@ -649,18 +721,32 @@ func (q *Queries) InsertGeneration(ctx context.Context, arg InsertGenerationPara
 }
 
 const insertGenerationRPMs = `-- name: InsertGenerationRPMs :exec
-insert into generation_rpms (generation_id, rpm_id, arch)
-select $1, unnest($2::bigint[]), unnest($3::text[])
+insert into generation_rpms (generation_id, rpm_id, arch, sha256, size, href)
+select $1, x.rpm_id, x.arch, nullif(x.sha256, ''), nullif(x.size, 0), nullif(x.href, '')
+from (select unnest($2::bigint[]) as rpm_id, unnest($3::text[]) as arch,
+             unnest($4::text[]) as sha256, unnest($5::bigint[]) as size, unnest($6::text[]) as href) x
 `
 
 type InsertGenerationRPMsParams struct {
 	GenerationID int64
 	RpmIds       []int64
 	Arches       []string
+	Sha256s      []string
+	Sizes        []int64
+	Hrefs        []string
 }
 
+// Of what is served as it was imported under its usual name, sha256 and href are
+// empty and size is 0.
 func (q *Queries) InsertGenerationRPMs(ctx context.Context, arg InsertGenerationRPMsParams) error {
-	_, err := q.db.Exec(ctx, insertGenerationRPMs, arg.GenerationID, arg.RpmIds, arg.Arches)
+	_, err := q.db.Exec(ctx, insertGenerationRPMs,
+		arg.GenerationID,
+		arg.RpmIds,
+		arg.Arches,
+		arg.Sha256s,
+		arg.Sizes,
+		arg.Hrefs,
+	)
 	return err
 }
 
@@ -743,6 +829,52 @@ func (q *Queries) LiveTags(ctx context.Context) ([]LiveTagsRow, error) {
 	return items, nil
 }
 
+const makeHeldAgain = `-- name: MakeHeldAgain :execrows
+update repo_holds set made_id = null where tag_id = $1
+`
+
+func (q *Queries) MakeHeldAgain(ctx context.Context, tagID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, makeHeldAgain, tagID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const namesakesOf = `-- name: NamesakesOf :many
+select r.id, o.id as other from rpms r
+join rpms o on o.name = r.name and o.version = r.version and o.release = r.release and o.arch = r.arch and o.id <> r.id and not o.source
+join builds b on b.id = o.build_id and not b.scratch
+where r.id = any ($1::bigint[]) and not r.source order by r.id, o.id
+`
+
+type NamesakesOfRow struct {
+	ID    int64
+	Other int64
+}
+
+// Packages of other builds that have the name, version, release and architecture
+// of one of these.
+func (q *Queries) NamesakesOf(ctx context.Context, ids []int64) ([]NamesakesOfRow, error) {
+	rows, err := q.db.Query(ctx, namesakesOf, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NamesakesOfRow{}
+	for rows.Next() {
+		var i NamesakesOfRow
+		if err := rows.Scan(&i.ID, &i.Other); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const noteTrouble = `-- name: NoteTrouble :exec
 insert into repo_troubles (tag_id, kind, reason, problems, rev) values ($1, $2, $3, $4, $5)
 on conflict (tag_id) do update set kind = excluded.kind, reason = excluded.reason, problems = excluded.problems, rev = excluded.rev, at = now()
@@ -768,7 +900,8 @@ func (q *Queries) NoteTrouble(ctx context.Context, arg NoteTroubleParams) error 
 }
 
 const publishGeneration = `-- name: PublishGeneration :execrows
-update repo_generations set state = 'published', arches = $1, packages = $2, bytes = $3, closure = $4, published_at = now()
+update repo_generations set state = 'published', arches = $1, packages = $2, bytes = $3, closure = $4, copies_recorded = true,
+       published_at = now()
 where id = $5 and state = 'building'
 `
 
@@ -842,6 +975,39 @@ func (q *Queries) PublishedBuilds(ctx context.Context, arg PublishedBuildsParams
 			&i.PackageID,
 			&i.Warnings,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const publishedTags = `-- name: PublishedTags :many
+select t.id, t.name from tags t left join repo_holds h on h.tag_id = t.id
+where t.revoke_event is null and case when h.tag_id is null then t.built_rev >= t.want_rev else h.made_id is not null end
+  and exists (select from repo_generations g where g.tag_id = t.id and g.directory = t.name and g.state = 'published')
+order by t.id
+`
+
+type PublishedTagsRow struct {
+	ID   int64
+	Name string
+}
+
+// The tags whose newest generation is all that is wanted of them.
+func (q *Queries) PublishedTags(ctx context.Context) ([]PublishedTagsRow, error) {
+	rows, err := q.db.Query(ctx, publishedTags)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PublishedTagsRow{}
+	for rows.Next() {
+		var i PublishedTagsRow
+		if err := rows.Scan(&i.ID, &i.Name); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -1014,8 +1180,8 @@ func (q *Queries) ReleaseHold(ctx context.Context, tagID int64) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
-const setBuiltRev = `-- name: SetBuiltRev :one
-update tags set built_rev = greatest(built_rev, $1) where id = $2 returning want_rev, built_rev
+const setBuiltRev = `-- name: SetBuiltRev :exec
+update tags set built_rev = greatest(built_rev, $1) where id = $2
 `
 
 type SetBuiltRevParams struct {
@@ -1023,17 +1189,10 @@ type SetBuiltRevParams struct {
 	ID       int64
 }
 
-type SetBuiltRevRow struct {
-	WantRev  int64
-	BuiltRev int64
-}
-
-// Records what the new generation has seen and tells what is wanted now.
-func (q *Queries) SetBuiltRev(ctx context.Context, arg SetBuiltRevParams) (SetBuiltRevRow, error) {
-	row := q.db.QueryRow(ctx, setBuiltRev, arg.BuiltRev, arg.ID)
-	var i SetBuiltRevRow
-	err := row.Scan(&i.WantRev, &i.BuiltRev)
-	return i, err
+// Records what the new generation has seen, and locks the tag.
+func (q *Queries) SetBuiltRev(ctx context.Context, arg SetBuiltRevParams) error {
+	_, err := q.db.Exec(ctx, setBuiltRev, arg.BuiltRev, arg.ID)
+	return err
 }
 
 const setHeldRev = `-- name: SetHeldRev :exec

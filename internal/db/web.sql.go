@@ -552,7 +552,7 @@ func (q *Queries) GenerationRPMs(ctx context.Context, generationID int64) ([]Gen
 const generationsOfTag = `-- name: GenerationsOfTag :many
 select g.id, g.directory, g.number, g.rev, g.state, g.arches, g.packages, g.bytes, g.created_at, g.published_at, g.actor, g.reason, g.closure,
        coalesce(g.event, 0)::bigint as event,
-       coalesce((select r.event from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev and r.event is not null order by r.rev limit 1), 0)::bigint as until_event,
+       coalesce(event_after(g.tag_id, g.rev), 0)::bigint as until_event,
        coalesce(back.number, 0)::bigint as rollback_of,
        coalesce(p.number, 0)::bigint as before_number, coalesce(p.packages, 0)::int as before_packages, coalesce(p.bytes, 0)::bigint as before_bytes,
        seen.changes::bigint as changes, seen.actors::text[] as actors
@@ -867,7 +867,7 @@ func (q *Queries) PackageByName(ctx context.Context, name string) (Package, erro
 }
 
 const packagesOfGeneration = `-- name: PackagesOfGeneration :many
-select r.id, r.name, r.epoch, r.version, r.release, r.arch, r.size, r.sha256, r.build_id, b.nvr, array_agg(g.arch order by g.arch)::text[] as repos,
+select r.id, r.name, r.epoch, r.version, r.release, r.arch, coalesce(max(g.size), r.size)::bigint as size, coalesce(max(g.sha256), r.sha256)::text as sha256, r.build_id, b.nvr, array_agg(g.arch order by g.arch)::text[] as repos,
        (count(*) over ())::bigint as total
 from generation_rpms g join rpms r on r.id = g.rpm_id join builds b on b.id = r.build_id
 where g.generation_id = $1
@@ -901,7 +901,8 @@ type PackagesOfGenerationRow struct {
 }
 
 // The packages of a generation, each once with the architectures whose
-// repositories hold it, and how many there are.
+// repositories hold it, and how many there are; size and sha256 are of what is
+// served, which may be a signed copy.
 func (q *Queries) PackagesOfGeneration(ctx context.Context, arg PackagesOfGenerationParams) ([]PackagesOfGenerationRow, error) {
 	rows, err := q.db.Query(ctx, packagesOfGeneration,
 		arg.GenerationID,
@@ -1135,7 +1136,7 @@ select t.id, t.name, t.arches, t.want_rev, t.built_rev,
        coalesce(x.kind, '')::text as trouble_kind, coalesce(x.reason, '')::text as trouble_reason, x.problems as trouble_problems,
        x.since as trouble_since, x.at as trouble_at, coalesce(x.rev, 0)::bigint as trouble_rev
 from tags t left join lateral (
-    select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
+    select id, tag_id, number, rev, state, arches, packages, created_at, published_at, event, rollback_of, actor, reason, bytes, closure, directory, copies_recorded from repo_generations where tag_id = t.id and state = 'published' order by number desc limit 1) g on true
 left join repo_holds h on h.tag_id = t.id
 left join repo_generations hg on hg.id = h.generation_id
 left join repo_troubles x on x.tag_id = t.id

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -31,7 +32,8 @@ type ArchDifference struct {
 
 // PackageChange is a package that came, went, or was replaced: one of From and To
 // is empty where there is none. They are E:V-R, several are separated by commas,
-// the same twice is another RPM of that name.
+// the same twice is another RPM of that name or, where the builds are the same,
+// another copy of it: one that was signed with another key, or is not signed.
 type PackageChange struct {
 	Name string `json:"name"`
 	Arch string `json:"arch"`
@@ -53,38 +55,62 @@ type Event struct {
 	What  string    `json:"what"`
 }
 
-// Diff compares two generations of a tag, also ones whose files are removed. It
-// costs by what differs and not by what they hold. The error wraps ErrNoTag or
-// is a *MissingError.
+// Diff compares two generations of a tag, also ones whose files are removed.
+// Signed copies are compared where those of both are recorded, see PackageChange.
+// The database reads the lists of both whole; what is returned, and held in
+// memory, is what differs. The error wraps ErrNoTag or is a *MissingError.
 func Diff(ctx context.Context, conn db.DBTX, tagName string, from, to int64) (Difference, error) {
-	d := Difference{Tag: tagName, From: from, To: to, Arch: []ArchDifference{}, Events: []Event{}}
+	d, _, err := diff(ctx, conn, tagName, from, to, nil, nil)
+	return d, err
+}
+
+// More is what a difference has beyond the part that was read.
+type More struct{ Packages, Events int }
+
+// DiffPart is Diff of the first packages, in their order, and the newest events,
+// at most so many, both from 1.
+func DiffPart(ctx context.Context, conn db.DBTX, tagName string, from, to, packages, events int64) (Difference, More, error) {
+	return diff(ctx, conn, tagName, from, to, &packages, &events)
+}
+
+func diff(ctx context.Context, conn db.DBTX, tagName string, from, to int64, packages, newest *int64) (d Difference, more More, err error) {
+	d = Difference{Tag: tagName, From: from, To: to, Arch: []ArchDifference{}, Events: []Event{}}
 	q := db.New(conn)
 	tag, err := q.LiveTag(ctx, tagName)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return d, fmt.Errorf("%w: %q", ErrNoTag, tagName)
+		return d, more, fmt.Errorf("%w: %q", ErrNoTag, tagName)
 	}
 	if err != nil {
-		return d, fmt.Errorf("generations: read tag %s: %w", tagName, err)
+		return d, more, fmt.Errorf("generations: read tag %s: %w", tagName, err)
 	}
 	var sides [2]db.RepoGeneration
 	for i, number := range []int64{from, to} {
 		if sides[i], err = published(ctx, q, tag, number); err != nil {
-			return d, err
+			return d, more, err
 		}
 	}
-	rows, err := q.GenerationDifference(ctx, db.GenerationDifferenceParams{Older: sides[0].ID, Newer: sides[1].ID})
+	rows, err := q.GenerationDifference(ctx, db.GenerationDifferenceParams{Older: sides[0].ID, Newer: sides[1].ID, Max: packages})
 	if err != nil {
-		return d, fmt.Errorf("generations: compare generations %d and %d of %s: %w", from, to, tagName, err)
+		return d, more, fmt.Errorf("generations: compare generations %d and %d of %s: %w", from, to, tagName, err)
 	}
 	d.Arch = changes(rows)
-	events, err := q.GenerationEvents(ctx, db.GenerationEventsParams{TagID: tag.ID, After: sides[0].Rev, Upto: sides[1].Rev})
-	if err != nil {
-		return d, fmt.Errorf("generations: read events of %s: %w", tagName, err)
+	if len(rows) > 0 {
+		more.Packages = int(rows[0].Total)
+		for _, a := range d.Arch {
+			more.Packages -= len(a.Packages)
+		}
 	}
-	for _, e := range events {
+	events, err := q.GenerationEvents(ctx, db.GenerationEventsParams{TagID: tag.ID, After: sides[0].Rev, Upto: sides[1].Rev, Max: newest})
+	if err != nil {
+		return d, more, fmt.Errorf("generations: read events of %s: %w", tagName, err)
+	}
+	if len(events) > 0 {
+		more.Events = int(events[0].Total) - len(events)
+	}
+	for _, e := range slices.Backward(events) {
 		d.Events = append(d.Events, Event{Rev: e.Rev, Event: *e.Event, At: e.At.UTC().Truncate(time.Second), Actor: e.Actor, What: e.What})
 	}
-	return d, nil
+	return d, more, nil
 }
 
 // published reads a generation that is or was there for clients.

@@ -73,6 +73,26 @@ func TestDiff(t *testing.T) {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("reads a part, and tells how much more there is", func(t *testing.T) {
+		t.Parallel()
+		d, more, err := generations.DiffPart(t.Context(), pool, "f37", 1, 2, 2, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []generations.ArchDifference{
+			{Arch: "riscv64", Packages: []generations.PackageChange{{Name: "hello-doc", Arch: "noarch", To: "2-1", ToBuild: 2}}},
+			{Arch: "x86_64", Packages: []generations.PackageChange{{Name: "hello", Arch: "x86_64", From: "1-1", To: "1:2-1", FromBuild: 1, ToBuild: 2}}},
+		}
+		if diff := cmp.Diff(want, d.Arch); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if len(d.Events) != 1 || d.Events[0].Actor != "kim" {
+			t.Errorf("events %+v, want the newest", d.Events)
+		}
+		if diff := cmp.Diff(generations.More{Packages: 2, Events: 1}, more); diff != "" {
+			t.Errorf("more (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("backwards has no events", func(t *testing.T) {
 		t.Parallel()
 		d, err := generations.Diff(t.Context(), pool, "f37", 2, 4)

@@ -11,9 +11,9 @@ var ErrNoTag = errors.New("generations: no such tag")
 // MissingError says that a tag has no such generation.
 type MissingError struct {
 	Tag    string
-	Number int64 // 0 for the one before the newest
-	// State is that of a generation that was there once, or is being made; empty
-	// for none.
+	Number int64 // 0 for the one before that which it shows
+	// State is that of a generation that was there once, or never came so far:
+	// building; published where only its files are gone; empty for none.
 	State string
 }
 
@@ -21,9 +21,11 @@ type MissingError struct {
 func (e *MissingError) Error() string {
 	switch {
 	case e.Number == 0:
-		return fmt.Sprintf("generations: %s has no generation before its newest one", e.Tag)
+		return fmt.Sprintf("generations: %s has no generation before the one it shows", e.Tag)
 	case e.State == "expired":
 		return fmt.Sprintf("generations: generation %d of %s was removed, since newer ones replaced it long ago", e.Number, e.Tag)
+	case e.State == "published":
+		return fmt.Sprintf("generations: the files of generation %d of %s are gone", e.Number, e.Tag)
 	case e.State != "":
 		return fmt.Sprintf("generations: generation %d of %s was never published", e.Number, e.Tag)
 	}

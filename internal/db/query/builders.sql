@@ -51,8 +51,7 @@ select * from buildroots where task_id = @task_id order by attempt desc limit 1;
 -- was another: 0 while none is, or where somebody went back to what the
 -- generation holds.
 select t.id as task_id, g.id, g.number, g.state, tag.name as tag, g.published_at, coalesce(g.event, 0)::bigint as event,
-       coalesce(case when g.rollback_of is null then (select r.event from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev and r.event is not null
-                                             order by r.rev limit 1) end, 0)::bigint as until_event,
+       coalesce(case when g.rollback_of is null then event_after(g.tag_id, g.rev) end, 0)::bigint as until_event,
        coalesce(back.number, 0)::bigint as rollback_of, g.actor, g.reason
 from tasks t join tasks o on o.id = coalesce(t.copy_of, t.id)
 join repo_generations g on g.id = o.generation_id join tags tag on tag.id = g.tag_id

@@ -23,7 +23,7 @@ where h.tag_id = @tag_id;
 insert into repo_holds (tag_id, generation_id, actor, reason) values (@tag_id, @generation_id, @actor, @reason)
 on conflict (tag_id) do update set generation_id = excluded.generation_id, made_id = null, actor = excluded.actor, reason = excluded.reason, at = now();
 
--- name: HoldMade :execrows
+-- name: HoldMade :exec
 update repo_holds set made_id = @made_id where tag_id = @tag_id and generation_id = @generation_id and made_id is null;
 
 -- name: ReleaseHold :execrows
@@ -38,29 +38,35 @@ select * from repo_generations where id = @id;
 -- name: Generations :many
 -- The generations of a tag, newest first, with the event at which each ceased to
 -- be what the tag says, and how often it changed before it was made.
-select g.*, coalesce((select min(r.event) from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev), 0)::bigint as until_event,
+select g.*, coalesce(event_after(g.tag_id, g.rev), 0)::bigint as until_event,
        (h.generation_id is not null)::boolean as held
 from repo_generations g left join repo_holds h on h.tag_id = g.tag_id and h.made_id = g.id
 where g.tag_id = @tag_id and g.published_at is not null order by g.number desc limit @max;
 
 -- name: GenerationEvents :many
--- What led from one revision of a tag to another.
-select r.rev, r.event, e.at, e.actor, e.what from tag_revs r join events e on e.id = r.event
-where r.tag_id = @tag_id and r.rev > @after and r.rev <= @upto order by r.rev;
+-- What led from one revision of a tag to another, the newest first, and how many
+-- events did; max null for all of them.
+select r.rev, r.event, e.at, e.actor, e.what, (count(*) over ())::bigint as total from tag_revs r join events e on e.id = r.event
+where r.tag_id = @tag_id and r.rev > @after and r.rev <= @upto order by r.rev desc limit sqlc.narg(max)::bigint;
 
 -- name: GenerationDifference :many
 -- The packages of two generations that have a name and an architecture of which
--- the two do not hold the same, for the same architecture of the repository.
-with changed as (
-    (select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = @older
-     except select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = @newer)
-    union all
-    (select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = @newer
-     except select gr.arch, gr.rpm_id from generation_rpms gr where gr.generation_id = @older)
+-- the two do not hold the same, for the same architecture of the repository: other
+-- packages, or other copies of them where the copies of both are recorded. max is
+-- of how many names and architectures, null for all; total is how many there are.
+with older as (
+    select gr.arch, gr.rpm_id, case when (select bool_and(copies_recorded) from repo_generations where id in (@older, @newer)) then gr.sha256 end as sha256
+    from generation_rpms gr where gr.generation_id = @older
+), newer as (
+    select gr.arch, gr.rpm_id, case when (select bool_and(copies_recorded) from repo_generations where id in (@older, @newer)) then gr.sha256 end as sha256
+    from generation_rpms gr where gr.generation_id = @newer
+), changed as (
+    (select * from older except select * from newer) union all (select * from newer except select * from older)
 ), keys as (
-    select distinct c.arch as repo_arch, r.name, r.arch from changed c join rpms r on r.id = c.rpm_id
+    select c.arch as repo_arch, r.name, r.arch, count(*) over () as total from changed c join rpms r on r.id = c.rpm_id
+    group by c.arch, r.name, r.arch order by c.arch, r.name, r.arch limit sqlc.narg(max)::bigint
 )
-select (g.generation_id = @newer)::boolean as is_newer, k.repo_arch, r.name, r.arch, r.epoch, r.version, r.release, r.build_id
+select k.total::bigint as total, (g.generation_id = @newer)::boolean as is_newer, k.repo_arch, r.name, r.arch, r.epoch, r.version, r.release, r.build_id
 from keys k
 join rpms r on r.name = k.name and r.arch = k.arch
 join generation_rpms g on g.rpm_id = r.id and g.arch = k.repo_arch and g.generation_id in (@older, @newer)
@@ -79,10 +85,9 @@ select unnest(@sha256s::text[]), @format::int, unnest(@primaries::bytea[]), unne
 on conflict (sha256) do update set format = excluded.format, "primary" = excluded."primary", filelists = excluded.filelists, other = excluded.other
 where rpm_fragments.format <> excluded.format;
 
--- name: SetBuiltRev :one
--- Records what the new generation has seen and tells what is wanted now.
-update tags set built_rev = greatest(built_rev, @built_rev) where id = @id returning want_rev, built_rev;
-
+-- name: SetBuiltRev :exec
+-- Records what the new generation has seen, and locks the tag.
+update tags set built_rev = greatest(built_rev, @built_rev) where id = @id;
 
 -- name: SetHeldRev :exec
 -- Records that somebody went back to what a tag was at a revision.
@@ -98,12 +103,17 @@ values (@tag_id, @directory, 1 + greatest(@lies_there::bigint,
 returning id, number;
 
 -- name: PublishGeneration :execrows
-update repo_generations set state = 'published', arches = @arches, packages = @packages, bytes = @bytes, closure = sqlc.narg(closure), published_at = now()
+update repo_generations set state = 'published', arches = @arches, packages = @packages, bytes = @bytes, closure = sqlc.narg(closure), copies_recorded = true,
+       published_at = now()
 where id = @id and state = 'building';
 
 -- name: InsertGenerationRPMs :exec
-insert into generation_rpms (generation_id, rpm_id, arch)
-select @generation_id, unnest(@rpm_ids::bigint[]), unnest(@arches::text[]);
+-- Of what is served as it was imported under its usual name, sha256 and href are
+-- empty and size is 0.
+insert into generation_rpms (generation_id, rpm_id, arch, sha256, size, href)
+select @generation_id, x.rpm_id, x.arch, nullif(x.sha256, ''), nullif(x.size, 0), nullif(x.href, '')
+from (select unnest(@rpm_ids::bigint[]) as rpm_id, unnest(@arches::text[]) as arch,
+             unnest(@sha256s::text[]) as sha256, unnest(@sizes::bigint[]) as size, unnest(@hrefs::text[]) as href) x;
 
 -- name: AbandonedGenerations :many
 -- Generations whose making was interrupted, and whether the one that came after
@@ -128,15 +138,27 @@ select exists (select 1 from repo_generations where directory = @directory and n
 -- name: LiveTags :many
 select id, name from tags where revoke_event is null order by id;
 
+-- name: PublishedTags :many
+-- The tags whose newest generation is all that is wanted of them.
+select t.id, t.name from tags t left join repo_holds h on h.tag_id = t.id
+where t.revoke_event is null and case when h.tag_id is null then t.built_rev >= t.want_rev else h.made_id is not null end
+  and exists (select from repo_generations g where g.tag_id = t.id and g.directory = t.name and g.state = 'published')
+order by t.id;
+
+-- name: MakeHeldAgain :execrows
+update repo_holds set made_id = null where tag_id = @tag_id;
+
 -- name: ExpirableGenerations :many
 -- Published generations that are not among the newest kept ones and were
--- replaced long enough ago. Numbers have gaps: they are counted, not compared.
+-- replaced long enough ago, and that nobody holds the tag at. Numbers have gaps:
+-- they are counted, not compared. The tag is locked.
 select g.id, g.number from repo_generations g
 where g.tag_id = @tag_id and g.state = 'published'
   and g.number not in (select m.number from repo_generations m where m.tag_id = @tag_id and m.state = 'published'
                        order by m.number desc limit @keep::bigint)
   and exists (select 1 from repo_generations n where n.tag_id = g.tag_id and n.state = 'published' and n.number > g.number
               and n.published_at < now() - make_interval(secs => @keep_seconds::float8))
+  and not exists (select from repo_holds h where g.id in (h.generation_id, h.made_id))
 order by g.number;
 
 -- name: ExpireGeneration :exec
@@ -171,8 +193,36 @@ select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source
 from unnest(@build_ids::bigint[]) with ordinality as b (id, position) join rpms r on r.build_id = b.id
 order by r.name, r.arch, b.position, r.id;
 
--- name: GenerationBeforeNewest :one
-select * from repo_generations where tag_id = @tag_id and state = 'published' order by number desc limit 1 offset 1;
+-- name: NamesakesOf :many
+-- Packages of other builds that have the name, version, release and architecture
+-- of one of these.
+select r.id, o.id as other from rpms r
+join rpms o on o.name = r.name and o.version = r.version and o.release = r.release and o.arch = r.arch and o.id <> r.id and not o.source
+join builds b on b.id = o.build_id and not b.scratch
+where r.id = any (@ids::bigint[]) and not r.source order by r.id, o.id;
+
+-- name: FirstPublished :many
+-- The first generation of a directory that had each of these packages; those that
+-- none had are left out.
+select x.id::bigint as id, f.number::bigint as number from unnest(@ids::bigint[]) x (id) cross join lateral (
+    select min(g.number) as number from repo_generations g
+    where g.directory = @directory and g.published_at is not null
+      and exists (select from generation_rpms gr where gr.generation_id = g.id and gr.arch = any (g.arches) and gr.rpm_id = x.id)
+) f where f.number is not null order by 1;
+
+-- name: GenerationBefore :one
+-- The generation before the one that a tag shows. Where somebody went back that
+-- is the newest of those that show the tag as it was before what they went back
+-- to: others may be what they went back from.
+with shown as (
+    select g.rev, g.number, (h.generation_id is not null or g.rollback_of is not null)::boolean as went_back
+    from repo_generations g left join repo_holds h on h.tag_id = g.tag_id
+    where g.tag_id = @tag_id and (g.id = h.generation_id or h.generation_id is null and g.state = 'published')
+    order by g.number desc limit 1
+)
+select g.* from repo_generations g, shown s
+where g.tag_id = @tag_id and g.state = 'published' and case when s.went_back then g.rev < s.rev else g.number < s.number end
+order by case when s.went_back then g.rev end desc, g.number desc limit 1;
 
 -- name: SetLabels :exec
 -- Records the labels of packages, '' for those that are not modular.

@@ -122,7 +122,7 @@ select id, name from packages where name = @name;
 -- said. changes and actors are of the events that it was the first to show.
 select g.id, g.directory, g.number, g.rev, g.state, g.arches, g.packages, g.bytes, g.created_at, g.published_at, g.actor, g.reason, g.closure,
        coalesce(g.event, 0)::bigint as event,
-       coalesce((select r.event from tag_revs r where r.tag_id = g.tag_id and r.rev > g.rev and r.event is not null order by r.rev limit 1), 0)::bigint as until_event,
+       coalesce(event_after(g.tag_id, g.rev), 0)::bigint as until_event,
        coalesce(back.number, 0)::bigint as rollback_of,
        coalesce(p.number, 0)::bigint as before_number, coalesce(p.packages, 0)::int as before_packages, coalesce(p.bytes, 0)::bigint as before_bytes,
        seen.changes::bigint as changes, seen.actors::text[] as actors
@@ -144,8 +144,9 @@ order by g.number desc limit @max_rows;
 
 -- name: PackagesOfGeneration :many
 -- The packages of a generation, each once with the architectures whose
--- repositories hold it, and how many there are.
-select r.id, r.name, r.epoch, r.version, r.release, r.arch, r.size, r.sha256, r.build_id, b.nvr, array_agg(g.arch order by g.arch)::text[] as repos,
+-- repositories hold it, and how many there are; size and sha256 are of what is
+-- served, which may be a signed copy.
+select r.id, r.name, r.epoch, r.version, r.release, r.arch, coalesce(max(g.size), r.size)::bigint as size, coalesce(max(g.sha256), r.sha256)::text as sha256, r.build_id, b.nvr, array_agg(g.arch order by g.arch)::text[] as repos,
        (count(*) over ())::bigint as total
 from generation_rpms g join rpms r on r.id = g.rpm_id join builds b on b.id = r.build_id
 where g.generation_id = @generation_id
