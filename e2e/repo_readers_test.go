@@ -124,7 +124,7 @@ func TestPublishesUnderReaders(t *testing.T) {
 	for n := 1; n <= publishes && ctx.Err() == nil; n++ {
 		publish(ids[n%builds])
 		if n%10 == 0 {
-			thereAndBack(t, pool, jobs, dist.DestTag)
+			thereAndBack(t, pool, jobs, repos, dist.DestTag)
 		}
 	}
 	stop()
@@ -142,9 +142,9 @@ func TestPublishesUnderReaders(t *testing.T) {
 
 // thereAndBack goes back to the generation before the newest, and publishes what
 // the tag says again.
-func thereAndBack(t *testing.T, pool *pgxpool.Pool, jobs queue.Inserter, tag int64) {
+func thereAndBack(t *testing.T, pool *pgxpool.Pool, jobs queue.Inserter, repos string, tag int64) {
 	t.Helper()
-	if _, err := repopublish.GoBack(t.Context(), pool, jobs, "f37", 0, "test", "under readers"); err != nil {
+	if _, err := repopublish.GoBack(t.Context(), pool, jobs, repos, "f37", 0, "test", "under readers"); err != nil {
 		t.Fatal(err)
 	}
 	queuetest.WaitRow(t, pool, "it went back", "select made_id is not null from repo_holds where tag_id = $1", tag)

@@ -38,6 +38,14 @@ func repoClosure(ctx context.Context, t terminal, flags *flag.FlagSet) (err erro
 	if flags.NArg() > 0 {
 		return usage("unexpected %q; repositories are given with --repo", flags.Arg(0))
 	}
+	for _, name := range listFlag(flags, "arch") {
+		if !closure.IsArch(name) {
+			return usage("--arch %q is no architecture of packages; such are x86_64, noarch and src", name)
+		}
+	}
+	if machine := value(flags, "forcearch"); machine != "" && !closure.IsMachine(machine) {
+		return usage("--forcearch %q is no architecture of machines; such are x86_64 and aarch64", machine)
+	}
 	if _, err := asked.addAll(flags, "repo"); err != nil {
 		return err
 	}
@@ -64,10 +72,9 @@ func repoClosure(ctx context.Context, t terminal, flags *flag.FlagSet) (err erro
 	for _, i := range hotfixes {
 		repos[i].Hotfixes = true
 	}
-	value := func(name string) string { return flags.Lookup(name).Value.String() }
 	report, err := closure.Check(ctx, repos, closure.Options{
-		Arches: listFlag(flags, "arch"), Packages: listFlag(flags, "pkg"), Machine: value("forcearch"), Platform: value("platform"),
-		Newest: value("newest") == "true", Best: value("best") == "true",
+		Arches: listFlag(flags, "arch"), Packages: listFlag(flags, "pkg"), Machine: value(flags, "forcearch"), Platform: value(flags, "platform"),
+		Newest: isSet(flags, "newest"), Best: isSet(flags, "best"),
 	})
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,9 +42,9 @@ func repoCreateCommand() command {
 			flags.Bool("zstd", false, "compress with zstd instead of gzip; createrepo_c before 1.0 can't read it")
 			flags.Var(&list{}, "exclude", "`pattern` of file names or paths that are left out, may be repeated")
 			flags.Bool("allow-unlisted-modular", false, "make the repository also if modular RPMs are in no stream document, which clients don't install then: for module documents that are added afterwards, and repositories that clients have with module_hotfixes=1")
-			flags.Bool("skip-broken", false, "leave out files that are no RPMs, instead of failing")
+			flags.Bool("skip-broken", false, "leave out files that are no RPMs or can't be read, instead of failing")
 			flags.String("revision", "", "`text` of <revision> (default: when the newest package was built, or one more than before)")
-			flags.String("cachedir", "", "`directory` that keeps metadata between runs (default: in the user's cache, one for each DIR)")
+			flags.Var(new(named), "cachedir", "`directory` that keeps metadata between runs (default: in the user's cache, one for each DIR)")
 			flags.Int("workers", 0, "how many RPMs are read at once (default: the number of processors)")
 			flags.Bool("json", false, "print JSON")
 		},
@@ -80,6 +81,9 @@ func repoCreate(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	var broken *directory.BrokenError
 	if errors.As(err, &broken) {
 		return fmt.Errorf("%w\nnothing was changed; remove the files, or leave them out with --skip-broken", err)
+	}
+	if errors.Is(err, repomd.ErrNoCache) {
+		return fmt.Errorf("%w\nnothing was changed; give a --cachedir that is empty, or not there yet: what is in it is taken for ours", err)
 	}
 	if errors.Is(err, identity.ErrRefused) {
 		return fmt.Errorf("%w\nnothing was changed; give their documents with --modules, or make it without them with --allow-unlisted-modular", err)
@@ -123,8 +127,16 @@ func collectLess(t terminal) {
 func repoCreateOptions(t terminal, flags *flag.FlagSet) (_ directory.Options, err error) {
 	value := func(name string) string { return flags.Lookup(name).Value.String() }
 	set := func(name string) bool { return value(name) == "true" }
-	if flags.NArg() != 1 {
+	if flags.NArg() != 1 || flags.Arg(0) == "" {
 		return directory.Options{}, usage("expected one DIR")
+	}
+	if info, err := os.Stat(flags.Arg(0)); err == nil && !info.IsDir() {
+		return directory.Options{}, fmt.Errorf("%s is no directory: give the one that the RPMs are in", flags.Arg(0))
+	}
+	for _, document := range [][2]string{{"groups", "group"}, {"modules", "modules"}, {"updateinfo", "updateinfo"}} {
+		if name, kind := document[0], document[1]; given(flags, name) && slices.Contains(listFlag(flags, "drop"), kind) {
+			return directory.Options{}, usage("--%s gives a document that --drop %s drops: take one of the two", name, kind)
+		}
 	}
 	opts := directory.Options{
 		Dir: flags.Arg(0), CacheDir: value("cachedir"), Update: set("update"), Drop: listFlag(flags, "drop"), Exclude: listFlag(flags, "exclude"),
@@ -162,6 +174,7 @@ func repoCreateOptions(t terminal, flags *flag.FlagSet) (_ directory.Options, er
 		return opts, err
 	}
 	if opts.CacheDir == "" {
+		opts.CacheOptional = true
 		opts.CacheDir = defaultCacheDir(t, opts.Dir)
 	}
 	return opts, nil

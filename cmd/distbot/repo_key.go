@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/distbot/distbot/internal/pgp"
@@ -30,7 +32,7 @@ func repoKeyCommands() []command {
 				flags.String("user-id", "", "whom it belongs to, a `text` such as NAME <ADDRESS>")
 			},
 		},
-		{name: "repo key list", args: "[--json]", help: "list keys, retired ones too", run: withHub(readNothing, repoKeyList), flags: jsonFlag},
+		{name: "repo key list", args: "[--json]", help: "list keys, retired ones too", run: listKeys, flags: jsonFlag},
 		{name: "repo key export", args: "NAME...", help: "print public keys, for gpgkey= in a .repo file", run: withHub(readKeyNames, repoKeyExport), flags: configFlag},
 		{name: "repo key retire", args: "NAME", help: "end signing with a key for good, as the signer's account; its signatures stay valid", run: repoKeyRetire, flags: jsonFlag},
 		{name: "repo key trust", args: "NAME FILE", help: "let somebody else's signatures on imported packages count", run: withHub(readTrust, repoKeyTrust), flags: jsonFlag},
@@ -117,15 +119,41 @@ func keyState(key repopublish.KnownKey, now time.Time) string {
 	return "trusted"
 }
 
-func repoKeyList(ctx context.Context, h *hub, _ nothing) error {
+func listKeys(ctx context.Context, t terminal, flags *flag.FlagSet) error {
+	list := func(ctx context.Context, h *hub, _ nothing) error { return repoKeyList(ctx, h, t.stderr) }
+	return withHub(readNothing, list)(ctx, t, flags)
+}
+
+// unlisted tells why keys that are in our key directory may not be in a list.
+func (h *hub) unlisted(known []repopublish.KnownKey, why error) string {
+	dir := h.config.Signing.keyDir()
+	var names []string
+	for _, name := range signer.KeyNames(dir) {
+		if !slices.ContainsFunc(known, func(k repopublish.KnownKey) bool { return k.Own && k.Name == name }) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%v; keys in %s that it has not told of yet: %s", why, dir, strings.Join(names, " "))
+}
+
+func repoKeyList(ctx context.Context, h *hub, stderr io.Writer) error {
 	signing := h.signing(nil)
 	// A signer that is not there keeps nobody from seeing what is known.
-	if err := signing.SyncKeys(ctx); err != nil && !errors.Is(err, repopublish.ErrNoSigner) && !errors.Is(err, signer.ErrUnreachable) {
-		return err
+	away := signing.SyncKeys(ctx)
+	if away != nil && !errors.Is(away, repopublish.ErrNoSigner) && !errors.Is(away, signer.ErrUnreachable) {
+		return away
 	}
 	keys, err := signing.Keys(ctx)
 	if err != nil {
 		return err
+	}
+	if away != nil {
+		if text := h.unlisted(keys, away); text != "" {
+			fmt.Fprintln(stderr, text)
+		}
 	}
 	type view struct {
 		repopublish.KnownKey
@@ -200,7 +228,28 @@ func readTrust(flags *flag.FlagSet) (trust, error) {
 	return trust{args[0], text}, err
 }
 
+// checkForeign refuses a key of the signer, whose signatures count by themselves.
+func checkForeign(ctx context.Context, signing *repopublish.Signing, armored []byte) error {
+	public, err := pgp.ParsePublicKeys(armored)
+	if err != nil {
+		return err
+	}
+	known, err := signing.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range known {
+		if key.Own && slices.ContainsFunc(public, func(p *pgp.PublicKey) bool { return p.Fingerprint == key.Fingerprint }) {
+			return fmt.Errorf("this is the key %s of the signer, which is in the state %q: what it has signed counts, and keys of the signer are never trusted as somebody else's", key.Name, keyState(key, time.Now()))
+		}
+	}
+	return nil
+}
+
 func repoKeyTrust(ctx context.Context, h *hub, asked trust) error {
+	if err := checkForeign(ctx, h.signing(nil), asked.armored); err != nil {
+		return err
+	}
 	key, err := h.signing(nil).TrustKey(ctx, asked.name, asked.armored)
 	if err != nil {
 		return err

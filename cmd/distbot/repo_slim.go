@@ -10,8 +10,11 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/distbot/distbot/internal/repomd"
 	"github.com/distbot/distbot/internal/tasklog"
@@ -29,7 +32,7 @@ func repoSlimCommand() command {
 		help: "make a small repository of packages out of large ones, with the module documents they need",
 		flags: func(flags *flag.FlagSet) {
 			flags.Var(&list{}, "from", "`repository` to take packages from: a directory, a URL, or NAME,URL; may be repeated")
-			flags.Var(&list{}, "packages", "`packages` with commas between them, or @FILE with one in each line, - for standard input; each as NAME, NAME.ARCH, NEVRA, @MODULE:STREAM or @MODULE:STREAM/PROFILE; may be repeated")
+			flags.Var(&list{}, "packages", "`packages` with commas between them, or @FILE with one in each line, or - for those on standard input; each as NAME, NAME.ARCH, NEVRA, @MODULE:STREAM or @MODULE:STREAM/PROFILE; may be repeated")
 			flags.String("out", "", "`directory` to make the repository in; must not exist or be empty")
 			flags.Bool("replace", false, "replace a repository that is in --out already, and nothing beside it")
 			flags.Bool("link", false, "make RPMs hard links to those of directories: fast, but what changes one (rpmsign) changes the other")
@@ -47,6 +50,8 @@ func repoSlimCommand() command {
 }
 
 func repoSlim(ctx context.Context, t terminal, flags *flag.FlagSet) (err error) {
+	ctx, stop := untilHangup(ctx)
+	defer stop()
 	value := func(name string) string { return flags.Lookup(name).Value.String() }
 	set := func(name string) bool { return value(name) == "true" }
 	if flags.NArg() > 0 {
@@ -103,6 +108,15 @@ func repoSlim(ctx context.Context, t terminal, flags *flag.FlagSet) (err error) 
 	return writeSlim(t, opts.Out, report)
 }
 
+// untilHangup ends with the terminal, too, so that what was begun is removed; not
+// where nohup has it go on.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(unix.SIGHUP) {
+		return context.WithCancel(ctx)
+	}
+	return signal.NotifyContext(ctx, unix.SIGHUP)
+}
+
 // those are the opened repositories of the given numbers, each once.
 func those(opened []*snapshot.Snapshot, numbers []int) (some []*snapshot.Snapshot) {
 	seen := map[int]bool{}
@@ -120,6 +134,9 @@ func packageLists(t terminal, values []string) (all []string, err error) {
 	for _, v := range values {
 		// @MODULE:STREAM is no file.
 		file, isFile := strings.CutPrefix(v, "@")
+		if v == "-" {
+			file, isFile = v, true
+		}
 		if !isFile || strings.Contains(v, ":") && !exists(file) {
 			for entry := range strings.SplitSeq(v, ",") {
 				if entry = strings.TrimSpace(entry); entry != "" {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 
+	"github.com/distbot/distbot/internal/tasklog"
 	"github.com/distbot/distbot/repopublish/snapshot"
 )
 
@@ -71,15 +74,36 @@ func closeAll(opened []*snapshot.Snapshot) error {
 	return errors.Join(errs...)
 }
 
+// named is a flag with the name of something, which is not empty.
+type named string
+
+// String implements flag.Value.
+func (n *named) String() string { return string(*n) }
+
+// Set implements flag.Value.
+func (n *named) Set(s string) error {
+	if s == "" {
+		return errors.New("it is empty")
+	}
+	*n = named(s)
+	return nil
+}
+
 // sourceFlags are those of commands that read repositories.
 func sourceFlags(flags *flag.FlagSet) {
-	flags.String("cachedir", "", "`directory` that keeps what is fetched between runs (default: in the user's cache)")
+	flags.Var(new(named), "cachedir", "`directory` that keeps what is fetched between runs (default: in the user's cache)")
 	flags.Bool("json", false, "print JSON")
 }
 
 // newRepoSources is an empty list with the options that the flags give.
 func newRepoSources(t terminal, flags *flag.FlagSet, documents ...string) *repoSources {
 	s := &repoSources{opts: snapshot.Options{CacheDir: flags.Lookup("cachedir").Value.String(), Documents: documents}}
+	var mu sync.Mutex
+	s.opts.Retrying = func(why error) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(t.stderr, tasklog.Printable(why.Error()))
+	}
 	if base := userCache(t); s.opts.CacheDir == "" && base != "" {
 		s.opts.CacheDir = filepath.Join(base, "distbot", "fetched")
 	}

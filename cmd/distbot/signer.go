@@ -165,8 +165,11 @@ func printAudit(t terminal, asJSON bool, report *signer.AuditReport, lines []sig
 	for _, problem := range report.Problems {
 		fmt.Fprintln(t.stderr, "CHANGED:", problem)
 	}
+	if report.Unfinished > 0 {
+		fmt.Fprintf(t.stderr, "%d bytes after it are no whole line: one that is being written now, or else what a signer that was killed, or somebody else, has begun; the signer cuts them off when it starts, and notes it\n", report.Unfinished)
+	}
 	if len(report.Problems) == 0 {
-		fmt.Fprintln(t.stdout, "the log is as it was written")
+		fmt.Fprintf(t.stdout, "the log is as it was written, up to line %d\n", report.Head.Seq)
 	}
 	return nil
 }

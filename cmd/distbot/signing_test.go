@@ -113,6 +113,7 @@ func TestKeyCommands(t *testing.T) {
 		"repo keygen ../third":                 {exitFailed, "is no name of a key"},
 		"repo keygen third --user-id <nobody>": {exitFailed, "user id"},
 		"repo key retire nobody":               {exitFailed, "there is no key nobody"},
+		"repo key list":                        {exitDone, "that it has not told of yet: release second"},
 		"repo key export nobody":               {exitFailed, "no such key"},
 		"repo key distrust release":            {exitFailed, "no key release of somebody else"},
 		"repo sign nothing-1-1":                {exitUsage, "--key is missing"},
@@ -181,6 +182,17 @@ func TestSignerOfTheServer(t *testing.T) {
 	if got := s.call("repo", "sign", "--key", "release", nvr).want(t, exitDone).stdout; strings.Count(got, "was signed") != 3 {
 		t.Errorf("signed once more: %s", got)
 	}
+	t.Run("its key is not trusted as somebody else's", func(t *testing.T) {
+		public := filepath.Join(t.TempDir(), "release.asc")
+		if err := os.WriteFile(public, []byte(s.call("repo", "key", "export", "release").want(t, exitDone).stdout), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"release", "mine"} {
+			if got := s.call("repo", "key", "trust", name, public).want(t, exitFailed); !strings.Contains(got.stderr, "the key release of the signer") {
+				t.Errorf("trusted as %s: %s", name, got.stderr)
+			}
+		}
+	})
 	t.Run("its public key is served", func(t *testing.T) {
 		for file, want := range map[string]int{"release.asc": http.StatusOK, "nobody.asc": http.StatusNotFound, "release": http.StatusNotFound, "..%2frelease.asc": http.StatusNotFound} {
 			response, err := http.Get("http://" + f.server.Addr() + "/keys/" + file)

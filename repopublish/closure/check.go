@@ -61,7 +61,7 @@ func (r *Report) checkMachine(ctx context.Context, machine string, repos []Repo,
 	if opts.Machine == "" && !slices.Contains(machines, machine) {
 		return machines, nil
 	}
-	combinations, findings, err := modulemd.Combinations(index, modulemd.ActivationOptions{Platform: opts.Platform, Arch: machine})
+	combinations, findings, err := modulemd.Combinations(usable(index, u.pool), modulemd.ActivationOptions{Platform: opts.Platform})
 	if err != nil {
 		return nil, fmt.Errorf("closure: %w", err)
 	}

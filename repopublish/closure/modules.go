@@ -5,7 +5,16 @@ import (
 	"slices"
 
 	"github.com/distbot/distbot/internal/modulemd"
+	"github.com/distbot/distbot/internal/solv"
 )
+
+// usable is an index without the streams that are for other machines. To dnf a
+// stream is a package: one that is noarch is for all, and one of another
+// architecture for machines that run its packages.
+func usable(x *modulemd.Index, pool *solv.Pool) *modulemd.Index {
+	streams := slices.DeleteFunc(slices.Clone(x.Streams), func(s *modulemd.Stream) bool { return s.Arch != "" && !pool.Compatible(s.Arch) })
+	return modulemd.NewIndex(streams, x.Defaults, x.Obsoletes, nil)
+}
 
 // unite makes one index of the documents of several repositories as a client
 // sees them: of documents of one N:S:V:C:A all artifacts count, and if defaults

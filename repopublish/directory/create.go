@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -35,6 +36,9 @@ type Options struct {
 	Dir string
 	// CacheDir keeps metadata between runs; empty for none.
 	CacheDir string
+	// CacheOptional makes the repository without the cache where that can't be
+	// used, and warns.
+	CacheOptional bool
 	// Update takes from the cache what is known of files that have not
 	// changed: same size, times, and place on the disk. Without it every RPM
 	// is read.
@@ -54,7 +58,8 @@ type Options struct {
 	// stream document, and warns; otherwise that is an error. Clients do not
 	// install such RPMs, unless they set module_hotfixes=1 for the repository.
 	AllowUnlisted bool
-	// SkipBroken leaves files out that are no RPMs; otherwise they are errors.
+	// SkipBroken leaves files out that are no RPMs, or can't be read; otherwise they
+	// are errors.
 	SkipBroken bool
 	// Revision is the text of <revision>; empty for the documents' timestamp.
 	// That is the time at which the newest package was built, or one more than
@@ -121,6 +126,11 @@ func Create(ctx context.Context, opts Options) (Result, error) {
 	}()
 	cache, done, err := openCache(opts)
 	walked := <-walking
+	var unusable error
+	if err != nil && opts.CacheOptional && opts.CacheDir != "" && !errors.Is(err, repomd.ErrLocked) {
+		unusable, opts.CacheDir = err, ""
+		cache, done, err = openCache(opts)
+	}
 	if err == nil && walked != nil {
 		err = errors.Join(walked, done())
 	}
@@ -133,6 +143,14 @@ func Create(ctx context.Context, opts Options) (Result, error) {
 			result, err = create(ctx, opts, cache, files, before)
 		}
 	}
+	if isFull(err) && opts.CacheOptional && opts.CacheDir != "" {
+		unusable, opts.CacheDir = errors.Join(err, done()), ""
+		if cache, done, err = openCache(opts); err != nil {
+			return Result{}, errors.Join(unusable, err)
+		}
+		result, err = create(ctx, opts, cache, files, before)
+	}
+	result.warn("the cache can't be used, so that the next run reads every RPM again", unusable)
 	closed := done()
 	if err != nil {
 		return Result{}, errors.Join(err, closed)
@@ -140,6 +158,11 @@ func Create(ctx context.Context, opts Options) (Result, error) {
 	result.warn("the repository is made, but its cache was not put away", closed)
 	result.Elapsed = time.Since(start)
 	return result, nil
+}
+
+// isFull says whether err is about a disk that takes nothing more.
+func isFull(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS)
 }
 
 // lock takes the directory until unlock or the end of the process.
@@ -254,7 +277,7 @@ func collect(ctx context.Context, opts Options, cache *repomd.Cache, files []fil
 	broken := make([]error, len(files))
 	var unread []int
 	for i, f := range files {
-		if item := known[f.href]; item != nil && stateOf(item.Origin) == f.origin {
+		if item := known[f.href]; item != nil && f.err == nil && stateOf(item.Origin) == f.origin {
 			items[i] = *item
 			continue
 		}
@@ -316,7 +339,13 @@ func isBroken(err error) bool {
 
 // readPackage reads one RPM and puts its metadata into the cache.
 func readPackage(cache *repomd.Cache, f file) (repomd.Item, error) {
+	if f.err != nil {
+		return repomd.Item{}, &brokenError{f.err}
+	}
 	opened, err := os.Open(f.path)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) {
+		return repomd.Item{}, &brokenError{err}
+	}
 	if err != nil {
 		return repomd.Item{}, fmt.Errorf("directory: %w", err)
 	}
@@ -344,12 +373,20 @@ func readPackage(cache *repomd.Cache, f file) (repomd.Item, error) {
 	return item, cache.Put(item, fragments)
 }
 
+// maxTwice is how many packages are named that are there twice.
+const maxTwice = 10
+
 // twice warns of packages that clients can't tell apart.
 func twice(items []repomd.Item) []string {
 	var warnings []string
+	more := 0
 	for i := 1; i < len(items); i++ {
 		a, b := items[i-1], items[i]
 		if a.NEVRA != b.NEVRA {
+			continue
+		}
+		if len(warnings) == maxTwice {
+			more++
 			continue
 		}
 		what := "with different content"
@@ -357,6 +394,9 @@ func twice(items []repomd.Item) []string {
 			what = "with the same content"
 		}
 		warnings = append(warnings, fmt.Sprintf("%s is there twice %s: %q and %q", a.NEVRA, what, a.Href, b.Href))
+	}
+	if more > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d more packages are there twice", more))
 	}
 	return warnings
 }

@@ -27,6 +27,8 @@ type file struct {
 	// origin tells a file from what it was before: size, times, and place on
 	// the disk.
 	origin string
+	// err is why it can't even be looked at.
+	err error
 }
 
 // originOf is the state of a file.
@@ -54,6 +56,7 @@ type entry struct {
 // followed, as createrepo_c does.
 func walk(ctx context.Context, opts Options) ([]file, error) {
 	var files []file
+	var within []place // the directories that are being visited
 	var visit func(dir, href string, depth int) error
 	visit = func(dir, href string, depth int) error {
 		if err := ctx.Err(); err != nil {
@@ -62,6 +65,15 @@ func walk(ctx context.Context, opts Options) ([]file, error) {
 		if depth > maxDepth {
 			return fmt.Errorf("directory: %q is more than %d directories deep", href, maxDepth)
 		}
+		here, err := placeOf(dir)
+		if err != nil {
+			return fmt.Errorf("directory: %w", err)
+		}
+		if slices.Contains(within, here) {
+			return fmt.Errorf("directory: the symbolic link %q leads to a directory that it is in: remove it, or leave it out with --exclude %q", href, href)
+		}
+		within = append(within, here)
+		defer func() { within = within[:len(within)-1] }()
 		entries, err := list(dir, func(name string) bool {
 			return (depth > 0 || name != "repodata" && name != ".repodata") && !excluded(opts.Exclude, name, path.Join(href, name))
 		})
@@ -74,6 +86,8 @@ func walk(ctx context.Context, opts Options) ([]file, error) {
 			switch {
 			case errors.Is(e.err, fs.ErrNotExist) && e.link && !rpm:
 				continue // a link to nowhere
+			case e.err != nil && rpm:
+				files = append(files, file{path: full, href: at, err: e.err})
 			case e.err != nil:
 				return fmt.Errorf("directory: %w", &fs.PathError{Op: "stat", Path: full, Err: e.err})
 			case kind == unix.S_IFDIR:
@@ -88,6 +102,17 @@ func walk(ctx context.Context, opts Options) ([]file, error) {
 		return nil
 	}
 	return files, visit(opts.Dir, "", 0)
+}
+
+// place tells a directory from all others.
+type place struct{ dev, ino uint64 }
+
+func placeOf(dir string) (place, error) {
+	var stat unix.Stat_t
+	if err := unix.Stat(dir, &stat); err != nil {
+		return place{}, &fs.PathError{Op: "stat", Path: dir, Err: err}
+	}
+	return place{stat.Dev, stat.Ino}, nil
 }
 
 // list returns the directories, RPMs and symbolic links of a directory that are

@@ -19,6 +19,9 @@ type AuditReport struct {
 	// Head is the hash of the newest line. Whoever keeps it elsewhere can tell
 	// later that nothing before it was changed.
 	Head Receipt `json:"head"`
+	// Unfinished is how many bytes follow it that are no whole line: one that is
+	// being written, or that a killed signer, or somebody else, began.
+	Unfinished int `json:"unfinished_bytes"`
 	// Problems is empty for a log that is as it was written.
 	Problems []string `json:"problems"`
 }
@@ -51,8 +54,7 @@ func VerifyAudit(dir string, receipts []Receipt, visit func(Line)) (*AuditReport
 	for _, r := range receipts {
 		wanted[r] = true
 	}
-	// A line that is being written at the moment is not there yet.
-	c, _, err := readChain(file, head, readHead, func(line Line, at Receipt) {
+	c, torn, err := readChain(file, head, readHead, func(line Line, at Receipt) {
 		report.count(line)
 		if line.Event == EventSignRPM || line.Event == EventSignRepomd {
 			delete(wanted, at)
@@ -61,7 +63,7 @@ func VerifyAudit(dir string, receipts []Receipt, visit func(Line)) (*AuditReport
 			visit(line)
 		}
 	})
-	report.Head = c.last
+	report.Head, report.Unfinished = c.last, len(torn)
 	if errors.As(err, &tampered) {
 		report.Problems = append(report.Problems, tampered.Problems...)
 	} else if err != nil {
@@ -84,6 +86,9 @@ func (r *AuditReport) count(line Line) {
 		r.Refusals += int64(max(1, line.Times))
 	}
 	at := line.At
+	if at.IsZero() {
+		return // no line of a signer
+	}
 	if r.From == nil {
 		r.From = &at
 	}

@@ -157,6 +157,21 @@ func RetireKey(dir, name string, at time.Time) (time.Time, error) {
 	return at, nil
 }
 
+// KeyNames are the names of the keys in a key directory, as its files say; none
+// where it can't be read.
+func KeyNames(dir string) (names []string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		if name, isKey := strings.CutSuffix(e.Name(), keySuffix); isKey && keyName.MatchString(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // retiredAt is when a key was retired, nil where it was not. A file that can't
 // be read is an error: the key must not be used then.
 func retiredAt(dir, name string) (*time.Time, error) {

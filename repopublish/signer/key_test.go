@@ -166,8 +166,8 @@ func TestKeysChange(t *testing.T) {
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := sign("next"); got != CodeUnknownKey {
-		t.Errorf("a key that others may read by now: %s, want %s", got, CodeUnknownKey)
+	if _, err := f.SignRPM(t.Context(), "next", rpm, digest); code(err) != CodeUnavailable || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("a key that others may read by now: %v, want %s and what to do", err, CodeUnavailable)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)

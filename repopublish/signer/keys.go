@@ -24,6 +24,8 @@ type Keys struct {
 	mu sync.Mutex
 	// byName are the keys as they were read last.
 	byName map[string]*loadedKey
+	// unusable is why keys whose files are there are not in byName.
+	unusable map[string]error
 	// retired is since when keys are, by fingerprint: what was retired once stays
 	// so, whatever becomes of its files. revived are those whose files say
 	// otherwise.
@@ -64,7 +66,7 @@ func OpenKeys(dir, passphraseFile string) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Keys{dir: dir, passphrase: passphrase, byName: map[string]*loadedKey{}, retired: map[string]time.Time{}, revived: map[string]bool{}}
+	k := &Keys{dir: dir, passphrase: passphrase, byName: map[string]*loadedKey{}, unusable: map[string]error{}, retired: map[string]time.Time{}, revived: map[string]bool{}}
 	if _, err := k.refresh(); err != nil {
 		return nil, err
 	}
@@ -85,9 +87,11 @@ func (k *Keys) List() []Key {
 // use returns a key that may sign now.
 func (k *Keys) use(name string, now time.Time) (*loadedKey, *RefusedError) {
 	k.mu.Lock()
-	key := k.byName[name]
+	key, unusable := k.byName[name], k.unusable[name]
 	k.mu.Unlock()
 	switch {
+	case key == nil && unusable != nil:
+		return nil, refuse(CodeUnavailable, "the signer can't use its key %s: %v", name, unusable)
 	case key == nil:
 		return nil, refuse(CodeUnknownKey, "the signer has no key %.80q", name)
 	case key.Retired != nil:
@@ -131,6 +135,7 @@ func (k *Keys) refresh() (changes []keyChange, err error) {
 		clear(k.byName)
 		return nil, fmt.Errorf("signer: read keys: %w", err)
 	}
+	clear(k.unusable)
 	var errs []error
 	there := map[string]bool{}
 	for _, entry := range entries {
@@ -142,6 +147,7 @@ func (k *Keys) refresh() (changes []keyChange, err error) {
 		change, err := k.read(name)
 		if err != nil {
 			delete(k.byName, name)
+			k.unusable[name] = err
 			errs = append(errs, fmt.Errorf("signer: read key %s: %w", name, err))
 		}
 		if change != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,16 +18,13 @@ import (
 )
 
 const (
-	// maxCallers is how many connections are served at once; more wait.
-	maxCallers = 64
-	// messageTimeout bounds how long a caller may take to send its request, or to
-	// take the answer.
-	messageTimeout = 30 * time.Second
+	// requestTimeout bounds how long a caller may take until its request is there:
+	// clients send it at once.
+	requestTimeout = 10 * time.Second
+	// answerTimeout bounds how long a caller may take to take the answer.
+	answerTimeout = 30 * time.Second
 	// workTimeout bounds the reading and signing of one package.
 	workTimeout = 30 * time.Minute
-	// strangerPause is how seldom callers that may not use the signer are logged:
-	// they must not be able to fill the disk.
-	strangerPause = time.Minute
 )
 
 // Server answers requests at a socket.
@@ -41,7 +39,8 @@ type Server struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	strangers strangers
+	callers  callers
+	refusals refusals
 }
 
 // Listen makes the socket with a mode, and a group unless it is negative. What a
@@ -87,13 +86,12 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	s.refreshKeys() // by what the log says of them
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
-	var callers sync.WaitGroup
-	defer callers.Wait()
-	free := make(chan struct{}, maxCallers)
+	defer s.logRest()
+	var serving sync.WaitGroup
+	defer serving.Wait()
 	// Hashing and signing is work for the processor.
 	work := make(chan struct{}, runtime.NumCPU())
 	for {
-		free <- struct{}{}
 		conn, err := l.AcceptUnix()
 		if err != nil {
 			if ctx.Err() != nil {
@@ -101,11 +99,39 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 			}
 			return fmt.Errorf("signer: accept: %w", err)
 		}
-		callers.Go(func() {
-			defer func() { <-free }()
+		peer, err := peerOf(conn)
+		if err != nil {
+			s.Logger.Warn("signer: who calls is not known", "error", err)
+			conn.Close()
+			continue
+		}
+		who := s.accountOf(peer)
+		if !s.callers.enter(who) {
+			s.turnAway(conn, peer, who)
+			continue
+		}
+		serving.Go(func() {
+			defer s.callers.leave(who)
 			defer conn.Close()
-			s.serve(context.WithoutCancel(ctx), conn, work)
+			s.serve(context.WithoutCancel(ctx), conn, peer, work)
 		})
+	}
+}
+
+func (s *Server) accountOf(peer *unix.Ucred) account {
+	if slices.Contains(s.Allow, peer.Uid) {
+		return account{allowed: true, uid: peer.Uid}
+	}
+	return account{}
+}
+
+// turnAway refuses a caller that has too many connections. Nothing is waited for:
+// the answer fits the buffer of a connection that is new.
+func (s *Server) turnAway(conn *net.UnixConn, peer *unix.Ucred, who account) {
+	defer conn.Close()
+	if who.allowed {
+		a := s.refused(peer, request{}, refuse(CodeUnavailable, "uid %d has %d connections already, which is all it may have", peer.Uid, maxPerCaller))
+		s.reply(conn, a)
 	}
 }
 
@@ -128,19 +154,12 @@ func (s *Server) now() time.Time {
 }
 
 // serve answers one connection.
-func (s *Server) serve(ctx context.Context, conn *net.UnixConn, work chan struct{}) {
+func (s *Server) serve(ctx context.Context, conn *net.UnixConn, peer *unix.Ucred, work chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, workTimeout)
 	defer cancel()
-	_ = conn.SetDeadline(time.Now().Add(messageTimeout))
-	peer, err := peerOf(conn)
-	if err != nil {
-		s.Logger.Warn("signer: who calls is not known", "error", err)
-		return
-	}
-	if !slices.Contains(s.Allow, peer.Uid) {
-		refusal := refuse(CodeForbidden, "uid %d may not use the signer", peer.Uid)
-		s.stranger(peer, refusal)
-		s.reply(conn, answer{Error: refusal})
+	_ = conn.SetDeadline(time.Now().Add(requestTimeout))
+	if !s.accountOf(peer).allowed {
+		s.reply(conn, s.refused(peer, request{}, refuse(CodeForbidden, "uid %d may not use the signer", peer.Uid)))
 		return
 	}
 	var a answer
@@ -167,7 +186,7 @@ func (s *Server) reply(conn net.Conn, a answer) {
 		message, err = encode(answer{Version: ProtocolVersion, Error: refuse(CodeUnavailable, "the answer can't be sent: %v", err)})
 	}
 	if err == nil {
-		_ = conn.SetDeadline(time.Now().Add(messageTimeout))
+		_ = conn.SetDeadline(time.Now().Add(answerTimeout))
 		_, err = conn.Write(message)
 	}
 	if err != nil {
@@ -239,14 +258,14 @@ func fileOf(control []byte, flags int) (*os.File, error) {
 
 // log notes a refusal.
 func (s *Server) log(peer *unix.Ucred, r request, refusal *RefusedError) {
-	line := Line{Event: EventRefused, UID: &peer.Uid, PID: peer.Pid, Code: refusal.Code, Detail: clip(r.Op+": "+refusal.Text, 500)}
+	line := Line{Event: EventRefused, UID: &peer.Uid, PID: peer.Pid, Code: refusal.Code, Detail: clip(strings.TrimPrefix(r.Op+": ", ": ")+refusal.Text, 500)}
 	if keyName.MatchString(r.Key) {
 		line.Key = r.Key
 	}
 	if isDigest(r.SHA256) {
 		line.SHA256 = r.SHA256
 	}
-	s.append(line)
+	s.refusal(s.accountOf(peer), line)
 }
 
 func (s *Server) append(line Line) {
@@ -257,20 +276,3 @@ func (s *Server) append(line Line) {
 
 // clip bounds a text that came from outside.
 func clip(text string, n int) string { return text[:min(len(text), n)] }
-
-// strangers counts callers that may not use the signer, since they were logged.
-type strangers struct {
-	mu     sync.Mutex
-	logged time.Time
-	times  int
-}
-
-func (s *Server) stranger(peer *unix.Ucred, refusal *RefusedError) {
-	s.strangers.mu.Lock()
-	defer s.strangers.mu.Unlock()
-	s.strangers.times++
-	if now := s.now(); now.Sub(s.strangers.logged) >= strangerPause {
-		s.append(Line{Event: EventRefused, UID: &peer.Uid, PID: peer.Pid, Code: refusal.Code, Detail: refusal.Text, Times: s.strangers.times})
-		s.strangers.logged, s.strangers.times = now, 0
-	}
-}

@@ -311,14 +311,14 @@ func TestStrangers(t *testing.T) {
 		}
 	}
 	// The server has nothing to do with the clock now: it answered.
-	f.strangers.mu.Lock()
-	now = now.Add(strangerPause)
-	f.strangers.mu.Unlock()
+	f.refusals.mu.Lock()
+	now = now.Add(refusalPause)
+	f.refusals.mu.Unlock()
 	if _, err := f.Client.Keys(t.Context()); code(err) != CodeForbidden {
 		t.Fatalf("got %v, want the code %s", err, CodeForbidden)
 	}
 	lines := f.lines(t)
-	if len(lines) != 3 || lines[1].Times != 1 || lines[2].Times != 20 || *lines[2].UID != uint32(os.Geteuid()) || lines[2].Code != CodeForbidden {
+	if len(lines) != 3 || lines[1].Times != 0 || lines[2].Times != 20 || *lines[2].UID != uint32(os.Geteuid()) || lines[2].Code != CodeForbidden {
 		t.Errorf("logged %+v", lines)
 	}
 }

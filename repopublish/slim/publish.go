@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"runtime"
@@ -21,19 +20,19 @@ import (
 
 // publish writes the repository beside its place and moves it there.
 func (p *plan) publish(ctx context.Context) (_ Report, err error) {
-	dir, err := os.MkdirTemp(filepath.Dir(p.out.path), ".slim-")
+	work, warnings, err := newWorkdir(ctx, filepath.Dir(p.out.path))
+	p.report.Warnings = append(p.report.Warnings, warnings...)
 	if err != nil {
 		return Report{}, fmt.Errorf("slim: %w", err)
 	}
-	kept := false
+	dir, kept := work.path, false
 	defer func() {
-		if !kept {
-			err = errors.Join(err, os.RemoveAll(dir))
+		if kept {
+			work.keep()
+			return
 		}
+		err = errors.Join(err, work.remove())
 	}()
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return Report{}, fmt.Errorf("slim: %w", err)
-	}
 	if err := p.write(ctx, dir); err != nil {
 		return Report{}, err
 	}

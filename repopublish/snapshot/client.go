@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,9 +16,11 @@ const (
 	connectTimeout = 15 * time.Second
 	// headerTimeout is how long a server may think before it answers.
 	headerTimeout = 60 * time.Second
-	// stallTimeout is how long a download may stand still; how long it takes as
-	// a whole is not bounded, as packages may be large and lines slow.
-	stallTimeout = 60 * time.Second
+	// defaultPatience is how long a download may be slower than minSpeed bytes in
+	// a second, as for dnf (timeout, minrate); how long it takes as a whole is not
+	// bounded, as packages may be large.
+	defaultPatience = 30 * time.Second
+	minSpeed        = 1000
 )
 
 // errRedirect is wrapped when a redirect is not followed.
@@ -55,24 +58,40 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// errStalled ends a download that stands still.
-var errStalled = fmt.Errorf("nothing came for %s", stallTimeout)
-
-// watched is a body that cancels its request when it stands still.
+// watched is a body that cancels its request when it comes too slowly.
 type watched struct {
 	io.ReadCloser
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	timer  *time.Timer
+	read   atomic.Int64 // bytes, since it was looked at
 }
 
-func watch(ctx context.Context, cancel context.CancelCauseFunc, body io.ReadCloser) *watched {
-	return &watched{body, ctx, cancel, time.AfterFunc(stallTimeout, func() { cancel(errStalled) })}
+func watch(ctx context.Context, cancel context.CancelCauseFunc, body io.ReadCloser, patience time.Duration) *watched {
+	w := &watched{ReadCloser: body, ctx: ctx, cancel: cancel}
+	go w.watch(patience)
+	return w
+}
+
+// watch looks at the speed until the body is closed.
+func (w *watched) watch(patience time.Duration) {
+	tick := time.NewTicker(patience)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.ctx.Done():
+			return
+		case <-tick.C:
+			if n := w.read.Swap(0); float64(n) < patience.Seconds()*minSpeed {
+				w.cancel(fmt.Errorf("too slow: %d bytes in %s, at least %d B/s are expected", n, patience, minSpeed))
+				return
+			}
+		}
+	}
 }
 
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.ReadCloser.Read(p)
-	w.timer.Reset(stallTimeout)
+	w.read.Add(int64(n))
 	if err != nil && !errors.Is(err, io.EOF) && w.ctx.Err() != nil {
 		err = context.Cause(w.ctx)
 	}
@@ -80,7 +99,6 @@ func (w *watched) Read(p []byte) (int, error) {
 }
 
 func (w *watched) Close() error {
-	w.timer.Stop()
 	w.cancel(nil)
 	return w.ReadCloser.Close()
 }

@@ -33,6 +33,9 @@ type Options struct {
 	// CacheDir keeps what was fetched, by checksum, for later runs; several may
 	// use it at once. Empty for a directory that goes with the snapshot.
 	CacheDir string
+	// Reread fetches what is in the cache already once more, so that what is
+	// read is what the server has now. The cache gets it.
+	Reread bool
 	// Documents are the types that are read; default primary, filelists and
 	// modules. Those the repository lacks are not missed, except primary.
 	Documents []string
@@ -43,6 +46,12 @@ type Options struct {
 	// Pause is waited before the second attempt, and twice as long before each
 	// further one; default 1 s.
 	Pause time.Duration
+	// Patience is how long a download may be slower than 1000 B/s before it is
+	// tried again; default 30 s.
+	Patience time.Duration
+	// Retrying is told why something is fetched once more, before the pause,
+	// concurrently; nil for nobody.
+	Retrying func(why error)
 	// Client fetches; default NewClient.
 	Client *http.Client
 }

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,11 @@ type web struct {
 	client   *http.Client
 	cache    string
 	forget   bool // the cache goes with the snapshot
+	reread   bool // nothing is taken from the cache
 	attempts int
 	pause    time.Duration
+	patience time.Duration
+	retrying func(error)
 }
 
 func openWeb(source Source, opts Options) (origin, error) {
@@ -32,7 +36,7 @@ func openWeb(source Source, opts Options) (origin, error) {
 	if err != nil {
 		return nil, errors.New("not a URL")
 	}
-	w := &web{base: base, client: opts.Client, cache: opts.CacheDir, attempts: opts.Attempts, pause: opts.Pause}
+	w := &web{base: base, client: opts.Client, cache: opts.CacheDir, reread: opts.Reread, attempts: opts.Attempts, pause: opts.Pause, patience: cmp.Or(opts.Patience, defaultPatience), retrying: opts.Retrying}
 	if w.client == nil {
 		w.client = NewClient()
 	}
@@ -92,7 +96,7 @@ func (w *web) ask(ctx context.Context, method, href, bytes string) (*http.Respon
 		cancel(nil)
 		return nil, err
 	}
-	answer.Body = watch(ctx, cancel, answer.Body)
+	answer.Body = watch(ctx, cancel, answer.Body, w.patience)
 	if err := statusError(answer, bytes); err != nil {
 		answer.Body.Close()
 		return nil, fmt.Errorf("get %s: %w", href, err)
@@ -107,8 +111,11 @@ func (w *web) trouble(ctx context.Context, href string, err error) error {
 	if errors.As(err, &of) {
 		err = of.Err
 	}
-	if cause := context.Cause(ctx); cause != nil || errors.Is(err, errRedirect) {
-		return fmt.Errorf("get %s: %w", href, errors.Join(err, cause))
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("get %s: %w", href, cause)
+	}
+	if errors.Is(err, errRedirect) {
+		return fmt.Errorf("get %s: %w", href, err)
 	}
 	return fmt.Errorf("get %s: %w: %w", href, err, errTransient)
 }
@@ -169,6 +176,9 @@ func (w *web) again(ctx context.Context, do func() error) error {
 		if err == nil || !errors.Is(err, errTransient) || attempt == w.attempts {
 			return err
 		}
+		if w.retrying != nil {
+			w.retrying(fmt.Errorf("%w; trying again, %d of %d", err, attempt+1, w.attempts))
+		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
@@ -180,7 +190,8 @@ func (w *web) again(ctx context.Context, do func() error) error {
 	}
 }
 
-// file returns the file from the cache, where it is put if it is not there.
+// file returns the file from the cache, where it is put if it is not there, or if
+// it is to be read again.
 func (w *web) file(ctx context.Context, want wanted) (*os.File, error) {
 	final := filepath.Join(w.cache, filepath.FromSlash(want.cacheName))
 	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
@@ -191,7 +202,13 @@ func (w *web) file(ctx context.Context, want wanted) (*os.File, error) {
 		return nil, err
 	}
 	defer lock.Remove()
-	if f, err := os.Open(final); err == nil {
+	part := final + ".part"
+	if w.reread {
+		// Nor is what an earlier run began.
+		if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	} else if f, err := os.Open(final); err == nil {
 		if check(f, want.kind, want.sum, want.size, want.limit) == nil {
 			return f, nil
 		}
@@ -200,7 +217,6 @@ func (w *web) file(ctx context.Context, want wanted) (*os.File, error) {
 			return nil, err
 		}
 	}
-	part := final + ".part"
 	err = w.again(ctx, func() error { return w.download(ctx, want, part) })
 	if err != nil {
 		return nil, err

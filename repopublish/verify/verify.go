@@ -32,7 +32,7 @@ type Options struct {
 	// Progress is told after every RPM of a repository that was read, or looked
 	// at, one after the other; nil for nobody.
 	Progress func(done, total int)
-	// Snapshot says how repositories are read.
+	// Snapshot says how repositories are read. Nothing is taken from the cache.
 	Snapshot snapshot.Options
 }
 
@@ -102,7 +102,8 @@ func isContent(err error) bool {
 
 func (v *verifier) verify(ctx context.Context) (err error) {
 	opts := v.opts.Snapshot
-	opts.All = true
+	// What counts is what the server gives, not what it gave once.
+	opts.All, opts.Reread = true, true
 	if v.of, err = snapshot.Open(ctx, v.source, opts); err != nil {
 		if isContent(err) {
 			v.find(modulemd.Fatal, RuleDocument, "%v", err)
