@@ -80,16 +80,17 @@ func (p *Publisher) checkClosure(ctx context.Context, tree, tag string, c *conte
 		return nil
 	}
 	found := &generations.Closure{Policy: string(c.closure), Listed: []string{}}
-	var problems []string
+	var problems, unchecked []string
+	reading := p.externals.begin(c.closure)
 	for _, a := range c.arches {
-		more, err := p.checkArch(ctx, filepath.Join(tree, a), tag, a, c)
+		more, err := p.checkArch(ctx, filepath.Join(tree, a), tag, a, c, reading)
 		switch {
 		case errors.Is(err, modulemd.ErrTooLarge) && c.closure == PolicyBlock:
 			return refuse(GateClosure, fmt.Errorf("%s: %w", a, err))
 		case err != nil && (ctx.Err() != nil || c.closure == PolicyBlock):
 			return fmt.Errorf("check requirements of %s: %w", a, err)
 		case err != nil:
-			found.Unchecked = bounded([]string{a + ": " + inWords(err)})[0]
+			unchecked = append(unchecked, a+": "+inWords(err))
 			continue
 		}
 		problems = append(problems, more...)
@@ -100,6 +101,7 @@ func (p *Publisher) checkClosure(ctx context.Context, tree, tag string, c *conte
 		}
 	}
 	found.Problems, found.Listed = len(problems), bounded(problems)
+	found.Unchecked = strings.Join(bounded(unchecked), "; ")
 	c.found = found
 	if !found.OK() {
 		first := found.Unchecked
@@ -113,7 +115,7 @@ func (p *Publisher) checkClosure(ctx context.Context, tree, tag string, c *conte
 
 // checkArch checks the repository of one architecture, and says in words what it
 // found.
-func (p *Publisher) checkArch(ctx context.Context, dir, tag, a string, c *content) (problems []string, err error) {
+func (p *Publisher) checkArch(ctx context.Context, dir, tag, a string, c *content, reading *externalReading) (problems []string, err error) {
 	repos := []closure.Repo{{Name: tag, Files: os.DirFS(dir), Modules: c.repos[a].index, Check: true}}
 	var opened []*snapshot.Snapshot
 	defer func() {
@@ -122,12 +124,7 @@ func (p *Publisher) checkArch(ctx context.Context, dir, tag, a string, c *conten
 		}
 	}()
 	for _, external := range c.external {
-		source, err := snapshot.ParseSource(strings.ReplaceAll(external.URL, "$arch", a))
-		if err != nil {
-			return nil, fmt.Errorf("external repository %s: %w", external.Name, err)
-		}
-		source.Name = "external repository " + external.Name
-		s, err := snapshot.Open(ctx, source, snapshot.Options{CacheDir: filepath.Join(p.CacheDir, externalDir)})
+		s, err := reading.open(ctx, external, a, filepath.Join(p.CacheDir, externalDir))
 		if err != nil {
 			return nil, fmt.Errorf("external repository %s: %w", external.Name, err)
 		}
@@ -136,7 +133,7 @@ func (p *Publisher) checkArch(ctx context.Context, dir, tag, a string, c *conten
 		if err != nil {
 			return nil, fmt.Errorf("external repository %s: %w", external.Name, err)
 		}
-		repos = append(repos, closure.Repo{Name: source.Name, Files: s, Modules: modules})
+		repos = append(repos, closure.Repo{Name: s.Name, Files: s, Modules: modules})
 	}
 	report, err := closure.Check(ctx, repos, closure.Options{Machine: machineOf(a)})
 	if err != nil {

@@ -149,6 +149,9 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: read tag %d: %w", tagID, err)
 	}
+	if tag.Removed {
+		return nil, errRemoved
+	}
 	reader := tagview.Reader{Conn: tx}
 	builds, err := reader.LatestBuildIDs(ctx, tag.ID)
 	if err != nil {

@@ -77,8 +77,7 @@ func GoBack(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, reposD
 		if err := queue.FollowRepository(ctx, tx, jobs, tag.ID); err != nil {
 			return err
 		}
-		_, err = queue.Insert(ctx, tx, jobs, queue.PublishArgs{TagID: tag.ID})
-		return err
+		return publishNow(ctx, tx, jobs, tag.ID, tagName)
 	})
 	return number, err
 }
@@ -90,6 +89,24 @@ func gone(reposDir string, g db.RepoGeneration) bool {
 	}
 	_, err := os.Stat(treeOf(reposDir, g.Directory, g.Number))
 	return errors.Is(err, fs.ErrNotExist)
+}
+
+// publishNow has a tag's repository made, and at once where its job waits for
+// another try, for minutes in the end: who asks has mended what failed, or wants
+// something else.
+func publishNow(ctx context.Context, tx pgx.Tx, jobs queue.Inserter, tag int64, name string) error {
+	if _, err := queue.Insert(ctx, tx, jobs, queue.PublishArgs{TagID: tag}); err != nil {
+		return err
+	}
+	q := db.New(tx)
+	n, err := q.TryPublishNow(ctx, tag)
+	if err == nil && n > 0 {
+		err = q.WakeQueue(ctx, queue.QueuePublish)
+	}
+	if err != nil {
+		return fmt.Errorf("repopublish: try %s now: %w", name, err)
+	}
+	return nil
 }
 
 // Publish has a tag's repository made of what the tag says now, also where
@@ -116,17 +133,7 @@ func Publish(ctx context.Context, pool *pgxpool.Pool, jobs queue.Inserter, tagNa
 		if rev, err = q.RaiseRev(ctx, tag.ID); err != nil {
 			return fmt.Errorf("repopublish: want %s: %w", tagName, err)
 		}
-		if _, err = queue.Insert(ctx, tx, jobs, queue.PublishArgs{TagID: tag.ID}); err != nil {
-			return err
-		}
-		// One that failed waits, for minutes in the end: who asks has mended it.
-		if n, err = q.TryPublishNow(ctx, tag.ID); err == nil && n > 0 {
-			err = q.WakeQueue(ctx, queue.QueuePublish)
-		}
-		if err != nil {
-			return fmt.Errorf("repopublish: try %s now: %w", tagName, err)
-		}
-		return nil
+		return publishNow(ctx, tx, jobs, tag.ID, tagName)
 	})
 	return held, rev, err
 }

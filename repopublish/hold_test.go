@@ -2,6 +2,7 @@ package repopublish
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/distbot/distbot/internal/generations"
+	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue/queuetest"
 )
 
@@ -74,6 +76,28 @@ func TestGoBack(t *testing.T) {
 		if n := queuetest.Value[int](t, s.Pool, "select count(*) from repo_holds"); n != 0 {
 			t.Errorf("%d holds are left", n)
 		}
+	})
+
+	t.Run("does not wait for the next try of what fails", func(t *testing.T) {
+		t.Parallel()
+		s := twoGenerations(t)
+		build := s.complete(t, 3, "broken", "1", "broken.x86_64")
+		s.labelsRead(t)
+		if err := os.Remove(s.Store.Path(store.Blob{SHA256: queuetest.Value[string](t, s.Pool, "select sha256 from rpms where build_id = $1", build)})); err != nil {
+			t.Fatal(err)
+		}
+		// Another try is hours away as soon as there is a job that waits for one.
+		s.tag(t, s.dist.DestTag, build)
+		const later = "update river_job set state = 'retryable', scheduled_at = now() + interval '1 hour' where kind = 'repopublish.publish' and cardinality(errors) > 0 and state in ('retryable', 'available') returning id"
+		queuetest.Wait(t, "publishing fails", func() (bool, string) {
+			ids := queuetest.Values[int64](t, s.Pool, later)
+			return len(ids) == 1, fmt.Sprint(ids)
+		})
+		if _, err := GoBack(t.Context(), s.Pool, s.Jobs, s.ReposDir, "f37", s.newest(t)-2, "pat", "world ends"); err != nil {
+			t.Fatal(err)
+		}
+		s.settled(t)
+		s.wantPackages(t, "f37", "x86_64", "hello-1-1.x86_64", "hello-doc-1-1.noarch")
 	})
 
 	t.Run("without a number goes to the generation before the newest", func(t *testing.T) {

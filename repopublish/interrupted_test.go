@@ -246,11 +246,9 @@ func TestFoundOnDisk(t *testing.T) {
 		queuetest.WaitRow(t, s.Pool, "publishing fails", `select exists (select from river_job where kind = 'repopublish.publish'
 			and errors[1]->>'error' like '%switch f37 to generation 4%')`)
 		s.published(t, "3", "2")
-		if diff := cmp.Diff([]string{".lock", partial + latest, "1", "2", "3", "latest"}, trees(t, dir)); diff != "" {
+		// What was in the way is removed, too: it is named like an unfinished tree.
+		if diff := cmp.Diff([]string{".lock", "1", "2", "3", "latest"}, trees(t, dir)); diff != "" {
 			t.Errorf("files after the refusal (-want +got):\n%s", diff)
-		}
-		if err := os.RemoveAll(filepath.Join(dir, partial+latest)); err != nil {
-			t.Fatal(err)
 		}
 		queuetest.Exec(t, s.Pool, "update river_job set state = 'available', scheduled_at = now() where state = 'retryable'")
 		s.settled(t)

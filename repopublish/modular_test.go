@@ -324,6 +324,19 @@ func (s *stage) needy(t *testing.T, n int, requires string) int64 {
 	return id
 }
 
+func TestARecordedModuleDocumentThatCantBeReadIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newLoneStage(t, "x86_64")
+	// More entries than are read: recorded by a program that read more.
+	s.module(t, s.dist.DestTag, "stream", "demo:1", "", bytes.Repeat([]byte{','}, 2_000_001))
+	s.tag(t, s.dist.DestTag, s.complete(t, 0, "hello", "1", "hello.x86_64"))
+	s.work(t)
+	queuetest.WaitRow(t, s.Pool, "the trouble is told", "select exists (select from repo_troubles where tag_id = $1)", s.dist.DestTag)
+	if got, want := s.troubleOf(t), "refused\tmodules: stream demo:1 of tag f37: "; !strings.HasPrefix(got, want) {
+		t.Errorf("trouble %q, want %q…", got, want)
+	}
+}
+
 func TestClosurePolicy(t *testing.T) {
 	t.Parallel()
 	recorded := func(t *testing.T, s *stage) string {
@@ -363,8 +376,8 @@ func TestClosurePolicy(t *testing.T) {
 		s.regenerate(t, s.dist.DestTag)
 		s.settled(t)
 		s.fresh(t)
-		if got := recorded(t, s); !strings.Contains(got, `"unchecked": `) || !strings.Contains(got, "external repository away") {
-			t.Errorf("recorded %s", got)
+		if got := recorded(t, s); !strings.Contains(got, `"unchecked": "x86_64: external repository away: `) || !strings.Contains(got, "; riscv64: external repository away: ") {
+			t.Errorf("recorded %s, want why neither architecture was checked", got)
 		}
 	})
 

@@ -107,7 +107,7 @@ func partsFor(a string, documents []tagview.ModuleDocument, texts [][]byte) ([]m
 		}
 		index, err := modulemd.Read(texts[i], modulemd.ReadOptions{})
 		if err != nil {
-			return nil, fmt.Errorf("repopublish: read %s %s of %s: %w", d.Kind, d.Name, d.Tag, err)
+			return nil, refuse(GateModules, fmt.Errorf("%s %s of tag %s: %w", d.Kind, d.Name, d.Tag, err))
 		}
 		if n := len(parts); n == 0 || parts[n-1].Name != d.Tag {
 			parts = append(parts, modulemd.Part{Name: d.Tag, Index: &modulemd.Index{}, Priority: -n})

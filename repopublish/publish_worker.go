@@ -47,9 +47,10 @@ type Publisher struct {
 	// holds several. The first is made at once.
 	Every time.Duration
 
-	pace    pace
-	spares  spares
-	modules modulesKept
+	pace      pace
+	spares    spares
+	modules   modulesKept
+	externals externals
 }
 
 // lockFile is the lock of a tag's directory.
@@ -82,6 +83,9 @@ func (w *Worker) publish(ctx context.Context, job *river.Job[queue.PublishArgs])
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: read tag %d: %w", job.Args.TagID, err)
 	}
+	if tag.Removed {
+		return nil, w.endRemoved(ctx, job)
+	}
 	dir := filepath.Join(w.ReposDir, tag.Name)
 	unlock, err := lock(dir)
 	if err != nil {
@@ -97,6 +101,9 @@ func (w *Worker) publish(ctx context.Context, job *river.Job[queue.PublishArgs])
 		return nil, river.JobSnooze(0)
 	}
 	made, hold, err := w.next(ctx, dir, tag)
+	if errors.Is(err, errRemoved) {
+		return nil, w.endRemoved(ctx, job)
+	}
 	if err != nil {
 		// Old generations may have what is missing: space, or links to a package.
 		w.tidy(ctx, dir, tag)
@@ -240,7 +247,7 @@ func (w *Worker) announceHeld(ctx context.Context, job *river.Job[queue.PublishA
 			}
 			// It may be newer than what was there, also where it is older than what
 			// the tag says.
-			if err := errors.Join(queue.FollowRepository(ctx, tx, w.Jobs, tag.ID), queue.WakeScheduler(ctx, tx)); err != nil {
+			if err := queue.WakeScheduler(ctx, tx); err != nil {
 				return err
 			}
 		}
@@ -249,6 +256,10 @@ func (w *Worker) announceHeld(ctx context.Context, job *river.Job[queue.PublishA
 			return err
 		}
 		if err := queue.WantStatuses(ctx, tx, w.Jobs, waiting); err != nil {
+			return err
+		}
+		// Also of a trouble that has ended; after the statuses, as everywhere.
+		if err := queue.FollowRepository(ctx, tx, w.Jobs, tag.ID); err != nil {
 			return err
 		}
 		return w.complete(ctx, tx, job, tag.ID)

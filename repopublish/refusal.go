@@ -102,18 +102,3 @@ func refusalOf(err error) *RefusedError {
 	}
 	return &RefusedError{Gate: GateKeys, Problems: bounded([]string{inWords(err)}), Total: 1}
 }
-
-// inWords is an error for people: without where in the program it arose, and
-// without what is another with each try.
-func inWords(err error) string {
-	var unmade *unmadeError
-	own := ""
-	if errors.As(err, &unmade) {
-		err, own = unmade.err, fmt.Sprintf("%s%d/", partial, unmade.number)
-	}
-	text := err.Error()
-	if own != "" {
-		text = strings.ReplaceAll(text, own, "")
-	}
-	return queue.OneLine(strings.ReplaceAll(text, "repopublish: ", ""))
-}

@@ -19,10 +19,11 @@ import (
 )
 
 // SigningKeysExtra is the extra setting of a tag that names the keys of its
-// repository: a name, or a list of names. With the first one packages are
-// signed; with all that are not retired, repomd.xml; all are in the file of
-// public keys. It is not inherited: a tag that buildroots are made from need not
-// be signed, though it inherits from one that is.
+// repository: a name, or a list of names. Those that are retired or have expired
+// are passed over, and nothing is published where none is left: with the first
+// that is left packages are signed, with all that are, repomd.xml. All of the list
+// are in the file of public keys. It is not inherited: a tag that buildroots are
+// made from need not be signed, though it inherits from one that is.
 const SigningKeysExtra = "repo.signing_keys"
 
 // maxSigningKeys bounds how many keys a tag may name.
@@ -189,7 +190,8 @@ func knownKey(row db.SigningKey) KnownKey {
 
 // PublicKeyFile is the file of public keys for clients, gpgkey= in a .repo file:
 // one armored block for each of the names, in their order, also of keys that are
-// retired. The error wraps ErrNoKey and names what is not known.
+// retired. The error wraps ErrNoKey and names what is not known; it is the signer's
+// or the database's where those could not be asked.
 func (s *Signing) PublicKeyFile(ctx context.Context, names []string) (string, error) {
 	rows, err := s.keysNamed(ctx, names)
 	if err != nil {
@@ -203,7 +205,8 @@ func (s *Signing) PublicKeyFile(ctx context.Context, names []string) (string, er
 }
 
 // keysNamed returns keys in the order of their names; it asks the signer once
-// for those that are not known.
+// for those that are not known. The error wraps ErrNoKey where the signer does not
+// know them either, and not where it, or the database, could not be asked.
 func (s *Signing) keysNamed(ctx context.Context, names []string) ([]db.SigningKey, error) {
 	keys, unknown, err := s.knownNamed(ctx, names)
 	if err != nil || len(unknown) == 0 {
@@ -212,7 +215,8 @@ func (s *Signing) keysNamed(ctx context.Context, names []string) ([]db.SigningKe
 	var taken map[string]*KeyTakenError
 	if s.Signer != nil {
 		if taken, err = s.syncKeys(ctx); err != nil {
-			return nil, fmt.Errorf("repopublish: keys %s: %w, as far as can be told: %w", strings.Join(unknown, ", "), ErrNoKey, err)
+			// Whether there are such keys nobody can tell: not ErrNoKey.
+			return nil, fmt.Errorf("repopublish: keys %s are not known, and the signer's can't be read: %w", strings.Join(unknown, ", "), err)
 		}
 		if keys, unknown, err = s.knownNamed(ctx, names); err != nil || len(unknown) == 0 {
 			return keys, err

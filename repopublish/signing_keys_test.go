@@ -1,6 +1,7 @@
 package repopublish
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -125,5 +126,41 @@ func TestSigningKeysOf(t *testing.T) {
 	queuetest.Exec(t, s.Pool, "insert into tag_extra (tag_id, key, value, create_event) select $1, $2, '[\"release\"]', max(id) from events", tag, SigningKeysExtra)
 	if got, err := SigningKeysOf(t.Context(), tagview.Reader{Conn: s.Pool}, tag); err != nil || !slices.Equal(got, []string{"release"}) {
 		t.Errorf("a tag that names a key: %q, %v", got, err)
+	}
+}
+
+// deaf is a signer that does not say which keys it has.
+type deaf struct {
+	Signer
+	err error
+}
+
+func (d deaf) Keys(context.Context) ([]signer.Key, error) { return nil, d.err }
+
+// TestKeysThatNobodyCanBeAskedFor holds that a key is called unknown only by who
+// could be asked: else a repository would wait for a change that nobody makes.
+func TestKeysThatNobodyCanBeAskedFor(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "x86_64")
+	for name, err := range map[string]error{
+		"the signer can't read its keys": &signer.RefusedError{Code: signer.CodeUnavailable, Text: "the key can't be read"},
+		"the database is lost":           errors.New("conn closed"),
+		"the signer is away":             signer.ErrUnreachable,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			signing := &Signing{Pool: s.Pool, Store: s.Store, Signer: deaf{err: err}}
+			_, got := signing.ownKeys(t.Context(), []string{"release"})
+			if !errors.Is(got, err) || errors.Is(got, ErrNoKey) {
+				t.Errorf("got %v, want %v and not %v", got, err, ErrNoKey)
+			}
+			if refusal := refusalOf(got); refusal != nil {
+				t.Errorf("the repository is refused: %v", refusal)
+			}
+		})
+	}
+	none := &Signing{Pool: s.Pool, Store: s.Store, Signer: deaf{}}
+	if _, err := none.ownKeys(t.Context(), []string{"release"}); !errors.Is(err, ErrNoKey) || refusalOf(err) == nil {
+		t.Errorf("a signer that has no such key: got %v, want %v and a refusal", err, ErrNoKey)
 	}
 }

@@ -51,6 +51,9 @@ func (w *Worker) unmade(ctx context.Context, job *river.Job[queue.PublishArgs], 
 	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
 	defer cancel()
 	noted := pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
+		if _, err := db.New(tx).LockTagsByID(ctx, []int64{tag.ID}); err != nil {
+			return err
+		}
 		return w.noteTrouble(ctx, tx, tag, db.NoteTroubleParams{TagID: tag.ID, Kind: failing, Reason: inWords(err), Problems: []byte("[]"), Rev: tag.WantRev})
 	})
 	if noted != nil {
@@ -140,14 +143,15 @@ func (w *Worker) noteTrouble(ctx context.Context, tx pgx.Tx, tag db.TagForPublis
 }
 
 // waitingStatuses are those of builds that begin when a tag's repository is
-// made: with why it can't be, or as if nothing had been, where reason is empty.
+// made: with why it can't be, or as if nothing had been, where reason is empty. The
+// status of a whole build is one of them before its source package begins; later
+// it tells how far the build is.
 func (w *Worker) waitingStatuses(ctx context.Context, q *db.Queries, tag db.TagForPublishRow, reason string) ([]queue.Status, error) {
 	tasks, err := q.TasksWaitingForTag(ctx, &tag.ID)
 	if err != nil {
 		return nil, err
 	}
 	var statuses []queue.Status
-	whole := map[int64]bool{}
 	for _, task := range tasks {
 		queued, waits := queue.Queued(task.BuildID, tag.Name, reason)
 		status := queue.Status{
@@ -158,8 +162,7 @@ func (w *Worker) waitingStatuses(ctx context.Context, q *db.Queries, tag db.TagF
 			status.Context = queue.ContextOf(task.Target, "srpm")
 		}
 		statuses = append(statuses, queue.ArchStatus(task.Policy, status))
-		if !whole[task.BuildID] {
-			whole[task.BuildID] = true
+		if task.Method == queue.MethodBuildSRPM {
 			status.Context, status.Description = queue.ContextOf(task.Target, ""), queued
 			statuses = append(statuses, status)
 		}

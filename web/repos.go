@@ -23,13 +23,14 @@ type repoLine struct {
 }
 
 // repoState is current, stale while a change is on its way, held while none can
-// be, or what trouble there is with it.
+// be, or what trouble there is with it: with what somebody goes back to, too,
+// until that is made.
 func repoState(builtRev, wantRev int64, held bool, trouble string) string {
 	switch {
-	case held:
-		return "held"
 	case trouble != "":
 		return trouble
+	case held:
+		return "held"
 	case builtRev < wantRev:
 		return "stale"
 	}

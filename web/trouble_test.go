@@ -38,6 +38,16 @@ func TestARepositoryThatCantBeMadeSaysWhy(t *testing.T) {
 		s.page("/tags", `data-state="refused"`)
 		s.lacks("/tags/f37-build?event=2", "can’t be made")
 	})
+	t.Run("also while somebody goes back, until that is made", func(t *testing.T) {
+		t.Parallel()
+		s := newTroubles(t)
+		s.exec("delete from repo_troubles where tag_id <> 2; insert into repo_holds (tag_id, generation_id, actor, reason) select tag_id, id, 'pat', '' from repo_generations where tag_id = 2 limit 1")
+		s.page("/repos", `data-state="refused"`)
+		s.page("/tags", `data-state="refused"`)
+		s.lacks("/repos", `data-state="held"`)
+		s.exec("delete from repo_troubles")
+		s.page("/repos", `data-state="held"`)
+	})
 	t.Run("to builds that wait for it", func(t *testing.T) {
 		t.Parallel()
 		s := s.in(t)

@@ -876,25 +876,27 @@ func (q *Queries) NamesakesOf(ctx context.Context, ids []int64) ([]NamesakesOfRo
 }
 
 const noteTrouble = `-- name: NoteTrouble :exec
-insert into repo_troubles (tag_id, kind, reason, problems, rev) values ($1, $2, $3, $4, $5)
+insert into repo_troubles (tag_id, kind, reason, problems, rev)
+select t.id, $1, $2, $3, $4 from tags t where t.id = $5 and t.revoke_event is null
 on conflict (tag_id) do update set kind = excluded.kind, reason = excluded.reason, problems = excluded.problems, rev = excluded.rev, at = now()
 `
 
 type NoteTroubleParams struct {
-	TagID    int64
 	Kind     string
 	Reason   string
 	Problems json.RawMessage
 	Rev      int64
+	TagID    int64
 }
 
+// The tag is locked. One that was removed is in no trouble any more.
 func (q *Queries) NoteTrouble(ctx context.Context, arg NoteTroubleParams) error {
 	_, err := q.db.Exec(ctx, noteTrouble,
-		arg.TagID,
 		arg.Kind,
 		arg.Reason,
 		arg.Problems,
 		arg.Rev,
+		arg.TagID,
 	)
 	return err
 }
@@ -1249,7 +1251,7 @@ func (q *Queries) SetLabels(ctx context.Context, arg SetLabelsParams) error {
 }
 
 const tagForPublish = `-- name: TagForPublish :one
-select id, name, arches, want_rev, built_rev from tags where id = $1
+select id, name, arches, want_rev, built_rev, (revoke_event is not null)::boolean as removed from tags where id = $1
 `
 
 type TagForPublishRow struct {
@@ -1258,6 +1260,7 @@ type TagForPublishRow struct {
 	Arches   []string
 	WantRev  int64
 	BuiltRev int64
+	Removed  bool
 }
 
 func (q *Queries) TagForPublish(ctx context.Context, id int64) (TagForPublishRow, error) {
@@ -1269,6 +1272,7 @@ func (q *Queries) TagForPublish(ctx context.Context, id int64) (TagForPublishRow
 		&i.Arches,
 		&i.WantRev,
 		&i.BuiltRev,
+		&i.Removed,
 	)
 	return i, err
 }

@@ -648,7 +648,8 @@ func (q *Queries) EndExpiredToken(ctx context.Context, arg EndExpiredTokenParams
 }
 
 const endTag = `-- name: EndTag :exec
-with held as (delete from repo_holds where tag_id = $2)
+with held as (delete from repo_holds where tag_id = $2),
+     troubled as (delete from repo_troubles where tag_id = $2)
 update tags set revoke_event = $1 where id = $2
 `
 
@@ -657,7 +658,7 @@ type EndTagParams struct {
 	ID          int64
 }
 
-// A tag of its name that comes again is not held.
+// A tag of its name that comes again is not held, and in no trouble yet.
 func (q *Queries) EndTag(ctx context.Context, arg EndTagParams) error {
 	_, err := q.db.Exec(ctx, endTag, arg.RevokeEvent, arg.ID)
 	return err

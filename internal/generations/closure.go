@@ -10,11 +10,12 @@ type Closure struct {
 	// Listed the first of them in words.
 	Problems int      `json:"problems"`
 	Listed   []string `json:"listed"`
-	// Unchecked says why there was no check; empty where there was one.
+	// Unchecked says of which architectures there was no check, and why; empty
+	// where all were checked.
 	Unchecked string `json:"unchecked,omitempty"`
 }
 
-// OK says whether there was a check, and it found nothing.
+// OK says whether all was checked, and nothing found.
 func (c Closure) OK() bool { return c.Problems == 0 && c.Unchecked == "" }
 
 // ReadClosure reads what was recorded with a generation, nil for nothing. What

@@ -1,5 +1,5 @@
 -- name: TagForPublish :one
-select id, name, arches, want_rev, built_rev from tags where id = @id;
+select id, name, arches, want_rev, built_rev, (revoke_event is not null)::boolean as removed from tags where id = @id;
 
 -- name: RaiseRev :one
 -- Wants a tag's repository made anew though nothing changed.
@@ -234,7 +234,9 @@ from (select unnest(@ids::bigint[]) as id, unnest(@labels::text[]) as label) x w
 select * from repo_troubles where tag_id = @tag_id;
 
 -- name: NoteTrouble :exec
-insert into repo_troubles (tag_id, kind, reason, problems, rev) values (@tag_id, @kind, @reason, @problems, @rev)
+-- The tag is locked. One that was removed is in no trouble any more.
+insert into repo_troubles (tag_id, kind, reason, problems, rev)
+select t.id, @kind, @reason, @problems, @rev from tags t where t.id = @tag_id and t.revoke_event is null
 on conflict (tag_id) do update set kind = excluded.kind, reason = excluded.reason, problems = excluded.problems, rev = excluded.rev, at = now();
 
 -- name: EndTrouble :execrows

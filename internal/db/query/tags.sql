@@ -76,8 +76,9 @@ returning id;
 update tags set name = @name where id = @id;
 
 -- name: EndTag :exec
--- A tag of its name that comes again is not held.
-with held as (delete from repo_holds where tag_id = @id)
+-- A tag of its name that comes again is not held, and in no trouble yet.
+with held as (delete from repo_holds where tag_id = @id),
+     troubled as (delete from repo_troubles where tag_id = @id)
 update tags set revoke_event = @revoke_event where id = @id;
 
 -- name: SetEffectiveConfig :exec
