@@ -95,9 +95,10 @@ func (s *Stages) judge(name string, blob store.Blob, check checker) (result, err
 	if err := check(name, pkg); err != nil {
 		return result{}, err
 	}
-	// What repository metadata can't express would hold up the repositories of
-	// all tags that it gets into.
-	if _, err := repomd.Render(pkg, repomd.File{Href: name, SHA256: digest.SHA256, Size: digest.Size}); err != nil {
+	// What repository metadata can't express, or what is more than its readers
+	// take, would hold up the repositories of all tags that it gets into.
+	item := repomd.Item{NEVRA: pkg.NEVRA, File: repomd.File{Href: name, SHA256: digest.SHA256, Size: digest.Size}}
+	if _, err := repomd.Describe(pkg, item); err != nil {
 		return result{}, &Failure{Phase: PhaseVerify, Reason: fmt.Sprintf("%s can't be in a repository: %v", name, err), Err: err}
 	}
 	return result{file: name, pkg: pkg, blob: blob}, nil

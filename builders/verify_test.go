@@ -110,6 +110,13 @@ func TestResultsThatAreRefused(t *testing.T) {
 				r.AddFile(rpmpack.RPMFile{Name: "/usr/share/a\x01b"})
 			}))}
 		}},
+		{name: "a package of more dependencies than repositories' readers take", want: "more than 262144 dependencies of a package", script: func(n int) script {
+			return script{build: with(n, fmt.Sprintf("hello-%d-1.x86_64.rpm", n), rpmtest.Pack(t, rpmpack.RPMMetaData{
+				Name: "hello", Version: fmt.Sprint(n), Release: "1", Arch: "x86_64", Provides: manyProvides(300_000),
+			}, func(r *rpmpack.RPM) {
+				r.AddCustomTag(tagSourceRPM, rpmpack.EntryString(fmt.Sprintf("hello-%d-1.src.rpm", n)))
+			}))}
+		}},
 		{name: "a package that is truncated", want: "truncated: ", script: func(n int) script {
 			whole := hello(t, n, "x86_64", bytes.Repeat([]byte("0123456789"), 100))
 			return script{build: leave(files{fmt.Sprintf("hello-%d-1.x86_64.rpm", n): whole[:len(whole)-20]})}
@@ -199,4 +206,13 @@ func TestResultsThatAreRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// manyProvides are so many capabilities.
+func manyProvides(n int) rpmpack.Relations {
+	list := make(rpmpack.Relations, n)
+	for i := range list {
+		list[i] = &rpmpack.Relation{Name: fmt.Sprintf("capability-%d", i)}
+	}
+	return list
 }

@@ -2,6 +2,7 @@ package repopublish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -21,7 +22,9 @@ const fragmentFormat = repomd.RenderFormat
 const fragmentBatch = 200
 
 // describe gives the cache the metadata it lacks: from the database, where that
-// of every package is kept once it was rendered, or from the RPMs.
+// of every package is kept once it was rendered, or from the RPMs. The error is
+// a *RefusedError of GatePackages where packages can't be in a repository: it
+// names those of the first batch that has any.
 func (p *Publisher) describe(ctx context.Context, cache *repomd.Cache, items []repomd.Item) error {
 	var missing []repomd.Item
 	for _, item := range items {
@@ -52,7 +55,7 @@ func (p *Publisher) describeBatch(ctx context.Context, cache *repomd.Cache, item
 	for _, row := range rows {
 		known[row.Sha256] = repomd.Fragments{Primary: row.Primary, Filelists: row.Filelists, Other: row.Other}
 	}
-	fragments := make([]repomd.Fragments, len(items))
+	fragments, refused := make([]repomd.Fragments, len(items)), make([]error, len(items))
 	put := db.PutFragmentsParams{Format: fragmentFormat}
 	var work errgroup.Group
 	work.SetLimit(runtime.GOMAXPROCS(0))
@@ -63,10 +66,22 @@ func (p *Publisher) describeBatch(ctx context.Context, cache *repomd.Cache, item
 		}
 		work.Go(func() (err error) {
 			fragments[i], err = p.render(item)
+			if errors.Is(err, errNotPublishable) {
+				refused[i], err = err, nil
+			}
 			return err
 		})
 	}
 	if err := work.Wait(); err != nil {
+		return err
+	}
+	var problems []string
+	for _, err := range refused {
+		if err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	if err := refuseAll(GatePackages, problems); err != nil {
 		return err
 	}
 	for i, item := range items {
@@ -90,8 +105,14 @@ func (p *Publisher) describeBatch(ctx context.Context, cache *repomd.Cache, item
 	return nil
 }
 
+// errNotPublishable says that a package is to blame, and not what it is read
+// from: to read it again would not help.
+var errNotPublishable = errors.New("no repository can have the package")
+
 // render reads an RPM of the store and makes its metadata, which is read again
-// before anybody gets it.
+// before anybody gets it. The error wraps errNotPublishable where that can't be,
+// which is asked of packages before they are accepted, too: these are of before
+// that, or of before what is asked now.
 func (p *Publisher) render(item repomd.Item) (repomd.Fragments, error) {
 	opened, err := p.Store.OpenBlob(store.Blob{SHA256: item.SHA256, Size: item.Size})
 	if err != nil {
@@ -106,12 +127,12 @@ func (p *Publisher) render(item repomd.Item) (repomd.Fragments, error) {
 	if digest.SHA256 != item.SHA256 {
 		return repomd.Fragments{}, fmt.Errorf("read %s: bytes have %s: %w", item.NEVRA, digest.SHA256, store.ErrDigest)
 	}
-	fragments, err := repomd.Render(pkg, item.File)
-	if err != nil {
+	fragments, err := repomd.Describe(pkg, item)
+	switch {
+	case errors.Is(err, repomd.ErrTooLarge), errors.Is(err, repomd.ErrMalformed), errors.Is(err, repomd.ErrUnprintable):
+		return repomd.Fragments{}, fmt.Errorf("%s: %w: %w; untag its build", item.NEVRA, errNotPublishable, err)
+	case err != nil:
 		return repomd.Fragments{}, fmt.Errorf("describe %s: %w", item.NEVRA, err)
-	}
-	if err := fragments.Check(item); err != nil {
-		return repomd.Fragments{}, err
 	}
 	return fragments, nil
 }

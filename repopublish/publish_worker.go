@@ -176,6 +176,9 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 		if made != nil {
 			rev = max(rev, made.rev)
 		}
+		if err := leaveOut(ctx, q, tag.ID, made); err != nil {
+			return err
+		}
 		builds, err := q.PublishedBuilds(ctx, db.PublishedBuildsParams{TagID: tag.ID, Rev: &rev})
 		if err != nil {
 			return err
@@ -192,7 +195,11 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 		if err != nil {
 			return err
 		}
-		if err := w.tellBuilds(ctx, tx, tag, builds, made, waiting); err != nil {
+		without, err := w.leftOut(ctx, q, tag)
+		if err != nil {
+			return err
+		}
+		if err := w.tellBuilds(ctx, tx, tag, builds, made, append(waiting, without...)); err != nil {
 			return err
 		}
 		if err := queue.FollowRepository(ctx, tx, w.Jobs, tag.ID); err != nil {
@@ -309,9 +316,7 @@ func (w *Worker) tellBuilds(ctx context.Context, tx pgx.Tx, tag db.TagForPublish
 		result := *build.Nvr + " is in the repository of " + tag.Name
 		if made == nil || !made.builds[build.ID] {
 			var err error
-			if why := made.whyUnsigned(build.ID); why != "" {
-				result = fmt.Sprintf("%s is not in the repository of %s, %s", *build.Nvr, tag.Name, why)
-			} else if result, err = absence(ctx, q, tag, build, result); err != nil {
+			if result, err = absence(ctx, q, tag, build, result); err != nil {
 				return err
 			}
 		}

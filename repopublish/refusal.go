@@ -23,6 +23,8 @@ const (
 	GateModules Gate = "modules"
 	// GateClosure: requirements that nothing meets.
 	GateClosure Gate = "closure"
+	// GatePackages: packages that no repository can have.
+	GatePackages Gate = "packages"
 	// GateKeys: keys that can't sign.
 	GateKeys Gate = "signing keys"
 	// GateRollback: the generation that somebody went back to is gone.

@@ -76,12 +76,3 @@ func writeSynced(name string, text []byte) error {
 	_, err = f.Write(text)
 	return errors.Join(err, f.Sync(), f.Close())
 }
-
-// whyUnsigned says why a build is not in a repository that requires signatures;
-// empty for another reason.
-func (g *generation) whyUnsigned(build int64) string {
-	if g == nil || g.unsigned[build] == nil {
-		return ""
-	}
-	return g.unsigned[build].why()
-}

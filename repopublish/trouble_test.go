@@ -48,28 +48,21 @@ func TestPublishInTrouble(t *testing.T) {
 		s.wantPackages(t, "f37", "x86_64", "hello-2-1.x86_64")
 	})
 
-	t.Run("leaves the newest generation as it is when a package is broken or another one than is recorded, and recovers", func(t *testing.T) {
+	t.Run("leaves the newest generation as it is when a package is broken, and recovers", func(t *testing.T) {
 		t.Parallel()
 		s := newStage(t, "x86_64")
 		s.work(t)
 		s.tag(t, s.dist.DestTag, s.complete(t, 0, "hello", "1", "hello.x86_64"))
 		s.settled(t)
-		pack := func(name string, paths ...string) []byte {
-			return rpmtest.Pack(t, rpmpack.RPMMetaData{Name: name, Version: "2", Release: "1", Arch: "x86_64"}, func(r *rpmpack.RPM) {
-				for _, path := range paths {
-					r.AddFile(rpmpack.RPMFile{Name: path, Owner: "root", Group: "root"})
-				}
-			})
-		}
-		whole := pack("hello", "/usr/share/hello")
+		whole := rpmtest.Pack(t, rpmpack.RPMMetaData{Name: "hello", Version: "2", Release: "1", Arch: "x86_64"}, func(r *rpmpack.RPM) {
+			r.AddFile(rpmpack.RPMFile{Name: "/usr/share/hello", Owner: "root", Group: "root"})
+		})
 		for i, test := range []struct {
 			what, want string
 			raw        []byte
 		}{
 			{"no RPM", "malformed RPM", []byte("hello")},
 			{"a header that breaks off", "malformed RPM", whole[:900]},
-			{"the RPM of another package", "other-2-1.x86_64", pack("other")},
-			{"a path that XML can't express", "XML cannot express", pack("hello", "/usr/share/a\x01b")},
 		} {
 			blob, err := s.Store.Put(t.Context(), bytes.NewReader(test.raw), "", 1<<20)
 			if err != nil {
@@ -87,6 +80,52 @@ func TestPublishInTrouble(t *testing.T) {
 			s.settled(t)
 			s.wantPackages(t, "f37", "x86_64", fmt.Sprintf("hello-%d-1.x86_64", 2*i+3))
 		}
+	})
+
+	t.Run("names a package that no repository can have, and recovers when it is untagged", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t, "x86_64")
+		s.work(t)
+		provides := make(rpmpack.Relations, 300_000)
+		for i := range provides {
+			provides[i] = &rpmpack.Relation{Name: fmt.Sprintf("capability-%d", i)}
+		}
+		var builds []int64
+		for i, test := range []struct {
+			name, packed, want string
+			provides           rpmpack.Relations
+			path               string
+		}{
+			{"many", "many", "more than 262144 dependencies of a package", provides, "/usr/share/many"},
+			{"odd", "odd", "XML cannot express", nil, "/usr/share/a\x01b"},
+			{"another", "other", "it says other-2-1.x86_64", nil, "/usr/share/other"},
+		} {
+			raw := rpmtest.Pack(t, rpmpack.RPMMetaData{Name: test.packed, Version: "2", Release: "1", Arch: "x86_64", Provides: test.provides}, func(r *rpmpack.RPM) {
+				r.AddFile(rpmpack.RPMFile{Name: test.path, Owner: "root", Group: "root"})
+			})
+			blob, err := s.Store.Put(t.Context(), bytes.NewReader(raw), "", 1<<30)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bad := s.complete(t, i, test.name, "2")
+			s.record(t, bad, test.name, "2", test.name, "x86_64", blob)
+			s.tag(t, s.dist.DestTag, bad)
+			builds = append(builds, bad)
+			queuetest.WaitRow(t, s.Pool, test.name+" is refused", `select exists (select from repo_troubles where tag_id = $1 and kind = 'refused'
+				and reason like 'packages: %' and problems::text like '%' || $2 || '-2-1.x86_64: no repository can have the package%' || $3 || '%')`, s.dist.DestTag, test.name, test.want)
+		}
+		if n := queuetest.Value[int](t, s.Pool, "select jsonb_array_length(problems) from repo_troubles where tag_id = $1", s.dist.DestTag); n != 3 {
+			t.Errorf("%d problems are told, want that of each package", n)
+		}
+		// It is not tried again.
+		queuetest.WaitRow(t, s.Pool, "the job ends", `select not exists (select from river_job where kind = 'repopublish.publish'
+			and (args->>'tag_id')::bigint = $1 and state <> 'completed')`, s.dist.DestTag)
+		for _, bad := range builds {
+			queuetest.Exec(t, s.Pool, "update tag_builds set revoke_event = create_event where build_id = $1", bad)
+		}
+		s.tag(t, s.dist.DestTag, s.complete(t, 5, "hello", "1", "hello.x86_64"))
+		s.settled(t)
+		s.wantPackages(t, "f37", "x86_64", "hello-1-1.x86_64")
 	})
 
 	t.Run("publishes under a new number when it died between switch and record", func(t *testing.T) {

@@ -23,14 +23,6 @@ type unsignedBuild struct {
 	stays string
 }
 
-// why follows "NVR is not in the repository of TAG, ".
-func (b *unsignedBuild) why() string {
-	if b.stays == "" {
-		return "nor is another build of the package: " + b.lacks
-	}
-	return "where " + b.stays + " stays: " + b.lacks
-}
-
 // errUnsyncedKey says that the fingerprint of a key of the signer is needed and
 // not known yet.
 var errUnsyncedKey = errors.New("a key of the signer is not known yet")
@@ -164,10 +156,15 @@ func (c *content) inPlaceOf(
 		if err != nil {
 			return nil, err
 		}
-		maps.Copy(c.unsigned, more)
 		for pkg, builds := range rest {
 			looked := builds[:min(n, len(builds))]
 			i := slices.IndexFunc(looked, func(build int64) bool { return more[build] == nil })
+			for _, build := range looked {
+				if more[build] == nil {
+					break // what comes behind it would not be there signed either
+				}
+				c.unsigned[build] = more[build]
+			}
 			if rest[pkg] = builds[len(looked):]; i >= 0 {
 				instead[pkg] = looked[i]
 			}

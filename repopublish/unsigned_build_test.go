@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue/queuetest"
 )
@@ -73,6 +74,12 @@ func (s *signed) status(t *testing.T, build int64) string {
 	return queuetest.Value[string](t, s.stage.Pool, "select state || ': ' || description from reports where build_id = $1 and context = 'distbot/f37'", build)
 }
 
+// announced says whether a build is marked published.
+func (s *signed) announced(t *testing.T, build int64) bool {
+	t.Helper()
+	return queuetest.Value[bool](t, s.stage.Pool, "select published_at is not null from builds where id = $1", build)
+}
+
 func TestUnsignedContentDoesNotReachATagThatNeedsSignatures(t *testing.T) {
 	t.Parallel()
 	s := newSignedPublisher(t, "y2026")
@@ -85,9 +92,32 @@ func TestUnsignedContentDoesNotReachATagThatNeedsSignatures(t *testing.T) {
 	s.tag(t, s.dist.DestTag, bad)
 	s.settled(t)
 	s.wantPackages(t, "f37", "x86_64", "good-1-1.x86_64", "good-doc-1-1.noarch")
-	want := "success: bad-1-1 is not in the repository of f37, nor is another build of the package: bad-1-1.x86_64 has no signature by y2026"
+	want := "pending: bad-1-1 is not in the repository of f37, nor is another build of the package: bad-1-1.x86_64 has no signature by y2026"
 	if got := s.status(t, bad); got != want {
 		t.Errorf("the status says %q, want %q", got, want)
+	}
+	if s.announced(t, bad) || !s.announced(t, good) {
+		t.Error("the build without signatures is marked published, or the other is not")
+	}
+	// Chains, and who waits with --wait-repo, wait for it.
+	chain := queuetest.Value[int64](t, s.stage.Pool, "insert into chains (target, build_tag, dest_tag, owner, state) values ('f37', $1, $2, 'pat', 'OPEN') returning id", s.dist.BuildTag, s.dist.DestTag)
+	queuetest.Exec(t, s.stage.Pool, "insert into chain_builds (chain_id, group_number, position, asked, build_id) values ($1, 1, 1, 'bad', $2)", chain, bad)
+	wantInChain := func(there bool, kept string) {
+		t.Helper()
+		rows, err := db.New(s.stage.Pool).ChainBuilds(t.Context(), chain)
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("%v, %v", rows, err)
+		}
+		if rows[0].InDestRepo != there || rows[0].DestRepoKept != kept {
+			t.Errorf("for the chain it is in the repository: %t, kept %q; want %t, %q", rows[0].InDestRepo, rows[0].DestRepoKept, there, kept)
+		}
+	}
+	wantInChain(false, "f37 leaves out bad-1-1: bad-1-1.x86_64 has no signature by y2026")
+	// Another generation changes nothing.
+	s.regenerate(t, s.dist.DestTag)
+	s.settled(t)
+	if got := s.status(t, bad); got != want || s.announced(t, bad) {
+		t.Errorf("after another generation the status says %q, want %q", got, want)
 	}
 	// What is published is what was signed.
 	files, err := filepath.Glob(filepath.Join(s.ReposDir, "f37", "latest", "x86_64", "Packages", "y2026", "g", "*.rpm"))
@@ -102,6 +132,10 @@ func TestUnsignedContentDoesNotReachATagThatNeedsSignatures(t *testing.T) {
 	s.settled(t)
 	s.fresh(t)
 	s.wantPackages(t, "f37", "x86_64", "good-1-1.x86_64", "good-doc-1-1.noarch", "bad-1-1.x86_64", "bad-doc-1-1.noarch")
+	if got, want := s.status(t, bad), "success: bad-1-1 is in the repository of f37"; got != want || !s.announced(t, bad) {
+		t.Errorf("once it is signed the status says %q, want %q", got, want)
+	}
+	wantInChain(true, "")
 }
 
 // TestWhatIsSignedStays holds what the repository of a tag that requires

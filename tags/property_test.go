@@ -75,6 +75,7 @@ func (w *world) answers(t *testing.T, r tagview.Reader) map[string]string {
 		ask("extra", func() (any, error) { return r.Extra(ctx, tag.ID) })
 		ask("groups", func() (any, error) { return r.Groups(ctx, tag.ID, true) })
 		ask("all groups", func() (any, error) { return r.AllGroups(ctx, tag.ID, true) })
+		ask("modules", func() (any, error) { return r.Modules(ctx, tag.ID, true) })
 		ask("last change", func() (any, error) { return r.LastChange(ctx, tag.ID, true) })
 		ask("last change of itself", func() (any, error) { return r.LastChange(ctx, tag.ID, false) })
 		ask("history", func() (any, error) { return r.History(ctx, tagview.HistoryQuery{Tag: tag.Name}) })

@@ -68,7 +68,7 @@ func pickOne[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 // step performs a random operation. What a rule refuses changes nothing.
 func (w *world) step(t *testing.T) (event int64) {
 	t.Helper()
-	name, do := w.operation()
+	name, do := w.operation(t)
 	event, err := w.editor.Do(t.Context(), "kojiadmin", name, func(e *tags.Edit) error { return do(t.Context(), e) })
 	var refusal *tags.RefusedError
 	if errors.As(err, &refusal) {
@@ -85,11 +85,15 @@ func (w *world) step(t *testing.T) (event int64) {
 }
 
 // operation chooses one, links and taggings more often than others.
-func (w *world) operation() (string, func(context.Context, *tags.Edit) error) {
+func (w *world) operation(t *testing.T) (string, func(context.Context, *tags.Edit) error) {
+	t.Helper()
 	r := w.rand
 	tag, other, pkg, nvr := pickOne(r, w.tags...), pickOne(r, w.tags...), pickOne(r, w.packages...), pickOne(r, w.nvrs...)
 	owner, group := pickOne(r, "alice", "bob", "carol"), pickOne(r, "build", "srpm-build")
 	config, force := w.link(), r.IntN(2) == 0
+	kind, name := pickOne(r, tagview.ModuleKinds()...), pickOne(r, "demo:1", "demo:2", "demo")
+	documents := readModules(t, pickOne(r, streamText("1", 7, "one"), streamText("1", 7, "two"), streamText("2", 7, "two"),
+		defaultsText(1+r.IntN(9), "1"), obsoletesText(r.IntN(9), "gone"), translationsText(1+r.IntN(9), "Eins")))
 	type op struct {
 		weight int
 		name   string
@@ -128,6 +132,14 @@ func (w *world) operation() (string, func(context.Context, *tags.Edit) error) {
 		{1, "block group package", func(ctx context.Context, e *tags.Edit) error { return e.BlockGroupPackage(ctx, tag, group, pkg) }},
 		{1, "add group requirement", func(ctx context.Context, e *tags.Edit) error {
 			return e.AddGroupRequire(ctx, tag, "build", "srpm-build", "", force)
+		}},
+		{3, "add modules", func(ctx context.Context, e *tags.Edit) error {
+			_, err := e.AddModules(ctx, tag, documents)
+			return err
+		}},
+		{1, "remove modules", func(ctx context.Context, e *tags.Edit) error {
+			_, err := e.RemoveModules(ctx, tag, kind, name)
+			return err
 		}},
 	}
 	ops = slices.DeleteFunc(ops, func(o op) bool { return !strings.Contains(o.name, w.only) })

@@ -159,10 +159,10 @@ select cb.group_number, cb.position, cb.asked, cb.repository_id, cb.package_id, 
        cb.planned_nvr, cb.build_id, b.nvr, coalesce(b.state, '')::text as build_state, coalesce(b.reason, '')::text as build_reason,
        coalesce(root.state, '')::text as task_state,
        (b.tagged_rev is not null)::boolean as tagged,
-       (coalesce(bt.built_rev >= b.build_tag_rev, false))::boolean as in_build_repo,
-       (coalesce(dt.built_rev >= b.tagged_rev, false))::boolean as in_dest_repo,
-       coalesce(bt.name || ' is ' || hold_words(bt.id), bt.name || ' can''t be made: ' || bx.reason, '')::text as build_repo_kept,
-       coalesce(dt.name || ' is ' || hold_words(dt.id), dt.name || ' can''t be made: ' || dx.reason, '')::text as dest_repo_kept
+       (coalesce(bt.built_rev >= b.build_tag_rev, false) and bl.build_id is null)::boolean as in_build_repo,
+       (coalesce(dt.built_rev >= b.tagged_rev, false) and dl.build_id is null)::boolean as in_dest_repo,
+       coalesce(bt.name || ' is ' || hold_words(bt.id), bt.name || ' can''t be made: ' || bx.reason, bt.name || ' leaves out ' || b.nvr || ': ' || bl.reason, '')::text as build_repo_kept,
+       coalesce(dt.name || ' is ' || hold_words(dt.id), dt.name || ' can''t be made: ' || dx.reason, dt.name || ' leaves out ' || b.nvr || ': ' || dl.reason, '')::text as dest_repo_kept
 from chain_builds cb
 left join builds b on b.id = cb.build_id
 left join tasks root on root.id = b.task_id
@@ -170,6 +170,8 @@ left join tags bt on bt.id = b.build_tag
 left join tags dt on dt.id = b.dest_tag
 left join repo_troubles bx on bx.tag_id = b.build_tag
 left join repo_troubles dx on dx.tag_id = b.dest_tag
+left join left_out_builds bl on bl.tag_id = b.build_tag and bl.build_id = b.id
+left join left_out_builds dl on dl.tag_id = b.dest_tag and dl.build_id = b.id
 where cb.chain_id = $1
 order by cb.group_number, cb.position
 `
@@ -198,9 +200,9 @@ type ChainBuildsRow struct {
 }
 
 // The builds of a chain with how far each is: in_build_repo and in_dest_repo
-// say that the published repositories hold it, or are newer; *_kept whose the
-// repository is and who holds it or why it can't be made, empty where nothing
-// keeps it.
+// say that the published repositories hold it, or a newer one; *_kept whose the
+// repository is and who holds it, why it can't be made or why it leaves the build
+// out, empty where nothing keeps it.
 func (q *Queries) ChainBuilds(ctx context.Context, chainID int64) ([]ChainBuildsRow, error) {
 	rows, err := q.db.Query(ctx, chainBuilds, chainID)
 	if err != nil {

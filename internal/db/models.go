@@ -324,6 +324,13 @@ type Lease struct {
 	SeenAt       time.Time
 }
 
+type LeftOutBuild struct {
+	TagID   int64
+	BuildID int64
+	Reason  string
+	Stays   string
+}
+
 type Package struct {
 	ID   int64
 	Name string

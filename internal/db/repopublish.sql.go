@@ -775,6 +775,80 @@ func (q *Queries) KeptGenerations(ctx context.Context, directory string) ([]int6
 	return items, nil
 }
 
+const leaveOutBuilds = `-- name: LeaveOutBuilds :exec
+with gone as (
+    delete from left_out_builds where tag_id = $1 and build_id <> all ($2::bigint[])
+)
+insert into left_out_builds (tag_id, build_id, reason, stays)
+select $1, unnest($2::bigint[]), unnest($3::text[]), unnest($4::text[])
+on conflict (tag_id, build_id) do update set reason = excluded.reason, stays = excluded.stays
+`
+
+type LeaveOutBuildsParams struct {
+	TagID    int64
+	BuildIds []int64
+	Reasons  []string
+	Stays    []string
+}
+
+// Records which builds the newest generation of a tag leaves out, instead of
+// those that the one before did.
+func (q *Queries) LeaveOutBuilds(ctx context.Context, arg LeaveOutBuildsParams) error {
+	_, err := q.db.Exec(ctx, leaveOutBuilds,
+		arg.TagID,
+		arg.BuildIds,
+		arg.Reasons,
+		arg.Stays,
+	)
+	return err
+}
+
+const leftOutBuilds = `-- name: LeftOutBuilds :many
+select b.id, b.repository_id, b.commit_id, b.target, b.nvr, l.reason, l.stays
+from left_out_builds l join builds b on b.id = l.build_id
+where l.tag_id = $1 and b.dest_tag = $1 and b.tagged_rev is not null and b.published_at is null order by b.id
+`
+
+type LeftOutBuildsRow struct {
+	ID           int64
+	RepositoryID int64
+	CommitID     string
+	Target       string
+	Nvr          *string
+	Reason       string
+	Stays        string
+}
+
+// The builds of the destination tag that its repository leaves out, and that wait
+// for it.
+func (q *Queries) LeftOutBuilds(ctx context.Context, tagID int64) ([]LeftOutBuildsRow, error) {
+	rows, err := q.db.Query(ctx, leftOutBuilds, tagID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LeftOutBuildsRow{}
+	for rows.Next() {
+		var i LeftOutBuildsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.RepositoryID,
+			&i.CommitID,
+			&i.Target,
+			&i.Nvr,
+			&i.Reason,
+			&i.Stays,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const liveTag = `-- name: LiveTag :one
 select id, name, arches, want_rev, built_rev from tags where name = $1 and revoke_event is null
 `
@@ -933,6 +1007,7 @@ const publishedBuilds = `-- name: PublishedBuilds :many
 with locked as (
     select b.id from builds b
     where b.dest_tag = $1 and b.tagged_rev is not null and b.tagged_rev <= $2 and b.published_at is null
+      and not exists (select from left_out_builds l where l.tag_id = b.dest_tag and l.build_id = b.id)
     order by b.id for no key update
 )
 update builds set published_at = now() from locked where builds.id = locked.id
@@ -957,7 +1032,8 @@ type PublishedBuildsRow struct {
 }
 
 // Builds of the destination tag that the published revision has seen and whose
-// publication nobody has announced. Newer builds may have taken their places.
+// publication nobody has announced, but those that it leaves out. Newer builds
+// may have taken their places.
 func (q *Queries) PublishedBuilds(ctx context.Context, arg PublishedBuildsParams) ([]PublishedBuildsRow, error) {
 	rows, err := q.db.Query(ctx, publishedBuilds, arg.TagID, arg.Rev)
 	if err != nil {

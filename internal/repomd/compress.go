@@ -67,8 +67,12 @@ func (c Compression) member(text []byte) ([]byte, error) {
 // checkMember reads a member as a client does, and returns an error wrapping
 // ErrChecksum unless it is text. Documents are made of members that were read
 // once, so that they need not be read whole each time.
+//
+// How much less a member is than its text does not matter here: clients don't
+// ask, and no more is read than the text has. What is too much of a package is
+// said by Describe.
 func (c Compression) checkMember(member, text []byte) (err error) {
-	plain, err := Decompress("member"+c.suffix(), bytes.NewReader(member))
+	plain, err := decompress("member"+c.suffix(), bytes.NewReader(member))
 	if err != nil {
 		return fmt.Errorf("repomd: check member: %w", err)
 	}

@@ -53,21 +53,31 @@ func (d Data) Open(repository fs.FS) (io.ReadCloser, error) {
 // 64 MiB are more than 256 times of what they were.
 func Decompress(name string, r io.Reader) (io.ReadCloser, error) {
 	packed := &measured{Reader: r}
+	plain, err := decompress(name, packed)
+	if err != nil {
+		return nil, err
+	}
+	return &expansion{ReadCloser: plain, packed: packed}, nil
+}
+
+// decompress is Decompress of as much as there is, for a text whose length is
+// known.
+func decompress(name string, r io.Reader) (io.ReadCloser, error) {
 	switch filepath.Ext(name) {
 	case ".gz":
-		z, err := gzip.NewReader(packed)
+		z, err := gzip.NewReader(r)
 		if err != nil {
 			return nil, fmt.Errorf("repomd: decompress %s: %w: %w", name, err, ErrMalformed)
 		}
-		return &expansion{ReadCloser: z, packed: packed}, nil
+		return z, nil
 	case ".zst":
-		z, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, fmt.Errorf("repomd: decompress %s: %w: %w", name, err, ErrMalformed)
 		}
-		return &expansion{ReadCloser: z.IOReadCloser(), packed: packed}, nil
+		return z.IOReadCloser(), nil
 	case ".xz":
-		return &expansion{ReadCloser: io.NopCloser(rpmfile.NewXZReader(packed)), packed: packed}, nil
+		return io.NopCloser(rpmfile.NewXZReader(r)), nil
 	}
 	return io.NopCloser(r), nil
 }

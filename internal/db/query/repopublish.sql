@@ -166,15 +166,34 @@ update repo_generations set state = 'expired' where id = @id;
 
 -- name: PublishedBuilds :many
 -- Builds of the destination tag that the published revision has seen and whose
--- publication nobody has announced. Newer builds may have taken their places.
+-- publication nobody has announced, but those that it leaves out. Newer builds
+-- may have taken their places.
 with locked as (
     select b.id from builds b
     where b.dest_tag = @tag_id and b.tagged_rev is not null and b.tagged_rev <= @rev and b.published_at is null
+      and not exists (select from left_out_builds l where l.tag_id = b.dest_tag and l.build_id = b.id)
     order by b.id for no key update
 )
 update builds set published_at = now() from locked where builds.id = locked.id
 returning builds.id, repository_id, commit_id, target, nvr, task_id, package_id,
           (select count(*) from build_warnings w where w.build_id = builds.id) as warnings;
+
+-- name: LeaveOutBuilds :exec
+-- Records which builds the newest generation of a tag leaves out, instead of
+-- those that the one before did.
+with gone as (
+    delete from left_out_builds where tag_id = @tag_id and build_id <> all (@build_ids::bigint[])
+)
+insert into left_out_builds (tag_id, build_id, reason, stays)
+select @tag_id, unnest(@build_ids::bigint[]), unnest(@reasons::text[]), unnest(@stays::text[])
+on conflict (tag_id, build_id) do update set reason = excluded.reason, stays = excluded.stays;
+
+-- name: LeftOutBuilds :many
+-- The builds of the destination tag that its repository leaves out, and that wait
+-- for it.
+select b.id, b.repository_id, b.commit_id, b.target, b.nvr, l.reason, l.stays
+from left_out_builds l join builds b on b.id = l.build_id
+where l.tag_id = @tag_id and b.dest_tag = @tag_id and b.tagged_rev is not null and b.published_at is null order by b.id;
 
 -- name: BuildInRepository :one
 -- The build of a package in the newest generation of a tag's repository.
