@@ -216,7 +216,7 @@ func (s *Signing) keysNamed(ctx context.Context, names []string) ([]db.SigningKe
 	if s.Signer != nil {
 		if taken, err = s.syncKeys(ctx); err != nil {
 			// Whether there are such keys nobody can tell: not ErrNoKey.
-			return nil, fmt.Errorf("repopublish: keys %s are not known, and the signer's can't be read: %w", strings.Join(unknown, ", "), err)
+			return nil, fmt.Errorf("repopublish: key %s is not known here, and the signer can't be asked: %w", strings.Join(unknown, " and "), err)
 		}
 		if keys, unknown, err = s.knownNamed(ctx, names); err != nil || len(unknown) == 0 {
 			return keys, err

@@ -118,6 +118,8 @@ const (
 // add makes the source package of a name and its packages for the arches.
 func (d *stubDriver) add(tb testing.TB, name string, arches ...string) {
 	tb.Helper()
+	d.mu.Lock() // builds may run already
+	defer d.mu.Unlock()
 	d.files[name+"-1-1.src.rpm"] = rpmtest.Pack(tb, rpmpack.RPMMetaData{Name: name, Version: "1", Release: "1", Arch: "x86_64"}, func(r *rpmpack.RPM) {
 		r.AddCustomTag(tagSourcePackage, rpmpack.EntryUint32([]uint32{1}))
 	})

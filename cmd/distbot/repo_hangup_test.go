@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,6 +18,11 @@ import (
 //
 //nolint:paralleltest // all runs in this process get the signal
 func TestRepoSlimEndsWithItsTerminal(t *testing.T) {
+	// It heeds the signal unless that is ignored, as below nohup: whatever this
+	// process was started with, the signal is not ignored while somebody listens.
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP)
+	defer signal.Stop(heard)
 	files := http.FileServer(http.Dir(moduletest.Load(t).Write(t, "full")))
 	var once sync.Once
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -114,7 +114,7 @@ func TestKeyCommands(t *testing.T) {
 		"repo keygen third --user-id <nobody>": {exitFailed, "user id"},
 		"repo key retire nobody":               {exitFailed, "there is no key nobody"},
 		"repo key list":                        {exitDone, "that it has not told of yet: release second"},
-		"repo key export nobody":               {exitFailed, "no such key"},
+		"repo key export nobody":               {exitFailed, "the signer can't be reached"},
 		"repo key distrust release":            {exitFailed, "no key release of somebody else"},
 		"repo sign nothing-1-1":                {exitUsage, "--key is missing"},
 		"repo sign --key release nothing-1-1":  {exitFailed, "there is no build nothing-1-1"},
