@@ -63,7 +63,7 @@ func moments() []moment {
 			return k.lock(t, "repo_generations")
 		}},
 		{"TheRepositoryIsSwitchedAndNotRecorded", func(t *testing.T, k *killer, _ string) func(string) {
-			return k.lock(t, "generation_rpms")
+			return k.lock(t, "repo_rpms")
 		}},
 		{"TheBuildIsPublishedAndItsStatusNotSent", func(t *testing.T, k *killer, _ string) func(string) {
 			held := k.proxy.holdBefore()

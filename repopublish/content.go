@@ -1,6 +1,7 @@
 package repopublish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,8 @@ type content struct {
 	// labels are those of modular packages, by their ids; unread are packages
 	// whose headers nobody has looked at for that.
 	labels map[int64]string
+	// names are those of the packages' files; nil before they are known.
+	names  *names
 	unread map[int64]store.Blob
 	// closure is the tag's policy, external are the repositories that clients
 	// have beside it, found is what the check found, nil for none.
@@ -49,8 +52,10 @@ type content struct {
 	// goesBack is the generation whose content this is; nil for what the tag
 	// says now.
 	goesBack *int64
-	actor    string
-	reason   string
+	// ahead are the kept metadata of the architectures, nil for none.
+	ahead  *ahead
+	actor  string
+	reason string
 }
 
 // archContent is the repository of one architecture.
@@ -87,6 +92,12 @@ func (c *content) packages() (n int) {
 	return n
 }
 
+// grow makes room for more packages.
+func (repo *archContent) grow(n int) {
+	repo.items = slices.Grow(repo.items, n)
+	repo.rpmIDs, repo.builds = slices.Grow(repo.rpmIDs, n), slices.Grow(repo.builds, n)
+}
+
 // bytes is what the packages of all architectures have together.
 func (c *content) bytes() (n int64) {
 	for _, repo := range c.repos {
@@ -96,6 +107,9 @@ func (c *content) bytes() (n int64) {
 	}
 	return n
 }
+
+// usualHref is what hrefOf makes.
+const usualHref = "Packages/n/name-version-release.arch.rpm"
 
 // hrefOf is where a package lies in its repository: in the directory of its
 // first letter, as distributions have it.
@@ -121,7 +135,8 @@ func (c *content) add(a string, rpm db.RPMsOfBuildsRow) {
 }
 
 // current is what a tag says now, all of it at one moment: a revision and the
-// changes that made it are seen together or not at all.
+// changes that made it are seen together or not at all. It is to be given to make,
+// which closes the caches that were opened for it.
 func (p *Publisher) current(ctx context.Context, tagID int64) (*content, error) {
 	return p.atOnce(ctx, func(tx pgx.Tx) (*content, error) { return p.read(ctx, tx, tagID) })
 }
@@ -130,10 +145,14 @@ func (p *Publisher) current(ctx context.Context, tagID int64) (*content, error) 
 func (p *Publisher) atOnce(ctx context.Context, read func(pgx.Tx) (*content, error)) (c *content, err error) {
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	do := func() error {
-		return pgx.BeginTxFunc(ctx, p.Pool, snapshot, func(tx pgx.Tx) error {
+		err := pgx.BeginTxFunc(ctx, p.Pool, snapshot, func(tx pgx.Tx) error {
 			c, err = read(tx)
 			return err
 		})
+		if err != nil && c != nil {
+			err = errors.Join(err, c.ahead.close())
+		}
+		return err
 	}
 	if err = do(); errors.Is(err, errUnsyncedKey) {
 		if err = p.Signing.SyncKeys(ctx); err == nil {
@@ -143,7 +162,7 @@ func (p *Publisher) atOnce(ctx context.Context, read func(pgx.Tx) (*content, err
 	return c, err
 }
 
-func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content, error) {
+func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (_ *content, err error) {
 	q := db.New(tx)
 	tag, err := q.TagForPublish(ctx, tagID)
 	if err != nil {
@@ -152,6 +171,12 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 	if tag.Removed {
 		return nil, errRemoved
 	}
+	ahead := p.openAhead(tag.ID, tag.Arches)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ahead.close())
+		}
+	}()
 	reader := tagview.Reader{Conn: tx}
 	builds, err := reader.LatestBuildIDs(ctx, tag.ID)
 	if err != nil {
@@ -166,7 +191,7 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 		return nil, refuse(GateGroups, err)
 	}
 	c := newContent(tag.Arches)
-	c.rev = tag.WantRev
+	c.rev, c.ahead = tag.WantRev, ahead
 	if err := c.readSettings(ctx, reader, tag.ID); err != nil {
 		return nil, err
 	}
@@ -190,7 +215,7 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: signatures of %s: %w", tag.Name, err)
 	}
-	rpms, err := q.RPMsOfBuilds(ctx, builds)
+	rpms, err := packagesOf(ctx, q, builds)
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: list packages of %s: %w", tag.Name, err)
 	}
@@ -204,27 +229,44 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (*content,
 	return c, nil
 }
 
+// packagesOf are the packages of builds, those of older builds first.
+func packagesOf(ctx context.Context, q *db.Queries, builds []int64) ([]db.RPMsOfBuildsRow, error) {
+	rpms, err := q.RPMsOfBuilds(ctx, builds)
+	slices.SortFunc(rpms, func(a, b db.RPMsOfBuildsRow) int {
+		return cmp.Or(cmp.Compare(a.BuildID, b.BuildID), cmp.Compare(a.ID, b.ID))
+	})
+	return rpms, err
+}
+
 // addServed puts packages into the repositories of the architectures that they
 // are for. Of those with one name, version, release and architecture the first is
 // taken.
 func (p *Publisher) addServed(c *content, tag string, rpms []db.RPMsOfBuildsRow) {
-	for _, a := range c.arches {
-		there, serves := map[string]bool{}, map[string]bool{}
-		for _, item := range c.repos[a].items {
-			there[item.NVRA()] = true
+	byArch := map[string][]int{}
+	for i, rpm := range rpms {
+		if !rpm.Source {
+			byArch[rpm.Arch] = append(byArch[rpm.Arch], i)
 		}
-		for _, rpm := range rpms {
-			wanted, ok := serves[rpm.Arch]
-			if !ok {
-				wanted = arch.Serves(a, rpm.Arch)
-				serves[rpm.Arch] = wanted
+	}
+	for _, a := range c.arches {
+		var wanted []int
+		for pkgArch, some := range byArch {
+			if arch.Serves(a, pkgArch) {
+				wanted = append(wanted, some...)
 			}
-			if rpm.Source || !wanted {
-				continue
-			}
+		}
+		slices.Sort(wanted)
+		repo := c.repos[a]
+		repo.grow(len(wanted))
+		there := make(map[fileName]bool, len(repo.items)+len(wanted))
+		for _, item := range repo.items {
+			there[fileName{item.Name, item.Version, item.Release, item.Arch}] = true
+		}
+		for _, i := range wanted {
+			rpm := rpms[i]
 			// Two builds have a package of one name: one stays, and the rest of the
 			// tag must not wait for the mistake.
-			if name := nvraOf(rpm); there[name] {
+			if name := nameOf(rpm); there[name] {
 				p.Logger.Warn("repopublish: package left out", "tag", tag, "package", name, "build", rpm.BuildID, "reason", "another build has one of this name")
 				continue
 			} else {
@@ -319,7 +361,7 @@ func (p *Publisher) readPast(ctx context.Context, tx pgx.Tx, tag db.TagForPublis
 	if len(older) == 0 {
 		return c, nil
 	}
-	inPlace, err := q.RPMsOfBuilds(ctx, older)
+	inPlace, err := packagesOf(ctx, q, older)
 	if err != nil {
 		return nil, fmt.Errorf("repopublish: list packages for generation %d: %w", g.Number, err)
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/distbot/distbot/internal/db"
 )
 
@@ -18,6 +20,9 @@ type generation struct {
 	*content
 	id, number int64
 	took       time.Duration
+	// changes are what it differs in from the generation before, as far as this
+	// process knows.
+	changes *changes
 }
 
 // partial is how trees are named while they are written.
@@ -31,13 +36,19 @@ const latest = "latest"
 // number is never used again.
 func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRow, c *content) (*generation, error) {
 	start := time.Now()
+	defer func() {
+		if err := c.ahead.close(); err != nil {
+			p.Logger.Warn("repopublish: close kept metadata", "tag", tag.Name, "error", err)
+		}
+	}()
 	if err := p.sign(ctx, c); err != nil {
 		return nil, fmt.Errorf("repopublish: sign packages of %s: %w", tag.Name, err)
 	}
 	if err := p.checkIdentity(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := namesApart(ctx, db.New(p.Pool), tag.Name, c); err != nil {
+	names, before := p.spares.newest(tag.ID)
+	if err := namesApart(ctx, db.New(p.Pool), tag.Name, c, names); err != nil {
 		return nil, fmt.Errorf("repopublish: names of the packages of %s: %w", tag.Name, err)
 	}
 	newest, err := newestTree(dir)
@@ -52,7 +63,18 @@ func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRo
 	}
 	made := &generation{content: c, id: row.ID, number: row.Number}
 	tree := filepath.Join(dir, partial+strconv.FormatInt(row.Number, 10))
-	if err := p.write(ctx, tag.ID, tag.Name, tree, made, c); err != nil {
+	work, working := errgroup.WithContext(ctx)
+	work.Go(func() error { return p.write(working, tag.ID, tag.Name, tree, made, c) })
+	work.Go(func() (err error) {
+		if before == nil {
+			if before, err = holdingOf(working, db.New(p.Pool), tag.ID, made.id); err != nil {
+				return err
+			}
+		}
+		made.changes = made.changesAfter(tag.ID, before)
+		return nil
+	})
+	if err := work.Wait(); err != nil {
 		// The row is swept with the next success; the tree's space may be what
 		// is missing.
 		return nil, errors.Join(&unmadeError{row.ID, row.Number, tag.Name, err}, os.RemoveAll(tree))

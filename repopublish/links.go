@@ -9,8 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -19,18 +19,33 @@ import (
 	"github.com/distbot/distbot/internal/store"
 )
 
-// packages are the packages that lie in the tree of one architecture, by their
-// hrefs. Their Origin is the state of the file that was found to have the
-// package's bytes.
-type packages map[string]repomd.Item
+// before is what is known of the packages of a tree, from another one.
+type before struct {
+	// origins are the states in which the files of the packages were found to have
+	// their bytes, as fileState has them; empty for those that nobody has read.
+	origins []string
+	// there says that the packages lie in the tree already, and gone are others
+	// that do.
+	there bool
+	gone  []repomd.Item
+}
 
-// packagesOf remembers items by their hrefs.
-func packagesOf(items []repomd.Item) packages {
-	there := make(packages, len(items))
-	for _, item := range items {
-		there[item.Href] = item
+// formerly says what is known of items from packages of which each Origin is
+// known. Both are in the order of a repository.
+func formerly(items, known []repomd.Item) before {
+	b := before{origins: make([]string, len(items))}
+	i := 0
+	for _, item := range known {
+		for i < len(items) && repomd.CompareItems(items[i], item) < 0 {
+			i++
+		}
+		if i < len(items) && repomd.CompareItems(items[i], item) == 0 {
+			b.origins[i] = item.Origin
+		} else {
+			b.gone = append(b.gone, item)
+		}
 	}
-	return there
+	return b
 }
 
 // link makes the packages of a tree those of items: it removes from dir what is
@@ -38,68 +53,59 @@ func packagesOf(items []repomd.Item) packages {
 // as it was left there. Of each item it sets Origin, after its bytes were found
 // to be right: now, or by those who know it, when its file was in the same state.
 // The error wraps store.ErrDigest for a blob that is not what its name says.
-func (p *Publisher) link(ctx context.Context, dir string, items []repomd.Item, there, known packages) error {
-	for href, item := range there {
-		if _, ok := slices.BinarySearchFunc(items, item, repomd.CompareItems); !ok {
-			if err := removePackage(dir, href); err != nil {
+func (p *Publisher) link(ctx context.Context, dir string, items []repomd.Item, known before) error {
+	if known.there {
+		for _, item := range known.gone {
+			if err := removePackage(dir, item.Href); err != nil {
 				return err
 			}
-			delete(there, href)
 		}
 	}
-	made := map[string]bool{}
-	for _, item := range items {
-		if letter := filepath.Dir(filepath.FromSlash(item.Href)); !made[letter] {
-			made[letter] = true
-			if err := mkdirs(dir, letter); err != nil {
-				return err
-			}
-		}
+	if err := makeDirs(dir, items); err != nil {
+		return err
+	}
+	tree, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: dir, Err: err}
 	}
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	const some = 64
-	for part := range slices.Chunk(items, some) {
+	for begin := 0; begin < len(items); begin += some {
 		work.Go(func() error {
-			for i := range part {
+			for i := begin; i < min(begin+some, len(items)); i++ {
 				if err := ctx.Err(); err != nil {
 					return context.Cause(ctx)
 				}
-				item := &part[i]
-				lies, err := stillLies(dir, item, there)
-				if err == nil && !lies {
-					err = p.linkOne(ctx, dir, item, known[item.Href])
-				}
-				if err != nil {
+				if err := p.linkOne(ctx, dir, tree, &items[i], known.origins[i], known.there); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	}
-	return work.Wait()
+	return errors.Join(work.Wait(), unix.Close(tree))
 }
 
-// stillLies says whether the file of a package lies in a tree as it was left
-// there. Another one in its place is removed.
-func stillLies(dir string, item *repomd.Item, there packages) (bool, error) {
-	left, ok := there[item.Href]
-	if !ok {
-		return false, nil
+// makeDirs makes the directories of packages in dir, which must be there.
+func makeDirs(dir string, items []repomd.Item) error {
+	made, last := map[string]bool{}, ""
+	for _, item := range items {
+		name := dirOf(item.Href)
+		if name == last || made[name] {
+			continue
+		}
+		last, made[name] = name, true
+		if err := mkdirs(dir, filepath.FromSlash(name)); err != nil {
+			return err
+		}
 	}
-	file := filepath.Join(dir, filepath.FromSlash(item.Href))
-	var stat unix.Stat_t
-	switch err := unix.Lstat(file, &stat); {
-	case errors.Is(err, unix.ENOENT):
-		return false, nil
-	case err != nil:
-		return false, &fs.PathError{Op: "lstat", Path: file, Err: err}
-	case stat.Size == item.Size && originOf(&stat) == left.Origin:
-		item.Origin = left.Origin
-		return true, nil
-	}
-	return false, os.Remove(file)
+	return nil
 }
+
+// dirOf is the directory of a package in its repository, whose hrefs are clean
+// and never of one element.
+func dirOf(href string) string { return href[:strings.LastIndexByte(href, '/')] }
 
 // mkdirs makes a directory in dir, which must be there, and those above it.
 func mkdirs(dir, name string) error {
@@ -131,8 +137,23 @@ func removePackage(dir, href string) error {
 	return err
 }
 
-// linkOne links one package, and reads it unless it is known.
-func (p *Publisher) linkOne(ctx context.Context, dir string, item *repomd.Item, known repomd.Item) error {
+// linkOne sees that one package lies in the tree whose directory is open, and
+// reads it unless its file has the origin that is known. One that should be there
+// and is not as it was left is linked anew.
+func (p *Publisher) linkOne(ctx context.Context, dir string, tree int, item *repomd.Item, origin string, there bool) error {
+	if there && origin != "" {
+		switch size, lies, err := fileState(tree, item.Href); {
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return err
+		case err == nil && size == item.Size && lies == origin:
+			item.Origin = origin
+			return nil
+		case err == nil:
+			if err := os.Remove(filepath.Join(dir, filepath.FromSlash(item.Href))); err != nil {
+				return err
+			}
+		}
+	}
 	blob := store.Blob{SHA256: item.SHA256, Size: item.Size}
 	file := filepath.Join(dir, filepath.FromSlash(item.Href))
 	err := os.Link(p.Store.Path(blob), file)
@@ -145,34 +166,36 @@ func (p *Publisher) linkOne(ctx context.Context, dir string, item *repomd.Item, 
 	if err != nil {
 		return err
 	}
-	var stat unix.Stat_t
-	if err := unix.Lstat(file, &stat); err != nil {
-		return &fs.PathError{Op: "lstat", Path: file, Err: err}
+	size, state, err := fileState(tree, item.Href)
+	if err != nil {
+		return err
 	}
-	item.Origin = originOf(&stat)
-	if copied {
-		return nil
-	}
-	if known.SHA256 == item.SHA256 && known.Origin == item.Origin && stat.Size == item.Size {
+	item.Origin = state
+	if copied || size == item.Size && state == origin {
 		return nil
 	}
 	if err := p.Store.Verify(ctx, blob); err != nil {
 		return fmt.Errorf("%s: %w", item.NEVRA, err)
 	}
-	if stat.Size != item.Size {
-		return fmt.Errorf("%s has %d bytes, %d are recorded: %w", item.NEVRA, stat.Size, item.Size, store.ErrDigest)
+	if size != item.Size {
+		return fmt.Errorf("%s has %d bytes, %d are recorded: %w", item.NEVRA, size, item.Size, store.ErrDigest)
 	}
 	return nil
 }
 
-// originOf is the state of a package's file. It has no time of change, which
+// fileState is the state of a package's file in a tree whose directory is open, and
+// its size, which the state has, too. There is no time of change in it, which
 // every link sets.
-func originOf(stat *unix.Stat_t) string {
+func fileState(tree int, href string) (size int64, state string, err error) {
+	var stat unix.Stat_t
+	if err := unix.Fstatat(tree, href, &stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return 0, "", &fs.PathError{Op: "lstat", Path: href, Err: err}
+	}
 	b := strconv.AppendInt(make([]byte, 0, 40), stat.Size, 36)
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, stat.Mtim.Nano(), 36)
 	b = append(b, ' ')
-	return string(strconv.AppendUint(b, stat.Ino, 36))
+	return stat.Size, string(strconv.AppendUint(b, stat.Ino, 36)), nil
 }
 
 // copyOne copies a package, and reads it on the way. The copy is durable.

@@ -48,7 +48,7 @@ func TestLink(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "x86_64")
 	random := rand.New(rand.NewPCG(1, 2))
-	reused, there := t.TempDir(), packages(nil)
+	reused, there := t.TempDir(), []repomd.Item(nil)
 	for round := range 20 {
 		chosen := map[string]repomd.Item{}
 		for range random.IntN(40) {
@@ -63,10 +63,12 @@ func TestLink(t *testing.T) {
 		}
 		slices.SortFunc(items, repomd.CompareItems)
 		anew, again := t.TempDir(), slices.Clone(items)
-		if err := s.link(t.Context(), anew, items, nil, nil); err != nil {
+		if err := s.link(t.Context(), anew, items, formerly(items, nil)); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.link(t.Context(), reused, again, there, there); err != nil {
+		known := formerly(again, there)
+		known.there = true
+		if err := s.link(t.Context(), reused, again, known); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(files(t, anew), files(t, reused)); diff != "" {
@@ -81,7 +83,7 @@ func TestLink(t *testing.T) {
 				t.Fatalf("%s: %d bytes, %v; want %+v", item.NEVRA, len(raw), err, item)
 			}
 		}
-		there = packagesOf(again)
+		there = again
 	}
 }
 
@@ -104,15 +106,15 @@ func TestLinkReadsWhatIsNotKnown(t *testing.T) {
 			t.Parallel()
 			s := newStage(t, "x86_64")
 			items := []repomd.Item{s.stored(t, "good", "1", "good")}
-			if err := s.link(t.Context(), t.TempDir(), items, nil, nil); err != nil {
+			if err := s.link(t.Context(), t.TempDir(), items, formerly(items, nil)); err != nil {
 				t.Fatal(err)
 			}
-			known := packagesOf(items)
+			known := slices.Clone(items)
 			if err := spoil(s.Store.Path(store.Blob{SHA256: items[0].SHA256})); err != nil {
 				t.Fatal(err)
 			}
-			for _, known := range []packages{known, nil} {
-				if err := s.link(t.Context(), t.TempDir(), items, nil, known); !errors.Is(err, store.ErrDigest) && !errors.Is(err, fs.ErrNotExist) {
+			for _, known := range [][]repomd.Item{known, nil} {
+				if err := s.link(t.Context(), t.TempDir(), items, formerly(items, known)); !errors.Is(err, store.ErrDigest) && !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("known %v: %v", known != nil, err)
 				}
 			}
@@ -125,7 +127,7 @@ func TestLinkReadsWhatIsNotKnown(t *testing.T) {
 		items := []repomd.Item{s.stored(t, "good", "1", "good")}
 		// Nothing tells this file from one that was read.
 		path := s.Store.Path(store.Blob{SHA256: items[0].SHA256})
-		if err := s.link(t.Context(), t.TempDir(), items, nil, nil); err != nil {
+		if err := s.link(t.Context(), t.TempDir(), items, formerly(items, nil)); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(path)
@@ -135,7 +137,7 @@ func TestLinkReadsWhatIsNotKnown(t *testing.T) {
 		if err := errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, []byte("evil"), 0o600), os.Chtimes(path, info.ModTime(), info.ModTime())); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.link(t.Context(), t.TempDir(), slices.Clone(items), nil, packagesOf(items)); err != nil {
+		if err := s.link(t.Context(), t.TempDir(), slices.Clone(items), formerly(items, items)); err != nil {
 			t.Error(err)
 		}
 	})

@@ -15,7 +15,6 @@ import (
 
 	"github.com/distbot/distbot/internal/db"
 	"github.com/distbot/distbot/internal/flock"
-	"github.com/distbot/distbot/internal/repomd"
 	"github.com/distbot/distbot/internal/store"
 	"github.com/distbot/distbot/queue"
 )
@@ -187,7 +186,7 @@ func (w *Worker) announce(ctx context.Context, job *river.Job[queue.PublishArgs]
 			return err
 		}
 		if made != nil {
-			if err := w.publishRow(ctx, tx, made); err != nil {
+			if err := w.publishRow(ctx, tx, tag.ID, made); err != nil {
 				return err
 			}
 		}
@@ -242,7 +241,7 @@ func (w *Worker) announceHeld(ctx context.Context, job *river.Job[queue.PublishA
 			return err
 		}
 		if made != nil {
-			if err := w.publishRow(ctx, tx, made); err != nil {
+			if err := w.publishRow(ctx, tx, tag.ID, made); err != nil {
 				return err
 			}
 			if err := db.New(tx).SetHeldRev(ctx, db.SetHeldRevParams{ID: tag.ID, BuiltRev: made.rev}); err != nil {
@@ -273,8 +272,9 @@ func (w *Worker) announceHeld(ctx context.Context, job *river.Job[queue.PublishA
 	})
 }
 
-// publishRow marks the generation published and lists what it holds.
-func (w *Worker) publishRow(ctx context.Context, tx pgx.Tx, made *generation) error {
+// publishRow marks the generation published and records what it holds. The tag is
+// locked.
+func (w *Worker) publishRow(ctx context.Context, tx pgx.Tx, tagID int64, made *generation) error {
 	q := db.New(tx)
 	var found []byte
 	if made.found != nil {
@@ -292,18 +292,7 @@ func (w *Worker) publishRow(ctx context.Context, tx pgx.Tx, made *generation) er
 	if n == 0 {
 		return queue.ErrLostAttempt
 	}
-	rpms := db.InsertGenerationRPMsParams{GenerationID: made.id}
-	for a, repo := range made.repos {
-		for i, id := range repo.rpmIDs {
-			served := repo.items[i].File
-			if served.Href == hrefOf(repo.items[i].NEVRA) { // other bytes have another name
-				served = repomd.File{}
-			}
-			rpms.RpmIds, rpms.Arches = append(rpms.RpmIds, id), append(rpms.Arches, a)
-			rpms.Sha256s, rpms.Sizes, rpms.Hrefs = append(rpms.Sha256s, served.SHA256), append(rpms.Sizes, served.Size), append(rpms.Hrefs, served.Href)
-		}
-	}
-	return q.InsertGenerationRPMs(ctx, rpms)
+	return made.record(ctx, q, tagID)
 }
 
 // tellBuilds ends the builds that a generation was the first to see, beside what

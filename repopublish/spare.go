@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/distbot/distbot/internal/repomd"
 )
 
 // spares are trees with the packages of tags' newest generations, made ahead of
@@ -28,8 +30,12 @@ type spares struct {
 // spare is one tree, without metadata.
 type spare struct {
 	dir    string
-	arches map[string]packages
+	arches map[string][]repomd.Item // in order
 	count  int
+	// names are those of the files of the generation whose packages they are, and
+	// holding is what is recorded of it.
+	names   *names
+	holding *holding
 	// ready is closed when the tree is there; whole says whether it is.
 	ready chan struct{}
 	whole bool
@@ -45,9 +51,20 @@ const (
 	gonePrefix = ".gone-" // while it is removed
 )
 
+// newest is what is known of the newest generation of a tag that this process has
+// made; nil where it has forgotten it.
+func (s *spares) newest(tagID int64) (*names, *holding) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if one := s.byTag[tagID]; one != nil {
+		return one.names, one.holding
+	}
+	return nil, nil
+}
+
 // take moves the spare of a tag to tree and returns which packages lie there by
 // architecture; nil where there is none. The tag's lock is held.
-func (s *spares) take(ctx context.Context, tagID int64, tree string) map[string]packages {
+func (s *spares) take(ctx context.Context, tagID int64, tree string) map[string][]repomd.Item {
 	s.mu.Lock()
 	spare := s.byTag[tagID]
 	s.forget(tagID)
@@ -102,12 +119,13 @@ func (s *spares) add(tagID int64, added *spare) (removed []*spare) {
 	return removed
 }
 
-// prepare makes the spare of a tag, whose newest generation is made. Trouble is
+// prepare makes the spare of a tag, whose newest generation is made and recorded. Trouble is
 // no error: without a spare the next generation takes longer.
 func (p *Publisher) prepare(ctx context.Context, tagID int64, made *generation) {
 	dir := filepath.Join(p.CacheDir, strconv.FormatInt(tagID, 10))
 	one := &spare{
-		dir: filepath.Join(dir, nextPrefix+rand.Text()), arches: map[string]packages{}, count: made.packages(), ready: make(chan struct{}),
+		dir: filepath.Join(dir, nextPrefix+rand.Text()), arches: map[string][]repomd.Item{}, count: made.packages(), names: made.names, holding: made.holding(),
+		ready: make(chan struct{}),
 	}
 	defer close(one.ready)
 	err := removeSpares(dir)
@@ -144,10 +162,10 @@ func (p *Publisher) fill(ctx context.Context, one *spare, made *generation) erro
 			return err
 		}
 		items := slices.Clone(repo.linked)
-		if err := p.link(ctx, filepath.Join(one.dir, a), items, nil, packagesOf(repo.linked)); err != nil {
+		if err := p.link(ctx, filepath.Join(one.dir, a), items, formerly(items, repo.linked)); err != nil {
 			return err
 		}
-		one.arches[a] = packagesOf(items)
+		one.arches[a] = items
 	}
 	return nil
 }

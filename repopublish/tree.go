@@ -1,12 +1,12 @@
 package repopublish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -37,7 +37,7 @@ func (p *Publisher) write(ctx context.Context, tagID int64, tagName, tree string
 		}
 	}
 	for _, a := range c.arches {
-		if err := p.writeArch(ctx, tagID, filepath.Join(tree, a), a, g.number, c.repos[a], there[a]); err != nil {
+		if err := p.writeArch(ctx, tagID, filepath.Join(tree, a), a, g.number, c, there[a]); err != nil {
 			return fmt.Errorf("%s: %w", a, err)
 		}
 	}
@@ -52,12 +52,13 @@ func (p *Publisher) write(ctx context.Context, tagID int64, tagName, tree string
 
 // writeArch writes the repository of one architecture to dir, where some of its
 // packages may lie already.
-func (p *Publisher) writeArch(ctx context.Context, tagID int64, dir, a string, number int64, repo *archContent, there packages) error {
+func (p *Publisher) writeArch(ctx context.Context, tagID int64, dir, a string, number int64, c *content, there []repomd.Item) error {
+	repo := c.repos[a]
 	if err := os.MkdirAll(filepath.Join(dir, "Packages"), 0o755); err != nil {
 		return err
 	}
-	items := slices.SortedFunc(slices.Values(repo.items), repomd.CompareItems)
-	return p.withCache(tagID, a, func(cache *repomd.Cache) error {
+	items := sorted(repo.items)
+	return p.withCache(tagID, a, c.ahead, func(cache *repomd.Cache) error {
 		if err := p.gather(ctx, cache, dir, items, repo.linked == nil, there); err != nil {
 			return err
 		}
@@ -83,26 +84,52 @@ func (p *Publisher) writeArch(ctx context.Context, tagID int64, dir, a string, n
 // gather links the packages and sees that the cache knows them, at once: both
 // wait for the disk where much is new. What lies there is known to the last
 // process, too.
-func (p *Publisher) gather(ctx context.Context, cache *repomd.Cache, dir string, items []repomd.Item, link bool, there packages) error {
+func (p *Publisher) gather(ctx context.Context, cache *repomd.Cache, dir string, items []repomd.Item, link bool, there []repomd.Item) error {
 	described := slices.Clone(items) // link writes into items
 	work, ctx := errgroup.WithContext(ctx)
 	if link {
-		known := there
-		if known == nil {
-			known = packagesOf(cache.Items())
+		of := there
+		if of == nil {
+			of = cache.Items()
 		}
-		work.Go(func() error { return p.link(ctx, dir, items, there, known) })
+		known := formerly(items, of)
+		known.there = there != nil
+		work.Go(func() error { return p.link(ctx, dir, items, known) })
 	}
 	work.Go(func() error { return p.describe(ctx, cache, described) })
 	return work.Wait()
 }
 
+// sorted returns packages in the order of a repository.
+func sorted(items []repomd.Item) []repomd.Item {
+	// An item is large to move about and to compare.
+	order := make([]*repomd.Item, len(items))
+	for i := range items {
+		order[i] = &items[i]
+	}
+	slices.SortFunc(order, func(a, b *repomd.Item) int {
+		if c := cmp.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return repomd.CompareItems(*a, *b)
+	})
+	list := make([]repomd.Item, len(items))
+	for i, item := range order {
+		list[i] = *item
+	}
+	return list
+}
+
 // withCache opens the cache of one repository. One that turns out to be damaged
 // is emptied, and what was to be done with it is done once more: do must be
 // prepared for that.
-func (p *Publisher) withCache(tagID int64, a string, do func(*repomd.Cache) error) (err error) {
-	dir := filepath.Join(p.CacheDir, strconv.FormatInt(tagID, 10), a)
-	cache, err := repomd.OpenCache(dir)
+func (p *Publisher) withCache(tagID int64, a string, ahead *ahead, do func(*repomd.Cache) error) (err error) {
+	dir := p.cacheDir(tagID, a)
+	o, ok := ahead.take(a)
+	if !ok {
+		o.cache, o.err = repomd.OpenCache(dir)
+	}
+	cache, err := o.cache, o.err
 	if errors.Is(err, repomd.ErrNoCache) {
 		// Nobody else puts anything there: a removal was cut short.
 		p.Logger.Warn("repopublish: kept metadata is made anew", "tag", tagID, "arch", a, "error", err)
@@ -136,7 +163,7 @@ func syncTree(tree string, c *content) error {
 		}
 		last := ""
 		for _, item := range repo.items {
-			dir := path.Dir(item.Href)
+			dir := dirOf(item.Href)
 			if dir == last {
 				continue
 			}

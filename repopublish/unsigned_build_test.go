@@ -366,7 +366,7 @@ func (s *signed) traced(t *testing.T) (*Publisher, *statements) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return &Publisher{Pool: pool, Store: s.stage.Store, Signing: s.Signing, Logger: s.stage.Logger}, count
+	return &Publisher{Pool: pool, Store: s.stage.Store, CacheDir: t.TempDir(), Signing: s.Signing, Logger: s.stage.Logger}, count
 }
 
 func TestQueriesForSignatures(t *testing.T) {
@@ -384,9 +384,11 @@ func TestQueriesForSignatures(t *testing.T) {
 	queries := func() int {
 		t.Helper()
 		count.n = 0
-		if _, err := p.current(t.Context(), s.dist.DestTag); err != nil {
+		c, err := p.current(t.Context(), s.dist.DestTag)
+		if err != nil {
 			t.Fatal(err)
 		}
+		closeAhead(t, c)
 		return count.n
 	}
 	queries() // a connection learns about types
@@ -433,10 +435,20 @@ func TestWhatStaysIsOfOneMoment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeAhead(t, c)
 	if c.rev != rev || !c.builds[hello[0]] || c.builds[hello[1]] {
 		t.Errorf("revision %d with builds %v, want revision %d with %d", c.rev, c.builds, rev, hello[0])
 	}
 	if c, err = p.current(t.Context(), s.dist.DestTag); err != nil || c.rev != rev+1 || len(c.builds) != 0 {
 		t.Errorf("a moment later: revision %d with builds %v, %v", c.rev, c.builds, err)
+	}
+	closeAhead(t, c)
+}
+
+// closeAhead gives back what was opened for a content of which nothing is made.
+func closeAhead(t *testing.T, c *content) {
+	t.Helper()
+	if err := c.ahead.close(); err != nil {
+		t.Error(err)
 	}
 }

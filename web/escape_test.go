@@ -41,7 +41,7 @@ func TestStrangersTextIsNeverMarkup(t *testing.T) {
 	}
 	s.exec("update tags set arches = array[$1]", evil)
 	s.exec("update repo_generations set arches = array[$1]", evil)
-	s.exec("update generation_rpms set arch = $1 where generation_id = 2", evil)
+	s.exec("update repo_rpms set arch = $1 where since = 2", evil)
 	s.exec("update tag_inheritance set pkg_filter = $1 || ']|.*'", evil)
 	s.exec("update build_targets set branches = array[$1]", evil)
 	s.exec("update hosts set arches = array[$1], emulated = array[$1], channels = array[$1]", evil)

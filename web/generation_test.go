@@ -183,7 +183,8 @@ func TestAGenerationThatChangesMuch(t *testing.T) {
 	s := newGenerations(t)
 	s.exec(`with made as (insert into rpms (build_id, name, epoch, version, release, arch, source, sha256, size, build_time, path)
 			select 6, 'plugin-' || n, 1, '1.3', '1.fc37', 'noarch', false, md5(n::text), 10, 0, 'plugin-' || n from generate_series(100, 259) n returning id)
-		insert into generation_rpms (generation_id, rpm_id, arch) select g.id, made.id, 'x86_64' from made, repo_generations g where g.tag_id = 1 and g.number = 3`)
+		insert into repo_rpms (tag_id, rpm_id, arch, since, until) select 1, made.id, 'x86_64', g.id, next.id from made, repo_generations g, repo_generations next
+			where g.tag_id = 1 and g.number = 3 and next.tag_id = 1 and next.number = 4`)
 	t.Run("shows some changes, and all on demand", func(t *testing.T) {
 		t.Parallel()
 		s := s.in(t)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/distbot/distbot/internal/db"
@@ -177,10 +179,10 @@ func (v rpmView) nvra() string { return v.Name + "-" + v.Version + "-" + v.Relea
 // listTaggedRPMS).
 func printRPMs(ctx context.Context, t terminal, flags *flag.FlagSet, r tagview.Reader, builds []tagview.Build) error {
 	var ids []int64
-	seen := map[int64]bool{}
+	position := map[int64]int{}
 	for _, b := range builds {
-		if !seen[b.ID] {
-			seen[b.ID] = true
+		if _, seen := position[b.ID]; !seen {
+			position[b.ID] = len(ids)
 			ids = append(ids, b.ID)
 		}
 	}
@@ -188,6 +190,9 @@ func printRPMs(ctx context.Context, t terminal, flags *flag.FlagSet, r tagview.R
 	if err != nil {
 		return err
 	}
+	slices.SortFunc(rows, func(a, b db.RPMsOfBuildsRow) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), cmp.Compare(position[a.BuildID], position[b.BuildID]), cmp.Compare(a.ID, b.ID))
+	})
 	list := []rpmView{}
 	for _, row := range rows {
 		rpm := rpmView{row.ID, row.BuildID, row.Name, row.Version, row.Release, row.Epoch, row.Arch, row.Size}

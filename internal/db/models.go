@@ -398,6 +398,17 @@ type RepoHold struct {
 	At           time.Time
 }
 
+type RepoRpm struct {
+	TagID  int64
+	Arch   string
+	RpmID  int64
+	Since  int64
+	Until  *int64
+	Sha256 *string
+	Size   *int64
+	Href   *string
+}
+
 type RepoTrouble struct {
 	TagID    int64
 	Kind     string

@@ -57,6 +57,37 @@ func (q *Queries) AbandonedGenerations(ctx context.Context, arg AbandonedGenerat
 	return items, nil
 }
 
+const beginRPMs = `-- name: BeginRPMs :exec
+insert into repo_rpms (tag_id, since, rpm_id, arch, sha256, size, href)
+select $1, $2, x.rpm_id, x.arch, nullif(x.sha256, ''), nullif(x.size, 0), nullif(x.href, '')
+from (select unnest($3::bigint[]) as rpm_id, unnest($4::text[]) as arch,
+             unnest($5::text[]) as sha256, unnest($6::bigint[]) as size, unnest($7::text[]) as href) x
+`
+
+type BeginRPMsParams struct {
+	TagID        int64
+	GenerationID int64
+	RpmIds       []int64
+	Arches       []string
+	Sha256s      []string
+	Sizes        []int64
+	Hrefs        []string
+}
+
+// Records what a generation has that the one before had not.
+func (q *Queries) BeginRPMs(ctx context.Context, arg BeginRPMsParams) error {
+	_, err := q.db.Exec(ctx, beginRPMs,
+		arg.TagID,
+		arg.GenerationID,
+		arg.RpmIds,
+		arg.Arches,
+		arg.Sha256s,
+		arg.Sizes,
+		arg.Hrefs,
+	)
+	return err
+}
+
 const buildInRepository = `-- name: BuildInRepository :one
 select b.id, b.nvr from builds b join rpms r on r.build_id = b.id join generation_rpms gr on gr.rpm_id = r.id
 where b.package_id = $1
@@ -129,6 +160,30 @@ where id = any ($1::bigint[]) and state in ('FREE', 'ASSIGNED', 'OPEN')
 
 func (q *Queries) CloseTasks(ctx context.Context, ids []int64) error {
 	_, err := q.db.Exec(ctx, closeTasks, ids)
+	return err
+}
+
+const endRPMs = `-- name: EndRPMs :exec
+update repo_rpms r set until = $1::bigint
+from (select unnest($3::bigint[]) as rpm_id, unnest($4::text[]) as arch) x
+where r.tag_id = $2 and r.until is null and r.rpm_id = x.rpm_id and r.arch = x.arch
+`
+
+type EndRPMsParams struct {
+	GenerationID int64
+	TagID        int64
+	RpmIds       []int64
+	Arches       []string
+}
+
+// Records that a generation does not have what the one before had.
+func (q *Queries) EndRPMs(ctx context.Context, arg EndRPMsParams) error {
+	_, err := q.db.Exec(ctx, endRPMs,
+		arg.GenerationID,
+		arg.TagID,
+		arg.RpmIds,
+		arg.Arches,
+	)
 	return err
 }
 
@@ -632,6 +687,47 @@ func (q *Queries) Generations(ctx context.Context, arg GenerationsParams) ([]Gen
 	return items, nil
 }
 
+const heldRPMs = `-- name: HeldRPMs :many
+select rpm_id, arch, coalesce(sha256, '')::text as sha256, coalesce(size, 0)::bigint as size, coalesce(href, '')::text as href
+from repo_rpms where tag_id = $1 and until is null
+`
+
+type HeldRPMsRow struct {
+	RpmID  int64
+	Arch   string
+	Sha256 string
+	Size   int64
+	Href   string
+}
+
+// What the newest generation of a tag holds. Of what is served as it was imported
+// under its usual name, sha256 and href are empty and size is 0.
+func (q *Queries) HeldRPMs(ctx context.Context, tagID int64) ([]HeldRPMsRow, error) {
+	rows, err := q.db.Query(ctx, heldRPMs, tagID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HeldRPMsRow{}
+	for rows.Next() {
+		var i HeldRPMsRow
+		if err := rows.Scan(
+			&i.RpmID,
+			&i.Arch,
+			&i.Sha256,
+			&i.Size,
+			&i.Href,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const hold = `-- name: Hold :one
 select h.generation_id, h.made_id, h.actor, h.reason, h.at, g.number, g.directory from repo_holds h join repo_generations g on g.id = h.generation_id
 where h.tag_id = $1
@@ -718,36 +814,6 @@ func (q *Queries) InsertGeneration(ctx context.Context, arg InsertGenerationPara
 	var i InsertGenerationRow
 	err := row.Scan(&i.ID, &i.Number)
 	return i, err
-}
-
-const insertGenerationRPMs = `-- name: InsertGenerationRPMs :exec
-insert into generation_rpms (generation_id, rpm_id, arch, sha256, size, href)
-select $1, x.rpm_id, x.arch, nullif(x.sha256, ''), nullif(x.size, 0), nullif(x.href, '')
-from (select unnest($2::bigint[]) as rpm_id, unnest($3::text[]) as arch,
-             unnest($4::text[]) as sha256, unnest($5::bigint[]) as size, unnest($6::text[]) as href) x
-`
-
-type InsertGenerationRPMsParams struct {
-	GenerationID int64
-	RpmIds       []int64
-	Arches       []string
-	Sha256s      []string
-	Sizes        []int64
-	Hrefs        []string
-}
-
-// Of what is served as it was imported under its usual name, sha256 and href are
-// empty and size is 0.
-func (q *Queries) InsertGenerationRPMs(ctx context.Context, arg InsertGenerationRPMsParams) error {
-	_, err := q.db.Exec(ctx, insertGenerationRPMs,
-		arg.GenerationID,
-		arg.RpmIds,
-		arg.Arches,
-		arg.Sha256s,
-		arg.Sizes,
-		arg.Hrefs,
-	)
-	return err
 }
 
 const keptGenerations = `-- name: KeptGenerations :many
@@ -949,6 +1015,23 @@ func (q *Queries) NamesakesOf(ctx context.Context, ids []int64) ([]NamesakesOfRo
 	return items, nil
 }
 
+const newestPublished = `-- name: NewestPublished :one
+select coalesce(max(id), 0)::bigint from repo_generations where tag_id = $1 and published_at is not null and id <> $2
+`
+
+type NewestPublishedParams struct {
+	TagID int64
+	Other int64
+}
+
+// The newest generation of a tag that was ever published; 0 for none.
+func (q *Queries) NewestPublished(ctx context.Context, arg NewestPublishedParams) (int64, error) {
+	row := q.db.QueryRow(ctx, newestPublished, arg.TagID, arg.Other)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const noteTrouble = `-- name: NoteTrouble :exec
 insert into repo_troubles (tag_id, kind, reason, problems, rev)
 select t.id, $1, $2, $3, $4 from tags t where t.id = $5 and t.revoke_event is null
@@ -976,9 +1059,10 @@ func (q *Queries) NoteTrouble(ctx context.Context, arg NoteTroubleParams) error 
 }
 
 const publishGeneration = `-- name: PublishGeneration :execrows
-update repo_generations set state = 'published', arches = $1, packages = $2, bytes = $3, closure = $4, copies_recorded = true,
+update repo_generations g set state = 'published', arches = $1, packages = $2, bytes = $3, closure = $4, copies_recorded = true,
        published_at = now()
-where id = $5 and state = 'building'
+where g.id = $5 and g.state = 'building'
+  and not exists (select from repo_generations n where n.tag_id = g.tag_id and n.published_at is not null and n.id > g.id)
 `
 
 type PublishGenerationParams struct {
@@ -989,6 +1073,7 @@ type PublishGenerationParams struct {
 	ID       int64
 }
 
+// The tag is locked. Nothing is published that is older than what was.
 func (q *Queries) PublishGeneration(ctx context.Context, arg PublishGenerationParams) (int64, error) {
 	result, err := q.db.Exec(ctx, publishGeneration,
 		arg.Arches,
@@ -1124,8 +1209,7 @@ func (q *Queries) PutFragments(ctx context.Context, arg PutFragmentsParams) erro
 
 const rPMsOfBuilds = `-- name: RPMsOfBuilds :many
 select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, r.modularity_label
-from unnest($1::bigint[]) with ordinality as b (id, position) join rpms r on r.build_id = b.id
-order by r.name, r.arch, b.position, r.id
+from rpms r where r.build_id = any ((select $1::bigint[])::bigint[])
 `
 
 type RPMsOfBuildsRow struct {
@@ -1143,7 +1227,8 @@ type RPMsOfBuildsRow struct {
 	ModularityLabel *string
 }
 
-// The RPMs of builds, those of the earlier named builds first.
+// The RPMs of builds, in any order. There may be very many builds: hidden in a
+// query of their own the planner does not weigh each of them.
 func (q *Queries) RPMsOfBuilds(ctx context.Context, buildIds []int64) ([]RPMsOfBuildsRow, error) {
 	rows, err := q.db.Query(ctx, rPMsOfBuilds, buildIds)
 	if err != nil {

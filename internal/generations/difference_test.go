@@ -41,10 +41,9 @@ func TestDiff(t *testing.T) {
 	exec(`insert into repo_generations (tag_id, number, rev, state, arches, published_at, rollback_of) values
 		($1, 1, 2, 'expired', '{x86_64,riscv64}', now(), null), ($1, 2, 4, 'published', '{x86_64,riscv64}', now(), null),
 		($1, 3, 5, 'expired', '{}', null, null), ($1, 4, 2, 'published', '{x86_64,riscv64}', now(), 1)`, tag)
-	exec(`insert into generation_rpms (generation_id, rpm_id, arch) values
-		(1, 1, 'x86_64'), (1, 2, 'riscv64'), (1, 5, 'x86_64'), (1, 6, 'x86_64'),
-		(2, 3, 'x86_64'), (2, 4, 'x86_64'), (2, 4, 'riscv64'), (2, 2, 'riscv64'), (2, 5, 'x86_64'), (2, 6, 'x86_64'), (2, 7, 'x86_64'),
-		(4, 1, 'x86_64'), (4, 2, 'riscv64'), (4, 5, 'x86_64'), (4, 6, 'x86_64')`)
+	exec(`insert into repo_rpms (tag_id, rpm_id, arch, since, until) select $1, rpm_id, arch, since, until from (values
+		(1, 'x86_64', 1, 2), (1, 'x86_64', 4, null), (2, 'riscv64', 1, null), (5, 'x86_64', 1, null), (6, 'x86_64', 1, null),
+		(3, 'x86_64', 2, 4), (4, 'x86_64', 2, 4), (4, 'riscv64', 2, 4), (7, 'x86_64', 2, 4)) v (rpm_id, arch, since, until)`, tag)
 	exec(`with e as (insert into events (actor, what) values ('pat', 'tag hello-2'), ('kim', 'tag odd-2') returning id)
 		insert into tag_revs (tag_id, rev, event) select $1, 2 + row_number() over (order by id), id from e`, tag)
 

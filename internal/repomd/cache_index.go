@@ -72,9 +72,11 @@ func (c *Cache) removeOthers() error {
 	return nil
 }
 
+// aPackage and aBlock are about as long as they become in an index.
+const aPackage, aBlock = 256, 512
+
 // encode is the index of what was written last.
 func (c *Cache) encode() []byte {
-	const aPackage, aBlock = 256, 512 // about as long as they become
 	b := make([]byte, 0, len(indexMagic)+aPackage*c.count+aBlock*len(c.written))
 	b = append(b, indexMagic...)
 	text := func(s string) {
@@ -143,7 +145,8 @@ func (c *Cache) load() error {
 }
 
 func (c *Cache) decode(r *indexReader) error {
-	c.packages, c.blocks, c.written, c.count = map[key]*cachedPackage{}, map[blockKey]cachedBlock{}, nil, 0
+	c.packages, c.blocks, c.written, c.count = make(map[key]*cachedPackage, len(r.rest)/aPackage), map[blockKey]cachedBlock{}, nil, 0
+	var free []cachedPackage // many at once: there are thousands
 	if format := r.unsigned(); r.bad || format != c.format {
 		return fmt.Errorf("repomd: load cache: metadata of format %d, expected %d: %w", format, c.format, ErrDamaged)
 	}
@@ -169,7 +172,11 @@ func (c *Cache) decode(r *indexReader) error {
 		}
 		packages := r.count()
 		for range packages {
-			p := &cachedPackage{}
+			if len(free) == 0 {
+				free = make([]cachedPackage, 64)
+			}
+			p := &free[0]
+			free = free[1:]
 			i := &p.item
 			for _, s := range []*string{&i.Name, &i.Version, &i.Release, &i.Arch, &i.SHA256, &i.Href, &i.Origin} {
 				*s = r.bytes(r.count())

@@ -158,11 +158,14 @@ func newestFirst(a, b tagging) int {
 	return cmp.Or(cmp.Compare(b.event, a.event), cmp.Compare(b.build, a.build))
 }
 
-// complete reports whether all builds of taggings are.
+// complete reports whether all builds that the tags of taggings have are, which
+// hardly ever a tag's build is not.
 func (r Reader) complete(ctx context.Context, taggings []tagging) (bool, error) {
-	builds := column(taggings, func(t tagging) int64 { return t.build })
-	// An index holds the builds in other states.
-	list, err := query[struct{ ID int64 }](ctx, r, "select id from builds where state <> 'COMPLETE' and "+isAny+" limit 1", builds)
+	tags := column(taggings, func(t tagging) int64 { return t.tag })
+	// An index holds the builds in other states: the planner knows how few of
+	// them there are, or how few a tag has.
+	list, err := query[struct{ ID int64 }](ctx, r, `select b.id from builds b where b.state <> 'COMPLETE'
+		and exists (select from tag_builds tb where tb.build_id = b.id and tb.tag_id = any ($1::bigint[]) and `+r.At.valid("tb")+") limit 1", tags)
 	if err != nil {
 		return false, fmt.Errorf("tagview: read states of builds: %w", err)
 	}

@@ -15,7 +15,6 @@ select 1, 1, 'f37', 2, 1, false, 'refs/heads/f37', 'c0ffee3333333333333333333333
 insert into rpms (build_id, name, epoch, version, release, arch, source, sha256, size, build_time, path)
 select b.id, 'libhello', 0, '1.3', '1.fc37', a.arch, false, repeat(a.digest, 32), 21000000, 0, 'packages/libhello/1.3/1.fc37/' || a.arch || '/libhello-1.3-1.fc37.' || a.arch || '.rpm'
 from builds b, (values ('x86_64', 'f6'), ('riscv64', '07')) a (arch, digest) where b.nvr = 'libhello-1.3-1.fc37';
-insert into generation_rpms (generation_id, rpm_id, arch) select 2, id, arch from rpms where build_id = 1 and not source;
 update repo_generations set bytes = 39018000 where id = 2;
 update tags set want_rev = 11, built_rev = 10 where id = 1;
 insert into repo_generations (tag_id, number, rev, state, arches, packages, bytes, created_at, published_at, event, rollback_of, actor, reason)
@@ -24,10 +23,13 @@ from tag_revs r where r.tag_id = 1 and r.rev = 10
 union all
 select 1, 4, 8, 'published', '{x86_64,riscv64}', 4, 39018000, '2026-03-01T11:40:00Z', '2026-03-01T11:40:01Z', r.event, 2, 'pat', 'libhello 1.3 <b>eats</b> files'
 from tag_revs r where r.tag_id = 1 and r.rev = 8;
-insert into generation_rpms (generation_id, rpm_id, arch)
-select g.id, r.id, r.arch from repo_generations g, rpms r where g.tag_id = 1 and g.number = 3 and r.version = '1.3'
+insert into repo_rpms (tag_id, arch, rpm_id, since, until)
+select 1, r.arch, r.id, 2, third.id from repo_generations third, rpms r where third.tag_id = 1 and third.number = 3 and r.build_id = 1 and not r.source
 union all
-select g.id, r.id, r.arch from repo_generations g, rpms r where g.tag_id = 1 and g.number = 4 and r.build_id = 1 and not r.source;
+select 1, r.arch, r.id, third.id, fourth.id from repo_generations third, repo_generations fourth, rpms r
+where third.tag_id = 1 and third.number = 3 and fourth.tag_id = 1 and fourth.number = 4 and r.version = '1.3'
+union all
+select 1, r.arch, r.id, fourth.id, null from repo_generations fourth, rpms r where fourth.tag_id = 1 and fourth.number = 4 and r.build_id = 1 and not r.source;
 insert into repo_holds (tag_id, generation_id, made_id, actor, reason, at)
 select 1, 2, g.id, 'pat', 'libhello 1.3 <b>eats</b> files', '2026-03-01T11:39:59Z' from repo_generations g where g.tag_id = 1 and g.number = 4;
 insert into repo_holds (tag_id, generation_id, actor, reason, at) values (2, 3, 'kim', '', '2026-03-01T11:45:00Z');

@@ -103,15 +103,32 @@ values (@tag_id, @directory, 1 + greatest(@lies_there::bigint,
 returning id, number;
 
 -- name: PublishGeneration :execrows
-update repo_generations set state = 'published', arches = @arches, packages = @packages, bytes = @bytes, closure = sqlc.narg(closure), copies_recorded = true,
+-- The tag is locked. Nothing is published that is older than what was.
+update repo_generations g set state = 'published', arches = @arches, packages = @packages, bytes = @bytes, closure = sqlc.narg(closure), copies_recorded = true,
        published_at = now()
-where id = @id and state = 'building';
+where g.id = @id and g.state = 'building'
+  and not exists (select from repo_generations n where n.tag_id = g.tag_id and n.published_at is not null and n.id > g.id);
 
--- name: InsertGenerationRPMs :exec
--- Of what is served as it was imported under its usual name, sha256 and href are
--- empty and size is 0.
-insert into generation_rpms (generation_id, rpm_id, arch, sha256, size, href)
-select @generation_id, x.rpm_id, x.arch, nullif(x.sha256, ''), nullif(x.size, 0), nullif(x.href, '')
+-- name: NewestPublished :one
+-- The newest generation of a tag that was ever published; 0 for none.
+select coalesce(max(id), 0)::bigint from repo_generations where tag_id = @tag_id and published_at is not null and id <> @other;
+
+-- name: HeldRPMs :many
+-- What the newest generation of a tag holds. Of what is served as it was imported
+-- under its usual name, sha256 and href are empty and size is 0.
+select rpm_id, arch, coalesce(sha256, '')::text as sha256, coalesce(size, 0)::bigint as size, coalesce(href, '')::text as href
+from repo_rpms where tag_id = @tag_id and until is null;
+
+-- name: EndRPMs :exec
+-- Records that a generation does not have what the one before had.
+update repo_rpms r set until = @generation_id::bigint
+from (select unnest(@rpm_ids::bigint[]) as rpm_id, unnest(@arches::text[]) as arch) x
+where r.tag_id = @tag_id and r.until is null and r.rpm_id = x.rpm_id and r.arch = x.arch;
+
+-- name: BeginRPMs :exec
+-- Records what a generation has that the one before had not.
+insert into repo_rpms (tag_id, since, rpm_id, arch, sha256, size, href)
+select @tag_id, @generation_id, x.rpm_id, x.arch, nullif(x.sha256, ''), nullif(x.size, 0), nullif(x.href, '')
 from (select unnest(@rpm_ids::bigint[]) as rpm_id, unnest(@arches::text[]) as arch,
              unnest(@sha256s::text[]) as sha256, unnest(@sizes::bigint[]) as size, unnest(@hrefs::text[]) as href) x;
 
@@ -207,10 +224,10 @@ update tasks set state = 'CLOSED', reason = '', finished_at = now()
 where id = any (@ids::bigint[]) and state in ('FREE', 'ASSIGNED', 'OPEN');
 
 -- name: RPMsOfBuilds :many
--- The RPMs of builds, those of the earlier named builds first.
+-- The RPMs of builds, in any order. There may be very many builds: hidden in a
+-- query of their own the planner does not weigh each of them.
 select r.id, r.build_id, r.name, r.epoch, r.version, r.release, r.arch, r.source, r.sha256, r.size, r.build_time, r.modularity_label
-from unnest(@build_ids::bigint[]) with ordinality as b (id, position) join rpms r on r.build_id = b.id
-order by r.name, r.arch, b.position, r.id;
+from rpms r where r.build_id = any ((select @build_ids::bigint[])::bigint[]);
 
 -- name: NamesakesOf :many
 -- Packages of other builds that have the name, version, release and architecture
