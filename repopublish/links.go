@@ -125,6 +125,9 @@ func mkdirs(dir, name string) error {
 func removePackage(dir, href string) error {
 	name := filepath.FromSlash(href)
 	err := os.Remove(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	for err == nil {
 		if name = filepath.Dir(name); filepath.Dir(name) == "." {
 			return nil

@@ -42,7 +42,7 @@ type spare struct {
 }
 
 // maxSpare bounds how many packages all spares have together: each takes a name
-// in a directory and some 300 bytes of memory.
+// in a directory and some 600 bytes of memory.
 const maxSpare = 100_000
 
 // nextPrefix is how spare trees are named in the cache of a tag.
@@ -119,8 +119,8 @@ func (s *spares) add(tagID int64, added *spare) (removed []*spare) {
 	return removed
 }
 
-// prepare makes the spare of a tag, whose newest generation is made and recorded. Trouble is
-// no error: without a spare the next generation takes longer.
+// prepare makes the spare of a tag, whose newest generation is made and recorded.
+// Trouble is no error: without a spare the next generation takes longer.
 func (p *Publisher) prepare(ctx context.Context, tagID int64, made *generation) {
 	dir := filepath.Join(p.CacheDir, strconv.FormatInt(tagID, 10))
 	one := &spare{

@@ -18,7 +18,7 @@ import (
 // the same directory, where one package changed and where nothing is
 // known of it yet.
 func BenchmarkRepoCreate(b *testing.B) {
-	for _, packages := range []int{5000, 20000} {
+	for _, packages := range []int{5000, 20000, 50000} {
 		b.Run(fmt.Sprintf("packages=%d", packages), func(b *testing.B) { benchmarkRepoCreate(b, packages) })
 	}
 }
