@@ -17,7 +17,8 @@ create table repo_rpms (
     check (num_nonnulls(sha256, size, href) in (0, 3))
 );
 create unique index repo_rpms_newest on repo_rpms (tag_id, arch, rpm_id) where until is null;
-create index repo_rpms_tag on repo_rpms (tag_id, since);
+-- Recent generations are asked for: what they hold has mostly not ended.
+create index repo_rpms_tag on repo_rpms (tag_id, until);
 
 -- Runs of published generations of a tag that follow each other and have a
 -- package in common: in each, the place among all of them less that among those

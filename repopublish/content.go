@@ -172,8 +172,9 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (_ *conten
 		return nil, errRemoved
 	}
 	ahead := p.openAhead(tag.ID, tag.Arches)
+	given := false // not after a panic either
 	defer func() {
-		if err != nil {
+		if !given {
 			err = errors.Join(err, ahead.close())
 		}
 	}()
@@ -226,6 +227,7 @@ func (p *Publisher) read(ctx context.Context, tx pgx.Tx, tagID int64) (_ *conten
 	for _, repo := range c.repos {
 		repo.comps = comps
 	}
+	given = true
 	return c, nil
 }
 

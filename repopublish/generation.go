@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/distbot/distbot/internal/db"
 )
 
@@ -63,18 +61,12 @@ func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRo
 	}
 	made := &generation{content: c, id: row.ID, number: row.Number}
 	tree := filepath.Join(dir, partial+strconv.FormatInt(row.Number, 10))
-	work, working := errgroup.WithContext(ctx)
-	work.Go(func() error { return p.write(working, tag.ID, tag.Name, tree, made, c) })
-	work.Go(func() (err error) {
-		if before == nil {
-			if before, err = holdingOf(working, db.New(p.Pool), tag.ID, made.id); err != nil {
-				return err
-			}
-		}
-		made.changes = made.changesAfter(tag.ID, before)
-		return nil
-	})
-	if err := work.Wait(); err != nil {
+	compared := make(chan error, 1)
+	go func() { compared <- p.compare(ctx, tag.ID, made, before) }()
+	// Here, where River recovers a panic: an RPM that brings one about would end
+	// the process again and again.
+	err = p.write(ctx, tag.ID, tag.Name, tree, made, c)
+	if err = errors.Join(err, <-compared); err != nil {
 		// The row is swept with the next success; the tree's space may be what
 		// is missing.
 		return nil, errors.Join(&unmadeError{row.ID, row.Number, tag.Name, err}, os.RemoveAll(tree))
@@ -84,6 +76,18 @@ func (p *Publisher) make(ctx context.Context, dir string, tag db.TagForPublishRo
 	}
 	made.took = time.Since(start)
 	return made, nil
+}
+
+// compare finds what a generation differs in from the one before; before is nil
+// where it is not known.
+func (p *Publisher) compare(ctx context.Context, tagID int64, made *generation, before *holding) (err error) {
+	if before == nil {
+		if before, err = holdingOf(ctx, db.New(p.Pool), tagID, made.id); err != nil {
+			return err
+		}
+	}
+	made.changes = made.changesAfter(tagID, before)
+	return nil
 }
 
 // unmadeError says which generation could not be written.

@@ -126,7 +126,7 @@ func sorted(items []repomd.Item) []repomd.Item {
 func (p *Publisher) withCache(tagID int64, a string, ahead *ahead, do func(*repomd.Cache) error) (err error) {
 	dir := p.cacheDir(tagID, a)
 	o, ok := ahead.take(a)
-	if !ok {
+	if !ok || errors.Is(o.err, repomd.ErrLocked) { // who had it may have ended
 		o.cache, o.err = repomd.OpenCache(dir)
 	}
 	cache, err := o.cache, o.err

@@ -41,11 +41,11 @@ func newLogger(w io.Writer, flags *flag.FlagSet) *slog.Logger {
 // errLost ends a server that could not keep its lease.
 var errLost = errors.New("the database could not be reached for too long; running work was given up")
 
-// serve runs everything until ctx ends.
 // gcPercent is how much may be garbage before serve's collector begins, in percent
 // of what lives.
 const gcPercent = 200
 
+// serve runs everything until ctx ends.
 func serve(ctx context.Context, t terminal, flags *flag.FlagSet) error {
 	config, err := readConfig(flags)
 	if err != nil {
