@@ -47,7 +47,7 @@ e2e: ## run the whole system against a real Gitea, which is built the first time
 
 .PHONY: bench
 bench: setup ## run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+	go test -timeout 60m -run '^$$' -bench . -benchmem ./...
 
 .PHONY: fuzz
 fuzz: setup ## run each fuzz test for FUZZTIME

@@ -1,14 +1,18 @@
 package repopublish
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/distbot/distbot/internal/db"
+	"github.com/distbot/distbot/queue"
 	"github.com/distbot/distbot/queue/queuetest"
 )
 
@@ -29,6 +33,7 @@ func TestWhatGenerationsHeld(t *testing.T) {
 		s.record(t, builds[i], name, "1", "data-"+name, "noarch", s.pack(t, "data-"+name, "1", "noarch"))
 	}
 	random := rand.New(rand.NewPCG(3, 5))
+	var stale *holding
 	tagged, served := map[int64]bool{}, map[int64][]string{}
 	for range 25 {
 		build := builds[random.IntN(len(builds))]
@@ -38,8 +43,11 @@ func TestWhatGenerationsHeld(t *testing.T) {
 			queuetest.Exec(t, s.Pool, "delete from tag_builds where build_id = $1", build)
 			s.regenerate(t, s.dist.DestTag)
 		}
-		if random.IntN(3) == 0 {
+		switch random.IntN(3) {
+		case 0:
 			s.forgetSpares()
+		case 1:
+			stale = s.goStale(stale)
 		}
 		s.settled(t)
 		number := s.newest(t)
@@ -85,6 +93,51 @@ func TestWhatGenerationsHeld(t *testing.T) {
 	rows := queuetest.Value[int](t, s.Pool, "select count(*) from repo_rpms where tag_id = $1", s.dist.DestTag)
 	if all := queuetest.Value[int](t, s.Pool, "select count(*) from generation_rpms gr join repo_generations g on g.id = gr.generation_id where g.tag_id = $1", s.dist.DestTag); rows*2 > all {
 		t.Errorf("%d rows for generations that hold %d packages together", rows, all)
+	}
+}
+
+// goStale has the publisher remember an older generation as the newest, as if
+// another process had published since; it returns the first that was remembered.
+func (s *stage) goStale(older *holding) *holding {
+	s.spares.mu.Lock()
+	defer s.spares.mu.Unlock()
+	one := s.spares.byTag[s.dist.DestTag]
+	if one == nil {
+		return older
+	}
+	if older == nil {
+		return one.holding
+	}
+	one.holding = older
+	return older
+}
+
+func TestAGenerationOlderThanWhatWasPublished(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "x86_64")
+	s.tag(t, s.dist.DestTag, s.complete(t, 1, "hello", "1", "hello.x86_64"))
+	defer s.alone(t)()
+	tag, err := db.New(s.Pool).TagForPublish(t.Context(), s.dist.DestTag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.current(t.Context(), tag.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := s.make(t.Context(), filepath.Join(s.ReposDir, "f37"), tag, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queuetest.Exec(t, s.Pool, "insert into repo_generations (tag_id, directory, number, rev, state, published_at) values ($1, 'renamed', 100, 100, 'published', now())", tag.ID)
+	err = pgx.BeginFunc(t.Context(), s.Pool, func(tx pgx.Tx) error {
+		return (&Worker{Publisher: s.Publisher}).publishRow(t.Context(), tx, tag.ID, made)
+	})
+	if !errors.Is(err, queue.ErrLostAttempt) {
+		t.Errorf("got %v, want ErrLostAttempt", err)
+	}
+	if n := queuetest.Value[int](t, s.Pool, "select count(*) from repo_rpms where tag_id = $1", tag.ID); n != 0 {
+		t.Errorf("%d packages were recorded of it", n)
 	}
 }
 

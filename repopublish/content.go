@@ -41,9 +41,9 @@ type content struct {
 	// labels are those of modular packages, by their ids; unread are packages
 	// whose headers nobody has looked at for that.
 	labels map[int64]string
-	// names are those of the packages' files; nil before they are known.
-	names  *names
 	unread map[int64]store.Blob
+	// names are those of the packages' files; nil before they are known.
+	names *names
 	// closure is the tag's policy, external are the repositories that clients
 	// have beside it, found is what the check found, nil for none.
 	closure  Policy
@@ -269,7 +269,7 @@ func (p *Publisher) addServed(c *content, tag string, rpms []db.RPMsOfBuildsRow)
 			// Two builds have a package of one name: one stays, and the rest of the
 			// tag must not wait for the mistake.
 			if name := nameOf(rpm); there[name] {
-				p.Logger.Warn("repopublish: package left out", "tag", tag, "package", name, "build", rpm.BuildID, "reason", "another build has one of this name")
+				p.Logger.Warn("repopublish: package left out", "tag", tag, "package", name.String(), "build", rpm.BuildID, "reason", "another build has one of this name")
 				continue
 			} else {
 				there[name] = true

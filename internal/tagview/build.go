@@ -158,8 +158,8 @@ func newestFirst(a, b tagging) int {
 	return cmp.Or(cmp.Compare(b.event, a.event), cmp.Compare(b.build, a.build))
 }
 
-// complete reports whether all builds that the tags of taggings have are, which
-// hardly ever a tag's build is not.
+// complete reports whether all builds that the tags of taggings have are COMPLETE:
+// more than was asked for, which costs who is told no a second look.
 func (r Reader) complete(ctx context.Context, taggings []tagging) (bool, error) {
 	tags := column(taggings, func(t tagging) int64 { return t.tag })
 	// An index holds the builds in other states: the planner knows how few of
